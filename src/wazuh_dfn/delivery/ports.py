@@ -1,0 +1,107 @@
+"""The world as the actors see it: protocols that the adapters implement with real files and a real broker, simulations without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wazuh_dfn.messages import FileIdentity, Position
+
+
+class OpenAlertFile(Protocol):
+    """An alert file held open; it stays readable when its last name is removed."""
+
+    path: str
+
+    async def identity(self) -> FileIdentity:
+        """Return the identity with a fingerprint of the bytes there are by now (at most 1,024)."""
+
+    async def size(self) -> int:
+        """Return the file's present size in bytes."""
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset` on; empty at the end of the file.
+
+        Raises:
+            OSError: the operating system can't read it.
+        """
+
+    async def aclose(self) -> None:
+        """Close it; a second call does nothing."""
+
+
+class AlertFiles(Protocol):
+    """The place where Wazuh writes alerts."""
+
+    async def open_current(self) -> OpenAlertFile | None:
+        """Open the file that `alerts.json` names now; None while there is none (Wazuh's day change, or not yet started).
+
+        Raises:
+            OSError: it exists and can't be opened.
+        """
+
+    async def is_current(self, file: OpenAlertFile) -> bool:
+        """Tell whether the path still names this very file; False too while the path names nothing."""
+
+
+class RecordProducer(Protocol):
+    """A connected Kafka producer; one `deliver` at a time."""
+
+    async def deliver(self, values: Sequence[bytes]) -> None:
+        """Send these values in order and return once all in-sync replicas have acknowledged all of them.
+
+        The caller keeps a batch below `max_batch_bytes`, or sends one value alone.
+
+        Raises:
+            RecordsRejectedError: refused for good (too large, invalid); sending fewer at a time shows which.
+            BrokerUnavailableError: not acknowledged; the producer must be closed and a new one made, then sent again.
+        """
+
+
+class ProducerFactory(Protocol):
+    """Makes a connected producer from the bootstrap addresses (names are looked up again each time)."""
+
+    async def connect(self) -> RecordProducer:
+        """Connect, or raise BrokerUnavailableError with the one clear line for the operator."""
+
+    async def close(self, producer: RecordProducer) -> None:
+        """Close within a few seconds, whatever state the broker is in; never waits for records that can't be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A line that is settled without having been delivered."""
+
+    position: Position
+    """The line's first byte."""
+    stage: str
+    """Which step gave up: `oversize`, `malformed`, `windows`, `fail2ban`, `rejected`, `poison`."""
+    reason: str
+    raw: bytes
+    traceback: str | None = None
+
+
+class DeadLetterStore(Protocol):
+    """Where dead letters are kept for the operator."""
+
+    async def store(self, letter: DeadLetter) -> None:
+        """Keep it durably; the same line and stage stored twice is kept once (a redelivered batch repeats it).
+
+        Raises:
+            OSError: it can't be written; the line is not settled then.
+        """
+
+
+class CheckpointStore(Protocol):
+    """Keeps the position up to which everything is settled, through crashes and power cuts."""
+
+    async def load(self) -> Position | None:
+        """Return the last saved position; None if there never was one."""
+
+    async def save(self, position: Position) -> None:
+        """Replace it, atomically and durably.
+
+        Raises:
+            OSError: it can't be written; the former one is still there.
+        """
