@@ -1,0 +1,159 @@
+"""One child: run it, watch it, and start it again after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+import anyio
+
+from wazuh_dfn.supervision.errors import ChildHungError, UnexpectedExitError
+from wazuh_dfn.supervision.events import ChildFailed, ChildFinished, ChildStarted, MessagePoisoned, MessageRedelivered, Subscriber
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.supervision.mailbox import Mailbox
+from wazuh_dfn.supervision.restart_policy import Backoff, Restart
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How a child is started, restarted and stopped.
+
+    Args:
+        name: for events and statistics.
+        body: started anew with each start; its own state dies with it, its inbox does not. It has to call `lifeline.started()`.
+        restart: OTP's restart type.
+        inbox: what it consumes; None for a source or a bystander.
+        backoff: delays between restarts.
+        progress_deadline_seconds: without progress for so long, although there is work, it counts as hung; None: never.
+        shutdown_timeout_seconds: what it may take to clean up when a drain is cut short.
+    """
+
+    name: str
+    body: Callable[[Lifeline[Any]], Awaitable[None]]
+    restart: Restart = "permanent"
+    inbox: Mailbox[Any] | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+    progress_deadline_seconds: float | None = None
+    shutdown_timeout_seconds: float = 1.0
+
+
+class FailureJudge(Protocol):
+    """The supervisor, as its children see it."""
+
+    def give_up(self, child: str, error: BaseException) -> bool:
+        """Count a failure; True if it was one too many, or the child's very first start, and nothing is to be restarted any more."""
+
+
+class Child:
+    """A child as the supervisor keeps it, through all its restarts."""
+
+    def __init__(self, spec: ChildSpec, judge: FailureJudge, publish: Subscriber, random: Random) -> None:
+        self.spec = spec
+        self.restarts = 0
+        self.ready = anyio.Event()
+        """Set when it has started for the first time."""
+        self.finished = anyio.Event()
+        self.has_begun = False
+        self._judge = judge
+        self._publish = publish
+        self._random = random
+        self._failures_in_a_row = 0
+        self._lifeline: Lifeline[Any] | None = None
+        self._scope = anyio.CancelScope()
+        self._all_lives = anyio.CancelScope()
+        self._is_stopping = False
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What the child waits for at the moment."""
+        return self._lifeline.waiting_for if self._lifeline is not None else None
+
+    def request_stop(self) -> None:
+        """Ask it to finish; what is in its inbox is worked on first."""
+        self._is_stopping = True
+        if self.spec.inbox is not None:
+            self.spec.inbox.close()
+        if self._lifeline is not None:
+            self._lifeline.stopping.set()
+
+    def cancel(self) -> None:
+        """Stop it now; what it had in work stays unsettled."""
+        self._all_lives.cancel()
+
+    async def run(self) -> None:
+        """Live through all lives; returns when the child is done or was cancelled, and never raises for it."""
+        self.has_begun = True
+        try:
+            with self._all_lives:
+                while (error := await self._live()) is not None:
+                    delay_seconds = self._fail(error)
+                    if delay_seconds is None:
+                        break
+                    await anyio.sleep(delay_seconds)
+                    self.restarts += 1
+        finally:
+            self.finished.set()
+            self._publish(ChildFinished(self.spec.name))
+
+    async def _live(self) -> BaseException | None:
+        """Run one life; returns why it failed, None if the child is done for good."""
+        began = anyio.current_time()
+        error: BaseException | None
+        try:
+            await self._bury_poison()
+            error = await self._run_body()
+        except Exception as exception:  # noqa: BLE001 - any failure, groups too, is what a supervisor is for
+            error = exception
+        if anyio.current_time() - began >= self.spec.backoff.stable_after_seconds:
+            self._failures_in_a_row = 0
+        self._reclaim(error)
+        if error is None and self.spec.restart == "permanent" and not self._is_stopping:
+            error = UnexpectedExitError(f"{self.spec.name} returned although it is permanent")
+        return error
+
+    async def _run_body(self) -> BaseException | None:
+        lifeline = self._lifeline = Lifeline[Any](self.spec.inbox, self._on_started)
+        if self._is_stopping:
+            lifeline.stopping.set()
+        hung: list[float] = []
+        with anyio.CancelScope() as self._scope:
+            async with anyio.create_task_group() as watch:
+                if self.spec.progress_deadline_seconds is not None:
+                    watch.start_soon(self._watch, lifeline, self.spec.progress_deadline_seconds, self._scope, hung)
+                await self.spec.body(lifeline)
+                watch.cancel_scope.cancel()
+        if hung:
+            return ChildHungError(f"{self.spec.name} made no progress for {hung[0]:.0f} s")
+        return None
+
+    @staticmethod
+    async def _watch(lifeline: Lifeline[Any], deadline_seconds: float, scope: anyio.CancelScope, hung: list[float]) -> None:
+        while (silent := lifeline.silent_seconds()) < deadline_seconds:
+            await anyio.sleep(deadline_seconds - silent)
+        hung.append(silent)
+        scope.cancel()
+
+    def _on_started(self) -> None:
+        self.ready.set()
+        self._publish(ChildStarted(self.spec.name, self.restarts))
+
+    def _fail(self, error: BaseException) -> float | None:
+        """Publish the failure; returns the delay in seconds before the next start, None if there is to be none."""
+        self._failures_in_a_row += 1
+        delay_seconds: float | None = self.spec.backoff.delay_seconds(self._failures_in_a_row, self._random)
+        if self.spec.restart == "temporary" or self._judge.give_up(self.spec.name, error):
+            delay_seconds = None
+        self._publish(ChildFailed(self.spec.name, error, self.restarts, delay_seconds))
+        return delay_seconds
+
+    def _reclaim(self, error: BaseException | None) -> None:
+        if self.spec.inbox is not None:
+            for failures in self.spec.inbox.reclaim(error):
+                self._publish(MessageRedelivered(self.spec.inbox.name, failures))
+
+    async def _bury_poison(self) -> None:
+        if self.spec.inbox is not None:
+            for failures, error in await self.spec.inbox.bury_poison():
+                self._publish(MessagePoisoned(self.spec.inbox.name, failures, error))

@@ -1,0 +1,209 @@
+"""Mailboxes that outlive the actors: bounded, peek-locked, with redelivery and a poison limit.
+
+The buffer is an anyio memory stream of which the mailbox itself keeps both ends, so nothing is stranded when a consumer dies. Messages
+are only ever taken from it without waiting: a waiting receiver would be handed its message, and lose it if it were cancelled just then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from wazuh_dfn.supervision.errors import EndOfMailboxError, MailboxClosedError
+
+type PoisonHandler[T] = Callable[[T, BaseException], Awaitable[None]]
+
+
+class _Slot:
+    """One unit of the capacity; a message that was split gives it back with its last part."""
+
+    def __init__(self, slots: anyio.Semaphore) -> None:
+        self._slots = slots
+        self.holders = 1
+
+    def leave(self) -> None:
+        self.holders -= 1
+        if self.holders == 0:
+            self._slots.release()
+
+
+class Lease[T]:
+    """A message in work. It stays the mailbox's until `done()`; if the consumer fails before, its successor gets it again."""
+
+    def __init__(self, mailbox: Mailbox[T], item: T, slot: _Slot, failures: int = 0) -> None:
+        self.item = item
+        self.failures = failures
+        """How many consumers have failed with this message in a row."""
+        self._mailbox = mailbox
+        self.slot = slot
+
+    def done(self) -> None:
+        """Remove the message for good; raises ValueError if that was done before, or the lease was taken back."""
+        self._mailbox._remove(self)  # noqa: SLF001
+
+
+class Permit[T]:
+    """A reserved slot: `put` hands a message over without waiting, so it can't be torn from what is done beside it."""
+
+    def __init__(self, mailbox: Mailbox[T], slot: _Slot) -> None:
+        self._mailbox = mailbox
+        self._slot: _Slot | None = slot
+
+    def put(self, item: T) -> None:
+        """Put the message in; once for each permit.
+
+        Raises:
+            MailboxClosedError: the mailbox was closed.
+        """
+        if self._slot is None:
+            raise MailboxClosedError(f"the permit for {self._mailbox.name} was used before")
+        self._mailbox._append(Lease(self._mailbox, item, self._slot))  # noqa: SLF001
+        self._slot = None
+
+    def _release_unused(self) -> None:
+        if self._slot is not None:
+            self._slot.leave()
+            self._slot = None
+
+
+class Mailbox[T]:
+    """A bounded queue of messages for one consumer at a time.
+
+    Args:
+        name: for events and statistics.
+        capacity: how many messages may wait, be in work, or be reserved, together.
+        poison_limit: how many failures in a row make a message poison; None: no message ever is.
+        on_poison: called with the poison message and the last error; has to settle it. If it raises, it is called again later.
+        split: divides a message that failed once into parts (at least one), so that the harmless parts are not lost with the poison.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        *,
+        poison_limit: int | None = None,
+        on_poison: PoisonHandler[T] | None = None,
+        split: Callable[[T], Sequence[T]] | None = None,
+    ) -> None:
+        self.name = name
+        self.capacity = capacity
+        self._poison_limit = poison_limit if on_poison is not None else None
+        self._on_poison = on_poison
+        self._split = split
+        self._slots = anyio.Semaphore(capacity)
+        self._send, self._waiting = anyio.create_memory_object_stream[Lease[T]](capacity)
+        self._changed = anyio.Event()
+        self._suspects: deque[Lease[T]] = deque()
+        self._leases: list[Lease[T]] = []
+        self._poisoned: deque[tuple[Lease[T], BaseException]] = deque()
+
+    @property
+    def depth(self) -> int:
+        """Messages that wait or are in work."""
+        buffered = self._waiting.statistics().current_buffer_used
+        return buffered + len(self._suspects) + len(self._leases) + len(self._poisoned)
+
+    @asynccontextmanager
+    async def reserve(self) -> AsyncIterator[Permit[T]]:
+        """Wait for a free slot (this is the backpressure) and hold it until the block ends or something is put in."""
+        await self._slots.acquire()
+        permit = Permit(self, _Slot(self._slots))
+        try:
+            yield permit
+        finally:
+            permit._release_unused()  # noqa: SLF001
+
+    async def receive(self) -> Lease[T]:
+        """Wait for the next message; the oldest of those that failed before comes first, and alone.
+
+        Raises:
+            EndOfMailboxError: closed, and nothing is left.
+        """
+        await anyio.lowlevel.checkpoint()
+        while (lease := self.receive_nowait()) is None:
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return lease
+
+    def receive_nowait(self) -> Lease[T] | None:
+        """Return the next message, or None if there is none that may be worked on now.
+
+        A message that failed before is a suspect: it is worked on alone, so that the next failure has one cause.
+
+        Raises:
+            EndOfMailboxError: closed, and nothing is left.
+        """
+        if self._suspects:
+            if self._leases:
+                return None
+            return self._lease(self._suspects.popleft())
+        if any(lease.failures for lease in self._leases):
+            return None
+        try:
+            return self._lease(self._waiting.receive_nowait())
+        except anyio.WouldBlock:
+            return None
+        except anyio.EndOfStream:
+            raise EndOfMailboxError(self.name) from None
+
+    def close(self) -> None:
+        """Take nothing more; the consumer gets what is left and then `EndOfMailboxError`."""
+        self._send.close()
+        self._changed.set()
+
+    def reclaim(self, error: BaseException | None) -> list[int]:
+        """Take back what the consumer had in work, in order, for its successor; returns the number of failures of each.
+
+        Args:
+            error: why the consumer failed; None if the messages are not to blame.
+        """
+        taken_back: list[Lease[T]] = []
+        for lease in self._leases:
+            if error is None:
+                taken_back.append(Lease(self, lease.item, lease.slot, lease.failures))
+            elif self._poison_limit is not None and lease.failures + 1 >= self._poison_limit:
+                self._poisoned.append((lease, error))
+            else:
+                taken_back.extend(self._parts(lease))
+        self._leases.clear()
+        self._suspects.extendleft(reversed(taken_back))
+        self._changed.set()
+        return [lease.failures for lease in taken_back]
+
+    async def bury_poison(self) -> list[tuple[int, BaseException]]:
+        """Let the handler settle what is poison; returns failures and last error of each. Raises what the handler raises."""
+        buried = []
+        while self._poisoned and self._on_poison is not None:
+            lease, error = self._poisoned[0]
+            await self._on_poison(lease.item, error)
+            self._poisoned.popleft()
+            lease.slot.leave()
+            buried.append((lease.failures + 1, error))
+        return buried
+
+    def _parts(self, lease: Lease[T]) -> list[Lease[T]]:
+        parts: Sequence[T] = (lease.item,)
+        if self._split is not None and lease.failures == 0:
+            parts = self._split(lease.item)
+            lease.slot.holders += len(parts) - 1
+        return [Lease(self, part, lease.slot, lease.failures + 1) for part in parts]
+
+    def _lease(self, lease: Lease[T]) -> Lease[T]:
+        self._leases.append(lease)
+        return lease
+
+    def _append(self, lease: Lease[T]) -> None:
+        try:
+            self._send.send_nowait(lease)
+        except anyio.ClosedResourceError:
+            raise MailboxClosedError(f"{self.name} is closed") from None
+        self._changed.set()
+
+    def _remove(self, lease: Lease[T]) -> None:
+        self._leases.remove(lease)
+        lease.slot.leave()
+        self._changed.set()

@@ -1,0 +1,127 @@
+"""The supervisor: start sinks first, restart what fails one for one, drain in order, give up when it fails too often.
+
+The rules are those of Erlang/OTP's supervisor; underneath is an anyio task group with one cancel scope for each child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import anyio
+from anyio.abc import TaskStatus
+
+from wazuh_dfn.supervision.child import Child, ChildSpec
+from wazuh_dfn.supervision.errors import ChildStartError, RestartIntensityExceededError
+from wazuh_dfn.supervision.events import DrainCutShort, DrainStarted, Escalated, LifecycleEvent, Subscriber
+from wazuh_dfn.supervision.restart_policy import Intensity, RestartCounter
+
+
+class Supervisor:
+    """Runs children until they are all done.
+
+    Args:
+        specs: in the order of their start: sinks first, sources last.
+        intensity: when to give up.
+        drain_timeout_seconds: what an orderly stop may take in all.
+        subscribers: get every lifecycle event.
+        random: for the jitter of the backoff; a seeded one makes a run repeatable.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        *,
+        intensity: Intensity | None = None,
+        drain_timeout_seconds: float = 30.0,
+        subscribers: Sequence[Subscriber] = (),
+        random: Random | None = None,
+    ) -> None:
+        self._intensity = intensity or Intensity()
+        self._counter = RestartCounter(self._intensity)
+        self._drain_timeout_seconds = drain_timeout_seconds
+        self._subscribers = tuple(subscribers)
+        jitter = random or Random()  # noqa: S311 - jitter needs no secrecy
+        self.children = tuple(Child(spec, self, self._publish, jitter) for spec in specs)
+        self._failure: Exception | None = None
+        self._drain_requested = anyio.Event()
+        self._normal_life = anyio.CancelScope()
+
+    def drain(self) -> None:
+        """Ask for an orderly stop: sources first; each mailbox runs empty before its consumer is stopped."""
+        self._drain_requested.set()
+
+    def give_up(self, child: str, error: BaseException) -> bool:
+        """See `FailureJudge`."""
+        if self._failure is not None:
+            return True
+        if self._counter.exceeded_by_failure_at(anyio.current_time()):
+            self._failure = RestartIntensityExceededError(child, self._intensity.max_restarts, self._intensity.window_seconds)
+            self._publish(Escalated(error))
+        elif self._is_first_start(child):
+            self._failure = ChildStartError(child)
+        else:
+            return False
+        self._failure.__cause__ = error
+        self._normal_life.cancel()
+        return True
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Start all children and stay until all are done; `task_status` is told when all have started.
+
+        Cancelling it stops all children at once.
+
+        Raises:
+            ChildStartError: a first start failed.
+            RestartIntensityExceededError: too many restarts.
+        """
+        async with anyio.create_task_group() as tasks:
+            with self._normal_life:
+                for child in self.children:
+                    tasks.start_soon(child.run, name=child.spec.name)
+                    await _first_of(child.ready, child.finished)
+                task_status.started()
+                await self._drain_requested.wait()
+                await self._drain()
+            await self._stop_all()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _drain(self) -> None:
+        reserved_seconds = sum(child.spec.shutdown_timeout_seconds for child in self.children)
+        run_down_seconds = max(self._drain_timeout_seconds / 2, self._drain_timeout_seconds - reserved_seconds)
+        deadline = anyio.current_time() + run_down_seconds
+        self._publish(DrainStarted(run_down_seconds))
+        for child in reversed(self.children):
+            child.request_stop()
+            grace_seconds = child.spec.shutdown_timeout_seconds if child.spec.inbox is None else 0.0
+            with anyio.move_on_at(max(deadline, anyio.current_time() + grace_seconds)):
+                await child.finished.wait()
+            if not child.finished.is_set():
+                self._publish(DrainCutShort(child.spec.name))
+                child.cancel()
+                await child.finished.wait()
+
+    async def _stop_all(self) -> None:
+        for child in reversed(self.children):
+            child.cancel()
+            if child.has_begun:
+                await child.finished.wait()
+
+    def _is_first_start(self, name: str) -> bool:
+        return any(child.spec.name == name and not child.ready.is_set() for child in self.children)
+
+    def _publish(self, event: LifecycleEvent) -> None:
+        for subscriber in self._subscribers:
+            subscriber(event)
+
+
+async def _first_of(*events: anyio.Event) -> None:
+    async with anyio.create_task_group() as tasks:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+        for event in events:
+            tasks.start_soon(wait, event)
