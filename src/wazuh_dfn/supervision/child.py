@@ -42,8 +42,8 @@ class ChildSpec:
 class FailureJudge(Protocol):
     """The supervisor, as its children see it."""
 
-    def give_up(self, child: str, error: BaseException) -> bool:
-        """Count a failure; True if it was one too many, or the child's very first start, and nothing is to be restarted any more."""
+    def may_restart(self, child: Child, error: BaseException) -> bool:
+        """Count a failure; False if the child stays down: it is temporary, or this failure ends the supervisor."""
 
 
 class Child:
@@ -105,7 +105,7 @@ class Child:
             await self._bury_poison()
             error = await self._run_body()
         except Exception as exception:  # noqa: BLE001 - any failure, groups too, is what a supervisor is for
-            error = exception
+            error = _only_one(exception)
         if anyio.current_time() - began >= self.spec.backoff.stable_after_seconds:
             self._failures_in_a_row = 0
         self._reclaim(error)
@@ -130,7 +130,7 @@ class Child:
 
     @staticmethod
     async def _watch(lifeline: Lifeline[Any], deadline_seconds: float, scope: anyio.CancelScope, hung: list[float]) -> None:
-        while (silent := lifeline.silent_seconds()) < deadline_seconds:
+        while (silent := lifeline.silent_seconds()) < deadline_seconds:  # noqa: ASYNC110 - silence gives no event
             await anyio.sleep(deadline_seconds - silent)
         hung.append(silent)
         scope.cancel()
@@ -143,7 +143,7 @@ class Child:
         """Publish the failure; returns the delay in seconds before the next start, None if there is to be none."""
         self._failures_in_a_row += 1
         delay_seconds: float | None = self.spec.backoff.delay_seconds(self._failures_in_a_row, self._random)
-        if self.spec.restart == "temporary" or self._judge.give_up(self.spec.name, error):
+        if not self._judge.may_restart(self, error):
             delay_seconds = None
         self._publish(ChildFailed(self.spec.name, error, self.restarts, delay_seconds))
         return delay_seconds
@@ -157,3 +157,10 @@ class Child:
         if self.spec.inbox is not None:
             for failures, error in await self.spec.inbox.bury_poison():
                 self._publish(MessagePoisoned(self.spec.inbox.name, failures, error))
+
+
+def _only_one(error: BaseException) -> BaseException:
+    """Take a single exception out of the groups that task groups put around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -68,7 +68,7 @@ class DrainCutShort:
 
 @dataclass(frozen=True, slots=True)
 class Escalated:
-    """The restart intensity was exceeded: all children are being stopped."""
+    """The supervisor gives up (restart intensity exceeded, or a first start failed): all children are being stopped."""
 
     error: BaseException
 

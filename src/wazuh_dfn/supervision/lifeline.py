@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import anyio
 
@@ -63,13 +63,10 @@ class Lifeline[T]:
     @asynccontextmanager
     async def reserve[U](self, mailbox: Mailbox[U]) -> AsyncIterator[Permit[U]]:
         """Wait for a slot in another child's mailbox; see `Mailbox.reserve`."""
-        with self.waiting(f"room in {mailbox.name}"):
-            reservation = mailbox.reserve()
-            permit = await reservation.__aenter__()
-        try:
+        async with AsyncExitStack() as stack:
+            with self.waiting(f"room in {mailbox.name}"):
+                permit = await stack.enter_async_context(mailbox.reserve())
             yield permit
-        finally:
-            await reservation.__aexit__(None, None, None)
 
     def silent_seconds(self) -> float:
         """Seconds since the last progress; 0 while it waits, or while it has started and has nothing to do."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from wazuh_dfn.supervision.errors import EndOfMailboxError, MailboxClosedError
 
@@ -123,7 +124,7 @@ class Mailbox[T]:
         Raises:
             EndOfMailboxError: closed, and nothing is left.
         """
-        await anyio.lowlevel.checkpoint()
+        await checkpoint()
         while (lease := self.receive_nowait()) is None:
             self._changed = anyio.Event()
             await self._changed.wait()

@@ -18,7 +18,7 @@ from wazuh_dfn.supervision.restart_policy import Intensity, RestartCounter
 
 
 class Supervisor:
-    """Runs children until they are all done.
+    """Runs children until they are all done. To be made inside a running event loop.
 
     Args:
         specs: in the order of their start: sinks first, sources last.
@@ -51,20 +51,24 @@ class Supervisor:
         """Ask for an orderly stop: sources first; each mailbox runs empty before its consumer is stopped."""
         self._drain_requested.set()
 
-    def give_up(self, child: str, error: BaseException) -> bool:
+    def may_restart(self, child: Child, error: BaseException) -> bool:
         """See `FailureJudge`."""
+        failure: Exception
         if self._failure is not None:
-            return True
-        if self._counter.exceeded_by_failure_at(anyio.current_time()):
-            self._failure = RestartIntensityExceededError(child, self._intensity.max_restarts, self._intensity.window_seconds)
-            self._publish(Escalated(error))
-        elif self._is_first_start(child):
-            self._failure = ChildStartError(child)
-        else:
             return False
-        self._failure.__cause__ = error
+        if not child.ready.is_set():
+            failure = ChildStartError(child.spec.name)
+        elif child.spec.restart == "temporary":
+            return False
+        elif self._counter.exceeded_by_failure_at(anyio.current_time()):
+            failure = RestartIntensityExceededError(child.spec.name, self._intensity.max_restarts, self._intensity.window_seconds)
+        else:
+            return True
+        failure.__cause__ = error
+        self._failure = failure
+        self._publish(Escalated(failure))
         self._normal_life.cancel()
-        return True
+        return False
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start all children and stay until all are done; `task_status` is told when all have started.
@@ -80,6 +84,7 @@ class Supervisor:
                 for child in self.children:
                     tasks.start_soon(child.run, name=child.spec.name)
                     await _first_of(child.ready, child.finished)
+                tasks.start_soon(self._drain_when_all_finished)
                 task_status.started()
                 await self._drain_requested.wait()
                 await self._drain()
@@ -108,8 +113,10 @@ class Supervisor:
             if child.has_begun:
                 await child.finished.wait()
 
-    def _is_first_start(self, name: str) -> bool:
-        return any(child.spec.name == name and not child.ready.is_set() for child in self.children)
+    async def _drain_when_all_finished(self) -> None:
+        for child in self.children:
+            await child.finished.wait()
+        self.drain()
 
     def _publish(self, event: LifecycleEvent) -> None:
         for subscriber in self._subscribers:
