@@ -5,10 +5,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from support.virtual_clock import run_on_virtual_clock
 from wazuh_dfn.supervision.errors import EndOfMailboxError, MailboxClosedError
 from wazuh_dfn.supervision.mailbox import Mailbox
 
-pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("autojump_clock")]
+pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 CRASH = RuntimeError("crash")
 
 
@@ -31,7 +32,7 @@ async def test_messages_come_in_the_order_they_were_put():
     assert [lease.item for lease in take_all(mailbox)] == [1, 2, 3]
 
 
-async def test_a_message_in_work_still_holds_its_slot_until_done(autojump_clock):
+async def test_a_message_in_work_still_holds_its_slot_until_done():
     mailbox = Mailbox("m", 1)
     await fill(mailbox, 1)
     lease = await mailbox.receive()
@@ -61,7 +62,7 @@ async def test_a_permit_is_good_for_one_message():
             permit.put(2)
 
 
-async def test_a_cancelled_receiver_loses_no_message(autojump_clock):
+async def test_a_cancelled_receiver_loses_no_message():
     mailbox = Mailbox("m", 1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mailbox.receive)
@@ -98,7 +99,7 @@ async def test_a_stale_lease_can_not_settle_what_the_successor_works_on():
     assert mailbox.depth == 1
 
 
-async def test_suspects_are_worked_on_alone(autojump_clock):
+async def test_suspects_are_worked_on_alone():
     mailbox = Mailbox("m", 3)
     await fill(mailbox, 1, 2, 3)
     assert len(take_all(mailbox)) == 3
@@ -164,7 +165,7 @@ async def test_poison_stays_until_its_handler_succeeded():
     await fill(mailbox, 2)
 
 
-async def test_a_failed_batch_is_split_so_that_only_the_poisonous_part_is_lost(autojump_clock):
+async def test_a_failed_batch_is_split_so_that_only_the_poisonous_part_is_lost():
     buried = []
 
     async def bury(item, error):
@@ -207,7 +208,7 @@ async def test_a_closed_mailbox_runs_empty_and_then_ends():
         await fill(mailbox, 3)
 
 
-async def test_closing_wakes_a_waiting_consumer(autojump_clock):
+async def test_closing_wakes_a_waiting_consumer():
     mailbox = Mailbox("m", 1)
 
     async def consume():

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 import trio
 
+from support.virtual_clock import run_on_virtual_clock
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.errors import (
     ChildHungError,
@@ -27,7 +28,7 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.supervision.restart_policy import Backoff, Intensity
 from wazuh_dfn.supervision.supervisor import Supervisor
 
-pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("autojump_clock")]
+pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 STEADY = Backoff(initial_seconds=1.0, max_seconds=1.0, jitter=0.0)
 
 
