@@ -19,6 +19,10 @@ class MalformedLineError(WazuhDfnError):
     """A line that is no JSON object (contract section 5: the only thing that the formats dead-letter)."""
 
 
+class CheckpointUnreadableError(WazuhDfnError):
+    """A checkpoint exists but neither it nor the previous one can be read; where reading stopped is unknown."""
+
+
 class DeliveryError(WazuhDfnError):
     """A batch of records was not acknowledged by the broker."""
 

@@ -225,7 +225,7 @@ async def test_delays_double_up_to_the_maximum_and_start_anew_after_a_stable_tim
         assert [event.delay_seconds for event in journal.of(ChildFailed)] == [1, 2, 4, 5, 1, 2]
 
 
-def test_jitter_only_shortens_the_delay_and_no_delay_overflows():
+async def test_jitter_only_shortens_the_delay_and_no_delay_overflows():
     backoff = Backoff(initial_seconds=0.1, max_seconds=5, jitter=0.5)
     delays = [backoff.delay_seconds(100_000, Random(seed)) for seed in range(50)]
     assert all(2.5 <= delay <= 5 for delay in delays)

@@ -17,6 +17,9 @@ class OpenAlertFile(Protocol):
     async def identity(self) -> FileIdentity:
         """Return the identity with a fingerprint of the bytes there are by now (at most 1,024)."""
 
+    async def matches(self, identity: FileIdentity) -> bool:
+        """Tell whether it is the file of that identity: same device and inode, and the same first bytes."""
+
     async def size(self) -> int:
         """Return the file's present size in bytes."""
 
@@ -97,7 +100,11 @@ class CheckpointStore(Protocol):
     """Keeps the position up to which everything is settled, through crashes and power cuts."""
 
     async def load(self) -> Position | None:
-        """Return the last saved position; None if there never was one."""
+        """Return the last saved position (or the one before, if the last can't be read); None if there never was one.
+
+        Raises:
+            CheckpointUnreadableError: there is one, and it can't be read.
+        """
 
     async def save(self, position: Position) -> None:
         """Replace it, atomically and durably.

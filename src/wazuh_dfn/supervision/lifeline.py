@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 import anyio
 
+from wazuh_dfn.supervision.errors import EndOfMailboxError
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 
 
@@ -59,6 +60,13 @@ class Lifeline[T]:
         """Wait for the next message; see `Mailbox.receive`."""
         with self.waiting("messages"):
             return await self.inbox.receive()
+
+    async def messages(self) -> AsyncGenerator[Lease[T]]:
+        """Yield messages until the mailbox was closed and has run empty."""
+        with suppress(EndOfMailboxError):
+            while True:
+                lease = await self.receive()
+                yield lease
 
     @asynccontextmanager
     async def reserve[U](self, mailbox: Mailbox[U]) -> AsyncIterator[Permit[U]]:

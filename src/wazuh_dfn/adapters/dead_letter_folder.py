@@ -1,0 +1,80 @@
+"""The dead letters in a folder: for each line `NAME.raw` with its bytes and `NAME.json` with what happened."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from wazuh_dfn.adapters.durable_write import sync_folder, write_durably
+from wazuh_dfn.delivery.ports import DeadLetter
+
+log = structlog.get_logger(__name__)
+
+
+class DeadLetterFolder:
+    """Implements `DeadLetterStore`.
+
+    The name is made of the line's place and the stage, so that a line stored again after a crash replaces itself.
+
+    Args:
+        folder: made if missing.
+        max_letters: more than these and the oldest is removed, with a warning.
+    """
+
+    def __init__(self, folder: Path, max_letters: int) -> None:
+        self._folder = folder
+        self._max_letters = max_letters
+        self._names: dict[str, None] | None = None
+        self._lock = anyio.Lock()
+
+    async def store(self, letter: DeadLetter) -> None:
+        """See `DeadLetterStore`."""
+        async with self._lock:
+            removed = await to_thread.run_sync(self._store, letter)
+        log.warning(
+            "line dead-lettered", stage=letter.stage, reason=letter.reason, file=letter.position.path, offset=letter.position.offset
+        )
+        for name in removed:
+            log.warning("dead-letter folder is full, the oldest was removed", removed=name, max_failed_files=self._max_letters)
+
+    def _store(self, letter: DeadLetter) -> list[str]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._names is None:
+            notes = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+            self._names = dict.fromkeys(path.stem for path in notes)
+        name = letter_name(letter)
+        write_durably(self._folder / f"{name}.raw", letter.raw)
+        write_durably(self._folder / f"{name}.json", _note(letter))
+        self._names.setdefault(name)
+        removed = [oldest for oldest, _ in zip(list(self._names), range(len(self._names) - self._max_letters), strict=False)]
+        for oldest in removed:
+            del self._names[oldest]
+            for suffix in (".json", ".raw"):
+                (self._folder / f"{oldest}{suffix}").unlink(missing_ok=True)
+        sync_folder(self._folder)
+        return removed
+
+
+def letter_name(letter: DeadLetter) -> str:
+    """Return the name of a letter's files, without suffix: file (inode and fingerprint), offset and stage."""
+    file = letter.position.file
+    return f"{file.inode:x}-{file.fingerprint[:8]}-{letter.position.offset:015d}-{letter.stage}"
+
+
+def _note(letter: DeadLetter) -> bytes:
+    note = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "file": letter.position.path,
+        "inode": letter.position.file.inode,
+        "offset": letter.position.offset,
+        "bytes": len(letter.raw),
+        "stage": letter.stage,
+        "reason": letter.reason,
+        "traceback": letter.traceback,
+    }
+    return json.dumps(note, indent=1).encode()

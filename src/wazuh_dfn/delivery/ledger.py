@@ -1,0 +1,123 @@
+"""The ledger: what was read, what has become of it, and up to where everything is settled.
+
+A line is settled when it is not relevant, or when each of its records was acknowledged by the broker or stands in the dead letters.
+All methods are synchronous, so that an actor can hand a message on and book it in one step that no cancellation can tear apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from wazuh_dfn.messages import Position, RecordKind, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Counts of lines since the start of this process; `in_flight` is counted from the open chunks, not derived from the others."""
+
+    lines_read: int
+    not_relevant: int
+    delivered: int
+    dead_lettered: int
+    in_flight: int
+
+    @property
+    def is_balanced(self) -> bool:
+        """The identity that always holds: read = not relevant + delivered + dead-lettered + in flight."""
+        return self.lines_read == self.not_relevant + self.delivered + self.dead_lettered + self.in_flight
+
+
+@dataclass(slots=True)
+class _OpenChunk:
+    end: Position
+    unrouted: int
+    """Lines that the router has not looked at yet."""
+    pending: dict[int, set[RecordKind]] = field(default_factory=dict)
+    """Offsets of relevant lines, with the kinds of record that are not settled yet."""
+    dead: set[int] = field(default_factory=set)
+    """Those of the pending lines of which a record went to the dead letters."""
+
+    @property
+    def is_settled(self) -> bool:
+        return self.unrouted == 0 and not self.pending
+
+
+class Ledger:
+    """Books every chunk from reading to settlement. Settling twice, or what is unknown, changes nothing."""
+
+    def __init__(self) -> None:
+        self.acked_through: Position | None = None
+        """Up to here all is settled; None until something was read or a start position was set."""
+        self.records_delivered: dict[RecordKind, int] = {"windows": 0, "fail2ban": 0}
+        self._chunks: dict[Ticket, _OpenChunk] = {}
+        self._last_ticket = Ticket(0)
+        self._lines_read = 0
+        self._not_relevant = 0
+        self._delivered = 0
+        self._dead_lettered = 0
+
+    @property
+    def accounting(self) -> Accounting:
+        """The counts as of now."""
+        in_flight = sum(chunk.unrouted + len(chunk.pending) for chunk in self._chunks.values())
+        return Accounting(self._lines_read, self._not_relevant, self._delivered, self._dead_lettered, in_flight)
+
+    def begin_at(self, position: Position) -> None:
+        """Take `position` as settled: reading begins there. Waits for its turn if chunks before it are still open."""
+        self._chunks[self._next_ticket()] = _OpenChunk(position, unrouted=0)
+        self._advance()
+
+    def open_chunk(self, start: Position, length: int, lines: int) -> Ticket:
+        """Book `lines` lines that were read, `length` bytes from `start` on."""
+        ticket = self._next_ticket()
+        self._chunks[ticket] = _OpenChunk(replace(start, offset=start.offset + length), unrouted=lines)
+        self._lines_read += lines
+        return ticket
+
+    def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[int, Iterable[RecordKind]]) -> None:
+        """Book what the router decided: lines not relevant, dead-lettered, and on their way (offset: kinds of record)."""
+        chunk = self._chunks[ticket]
+        chunk.unrouted -= not_relevant + dead + len(pending)
+        chunk.pending.update((offset, set(kinds)) for offset, kinds in pending.items())
+        self._not_relevant += not_relevant
+        self._dead_lettered += dead
+        self._advance()
+
+    def is_pending(self, ticket: Ticket, kind: RecordKind, offset: int) -> bool:
+        """Tell whether this record still waits for its settlement; False for what a predecessor has settled."""
+        chunk = self._chunks.get(ticket)
+        return chunk is not None and kind in chunk.pending.get(offset, ())
+
+    def settle(self, ticket: Ticket, kind: RecordKind, offset: int, *, dead: bool = False) -> None:
+        """Book one record as acknowledged by the broker, or as dead-lettered."""
+        if not self.is_pending(ticket, kind, offset):
+            return
+        chunk = self._chunks[ticket]
+        kinds = chunk.pending[offset]
+        kinds.remove(kind)
+        if dead:
+            chunk.dead.add(offset)
+        else:
+            self.records_delivered[kind] += 1
+        if not kinds:
+            del chunk.pending[offset]
+            self._book_line(chunk, offset)
+            self._advance()
+
+    def _book_line(self, chunk: _OpenChunk, offset: int) -> None:
+        if offset in chunk.dead:
+            self._dead_lettered += 1
+        else:
+            self._delivered += 1
+
+    def _next_ticket(self) -> Ticket:
+        self._last_ticket = Ticket(self._last_ticket + 1)
+        return self._last_ticket
+
+    def _advance(self) -> None:
+        while self._chunks:
+            oldest = next(iter(self._chunks))
+            if not self._chunks[oldest].is_settled:
+                return
+            self.acked_through = self._chunks.pop(oldest).end

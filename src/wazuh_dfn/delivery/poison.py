@@ -1,0 +1,69 @@
+"""What becomes of messages that crash their actor: first divided, to find the culprit, then dead-lettered with the traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from traceback import format_exception
+
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
+from wazuh_dfn.messages import Alert, AlertBatch, Chunk, Position, Record, RecordBatch
+
+
+def split_chunk(chunk: Chunk) -> Sequence[Chunk]:
+    """Divide a chunk into its lines."""
+    parts: list[Chunk] = []
+    offset = chunk.start.offset
+    for line in lines_of(chunk.data):
+        parts.append(replace(chunk, start=replace(chunk.start, offset=offset), data=line))
+        offset += len(line)
+    return parts
+
+
+def split_alerts(batch: AlertBatch) -> Sequence[AlertBatch]:
+    """Divide a batch into single alerts."""
+    return [replace(batch, alerts=(alert,)) for alert in batch.alerts]
+
+
+def split_records(batch: RecordBatch) -> Sequence[RecordBatch]:
+    """Divide a batch into single records."""
+    return [replace(batch, records=(record,)) for record in batch.records]
+
+
+class PoisonBurial:
+    """The mailboxes' poison handlers: dead-letter, then settle.
+
+    All raise OSError when the store can't be written; the supervisor tries again.
+    """
+
+    def __init__(self, ledger: Ledger, dead_letters: DeadLetterStore) -> None:
+        self._ledger = ledger
+        self._dead_letters = dead_letters
+
+    async def bury_chunk(self, chunk: Chunk, error: BaseException) -> None:
+        """Settle what is left of a chunk (its poisonous line)."""
+        for part in split_chunk(chunk):
+            await self._dead_letters.store(_letter(part.start, part.data, error))
+        self._ledger.route(chunk.ticket, not_relevant=0, dead=len(split_chunk(chunk)), pending={})
+
+    async def bury_batch(self, batch: AlertBatch | RecordBatch, error: BaseException) -> None:
+        """Settle those parts of a batch that are not settled yet."""
+        parts: Sequence[Alert | Record] = batch.alerts if isinstance(batch, AlertBatch) else batch.records
+        for part in parts:
+            if self._ledger.is_pending(batch.ticket, batch.kind, part.offset):
+                position = replace(batch.start, offset=part.offset)
+                await self._dead_letters.store(_letter(position, part.raw, error))
+                self._ledger.settle(batch.ticket, batch.kind, part.offset, dead=True)
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """Divide into lines with their ends; unlike `bytes.splitlines`, only a line feed ends a line."""
+    lines = [line + b"\n" for line in data.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
+def _letter(position: Position, raw: bytes, error: BaseException) -> DeadLetter:
+    reason = f"crashed its actor again and again: {type(error).__name__}: {error}"
+    return DeadLetter(position, "poison", reason, raw, traceback="".join(format_exception(error)))
