@@ -1,0 +1,1 @@
+"""Forwards the security-relevant alerts of a Wazuh manager to the DFN-CERT security operations centre."""

@@ -1,0 +1,1 @@
+"""The actors, one file each; they know the world by the protocols of `delivery.ports` alone."""

@@ -1,0 +1,1 @@
+"""The edges: real files, a real broker. The only modules that know asyncio."""

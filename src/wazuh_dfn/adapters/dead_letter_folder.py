@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,9 +62,9 @@ class DeadLetterFolder:
 
 
 def letter_name(letter: DeadLetter) -> str:
-    """Return the name of a letter's files, without suffix: file (inode and fingerprint), offset and stage."""
-    file = letter.position.file
-    return f"{file.inode:x}-{file.fingerprint[:8]}-{letter.position.offset:015d}-{letter.stage}"
+    """Return the name of a letter's files, without suffix: inode, offset, stage, and a hash of the bytes (inodes get reused)."""
+    content = hashlib.sha256(letter.raw).hexdigest()[:8]
+    return f"{letter.position.file.inode:x}-{letter.position.offset:015d}-{letter.stage}-{content}"
 
 
 def _note(letter: DeadLetter) -> bytes:

@@ -1,0 +1,1 @@
+"""What makes the promise true: the ledger, and the protocols towards what is durable."""

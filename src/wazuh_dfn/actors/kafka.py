@@ -1,0 +1,152 @@
+"""The actor that delivers: records of both kinds, in order, again and again until the broker has acknowledged them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import anyio
+
+from wazuh_dfn.actors.kafka_status import KafkaStatus
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, ProducerFactory, RecordProducer
+from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.messages import Record, RecordBatch
+from wazuh_dfn.supervision.errors import EndOfMailboxError
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.supervision.mailbox import Lease
+
+CLOSE_TIMEOUT_SECONDS = 4.0
+FIRST_RETRY_SECONDS = 0.2
+
+type Entry = tuple[RecordBatch, Record]
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaActorOptions:
+    """`retry_interval_seconds` is the longest wait between attempts; `slow_…` the one after an error that needs an operator."""
+
+    max_batch_bytes: int = 950_000
+    retry_interval_seconds: float = 5.0
+    slow_retry_interval_seconds: float = 60.0
+
+
+class KafkaActor:
+    """Gathers what waits in its mailbox into large batches; one is on its way at a time, so that the order holds through retries."""
+
+    def __init__(
+        self,
+        producers: ProducerFactory,
+        ledger: Ledger,
+        dead_letters: DeadLetterStore,
+        status: KafkaStatus,
+        options: KafkaActorOptions,
+        random: Random,
+    ) -> None:
+        self._producers = producers
+        self._ledger = ledger
+        self._dead_letters = dead_letters
+        self._status = status
+        self._options = options
+        self._random = random
+        self._producer: RecordProducer | None = None
+
+    async def run(self, lifeline: Lifeline[RecordBatch]) -> None:
+        """Deliver until the mailbox ends."""
+        lifeline.started()
+        try:
+            async for first in lifeline.messages():
+                leases = self._gather(lifeline, first)
+                for batch in self._batches(leases):
+                    await self._deliver(lifeline, batch)
+                for lease in leases:
+                    lease.done()
+        finally:
+            await self._drop_producer()
+
+    def _gather(self, lifeline: Lifeline[RecordBatch], first: Lease[RecordBatch]) -> list[Lease[RecordBatch]]:
+        leases = [first]
+        size = _size(first.item)
+        while size < self._options.max_batch_bytes:
+            try:
+                lease = lifeline.inbox.receive_nowait()
+            except EndOfMailboxError:
+                break
+            if lease is None:
+                break
+            leases.append(lease)
+            size += _size(lease.item)
+        return leases
+
+    def _batches(self, leases: Sequence[Lease[RecordBatch]]) -> Iterator[list[Entry]]:
+        """Yield what is not settled yet, in order, in pieces below the limit (or of one record)."""
+        piece: list[Entry] = []
+        size = 0
+        for lease in leases:
+            for record in lease.item.records:
+                if not self._ledger.is_pending(lease.item.ticket, lease.item.kind, record.offset):
+                    continue
+                if piece and size + len(record.value) > self._options.max_batch_bytes:
+                    yield piece
+                    piece, size = [], 0
+                piece.append((lease.item, record))
+                size += len(record.value)
+        if piece:
+            yield piece
+
+    async def _deliver(self, lifeline: Lifeline[RecordBatch], entries: list[Entry]) -> None:
+        while True:
+            try:
+                producer = await self._connect()
+                await producer.deliver([record.value for _, record in entries])
+            except RecordsRejectedError as error:
+                await self._isolate(lifeline, entries, error)
+                return
+            except BrokerUnavailableError as error:
+                await self._wait_for_broker(lifeline, error)
+            else:
+                self._status.acknowledged()
+                for batch, record in entries:
+                    self._ledger.settle(batch.ticket, batch.kind, record.offset)
+                lifeline.progress()
+                return
+
+    async def _isolate(self, lifeline: Lifeline[RecordBatch], entries: list[Entry], error: RecordsRejectedError) -> None:
+        """Halve a refused batch until the record that is to blame stands alone, and dead-letter that one."""
+        if len(entries) > 1:
+            middle = len(entries) // 2
+            await self._deliver(lifeline, entries[:middle])
+            await self._deliver(lifeline, entries[middle:])
+            return
+        [(batch, record)] = entries
+        position = replace(batch.start, offset=record.offset)
+        await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
+        self._ledger.settle(batch.ticket, batch.kind, record.offset, dead=True)
+        lifeline.progress()
+
+    async def _connect(self) -> RecordProducer:
+        if self._producer is None:
+            self._producer = await self._producers.connect()
+            self._status.connected()
+        return self._producer
+
+    async def _wait_for_broker(self, lifeline: Lifeline[RecordBatch], error: BrokerUnavailableError) -> None:
+        self._status.failed(error)
+        await self._drop_producer()
+        longest = self._options.slow_retry_interval_seconds if error.needs_operator else self._options.retry_interval_seconds
+        exponent = min(self._status.failures_in_a_row - 1, 32)
+        delay_seconds = min(longest, FIRST_RETRY_SECONDS * 2**exponent) * (1 - 0.3 * self._random.random())
+        with lifeline.waiting("the broker"):
+            await anyio.sleep(delay_seconds)
+
+    async def _drop_producer(self) -> None:
+        """Close the producer: after an error none is used again (an idempotent one may be broken for good)."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with anyio.move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True):
+                await self._producers.close(producer)
+
+
+def _size(batch: RecordBatch) -> int:
+    return sum(len(record.value) for record in batch.records)

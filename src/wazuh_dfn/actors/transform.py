@@ -1,0 +1,65 @@
+"""What WindowsActor and Fail2BanActor have in common: alerts in, records out, one bad alert costs only itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from traceback import format_exc
+from typing import ClassVar
+
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
+from wazuh_dfn.formats import record
+from wazuh_dfn.messages import Alert, AlertBatch, Record, RecordBatch, RecordKind
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.supervision.mailbox import Mailbox
+
+
+def local_now() -> datetime:
+    """Return the time with the local zone, for alerts without a timestamp (contract section 5)."""
+    return datetime.now().astimezone()
+
+
+class TransformActor:
+    """Turns batches of alerts of one kind into batches of records."""
+
+    kind: ClassVar[RecordKind]
+
+    def __init__(
+        self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], now: Callable[[], datetime] = local_now
+    ) -> None:
+        self._ledger = ledger
+        self._dead_letters = dead_letters
+        self._outbox = outbox
+        self._now = now
+
+    async def run(self, lifeline: Lifeline[AlertBatch]) -> None:
+        """Transform until the mailbox ends."""
+        lifeline.started()
+        async for lease in lifeline.messages():
+            batch = lease.item
+            records = [record for alert in batch.alerts if (record := await self._transform(batch, alert)) is not None]
+            if records:
+                async with lifeline.reserve(self._outbox) as permit:
+                    permit.put(RecordBatch(batch.ticket, batch.start, batch.kind, tuple(records)))
+                    lease.done()
+            else:
+                lease.done()
+
+    def inspect(self, alert: Alert) -> None:
+        """Look at an alert before it is transformed; for warnings."""
+
+    async def _transform(self, batch: AlertBatch, alert: Alert) -> Record | None:
+        """Return the record; None if the alert was dead-lettered, now or by a predecessor that crashed afterwards."""
+        if not self._ledger.is_pending(batch.ticket, batch.kind, alert.offset):
+            return None
+        try:
+            self.inspect(alert)
+            value = record.build(batch.kind, alert.content, self._now())
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
+            letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, repr(error), alert.raw, format_exc())
+            await self._dead_letters.store(letter)
+            self._ledger.settle(batch.ticket, batch.kind, alert.offset, dead=True)
+            return None
+        return Record(alert.offset, alert.raw, value)
