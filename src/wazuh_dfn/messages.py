@@ -47,6 +47,11 @@ class Chunk:
     oversize: bool = False
 
 
+def count_lines(data: bytes) -> int:
+    """Return the number of lines in `data`; the last may lack its line feed."""
+    return data.count(b"\n") + (not data.endswith(b"\n"))
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One parsed line. `offset` is that of its first byte; `raw` its bytes without the line feed."""

@@ -40,6 +40,7 @@ class KafkaActor:
         producers: ProducerFactory,
         ledger: Ledger,
         dead_letters: DeadLetterStore,
+        *,
         status: KafkaStatus,
         options: KafkaActorOptions,
         random: Random,

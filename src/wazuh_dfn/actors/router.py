@@ -6,13 +6,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.poison import lines_of
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind
+from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox, Permit
 
@@ -82,6 +81,6 @@ class Router:
         return found
 
     def _book(self, chunk: Chunk, found: _Sorted) -> None:
-        lines = 1 if chunk.oversize else len(lines_of(chunk.data))
+        lines = 1 if chunk.oversize else count_lines(chunk.data)
         dead = len(found.dead_letters)
         self._ledger.route(chunk.ticket, not_relevant=lines - dead - len(found.pending), dead=dead, pending=found.pending)

@@ -12,7 +12,7 @@ from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, OpenAlertFile
 from wazuh_dfn.errors import CheckpointUnreadableError
-from wazuh_dfn.messages import Chunk, Position
+from wazuh_dfn.messages import Chunk, Position, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
@@ -40,6 +40,7 @@ class Tailer:
         checkpoints: CheckpointStore,
         ledger: Ledger,
         place: ReadingPlace,
+        *,
         outbox: Mailbox[Chunk],
         options: TailerOptions,
     ) -> None:
@@ -146,7 +147,7 @@ class Tailer:
         length = len(data) if length is None else length
         async with lifeline.reserve(self._outbox) as permit:
             start = place.position
-            lines = 1 if oversize else data.count(b"\n") + (not data.endswith(b"\n"))
+            lines = 1 if oversize else count_lines(data)
             permit.put(Chunk(self._ledger.open_chunk(start, length, lines), start, data, oversize))
             place.offset += length
 

@@ -47,6 +47,11 @@ class Supervisor:
         self._drain_requested = anyio.Event()
         self._normal_life = anyio.CancelScope()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether an orderly stop was asked for."""
+        return self._drain_requested.is_set()
+
     def drain(self) -> None:
         """Ask for an orderly stop: sources first; each mailbox runs empty before its consumer is stopped."""
         self._drain_requested.set()

@@ -1,0 +1,145 @@
+"""The wiring: settings and a world (real or simulated) to mailboxes, child specs and a supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from wazuh_dfn.actors.checkpointer import Checkpointer
+from wazuh_dfn.actors.fail2ban import Fail2BanActor
+from wazuh_dfn.actors.kafka import KafkaActor, KafkaActorOptions
+from wazuh_dfn.actors.kafka_status import KafkaStatus
+from wazuh_dfn.actors.monitor import Monitor, RestartLog, Watched
+from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.actors.router import Router
+from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES, Tailer, TailerOptions
+from wazuh_dfn.actors.windows import WindowsActor
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.poison import PoisonBurial, split_alerts, split_chunk, split_records
+from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStore, ProducerFactory
+from wazuh_dfn.formats.candidates import CandidateScan
+from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
+from wazuh_dfn.supervision.child import ChildSpec
+from wazuh_dfn.supervision.events import Subscriber
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.supervision.mailbox import Mailbox, PoisonHandler
+from wazuh_dfn.supervision.restart_policy import Backoff, Intensity
+from wazuh_dfn.supervision.supervisor import Supervisor
+
+KAFKA_SHUTDOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside, by its protocols."""
+
+    files: AlertFiles
+    checkpoints: CheckpointStore
+    dead_letters: DeadLetterStore
+    producers: ProducerFactory
+    resident_bytes: Callable[[], int] = lambda: 0
+    random: Random = field(default_factory=Random)
+
+
+class Pipeline:
+    """The parts of one daemon that outlive its actors, and the specs that start the actors on them. Made in a running event loop."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        self.settings = settings
+        self.world = world
+        self.ledger = Ledger()
+        self.place = ReadingPlace()
+        self.kafka_status = KafkaStatus()
+        self.restarts = RestartLog()
+        burial = PoisonBurial(self.ledger, world.dead_letters)
+        self.chunks: Mailbox[Chunk] = self._mailbox("router", burial.bury_chunk, split_chunk)
+        self.windows_alerts: Mailbox[AlertBatch] = self._mailbox("windows", burial.bury_batch, split_alerts)
+        self.fail2ban_alerts: Mailbox[AlertBatch] = self._mailbox("fail2ban", burial.bury_batch, split_alerts)
+        self.records: Mailbox[RecordBatch] = self._mailbox("kafka", burial.bury_batch, split_records)
+
+    @property
+    def mailboxes(self) -> tuple[Mailbox[Any], ...]:
+        """All mailboxes, in the direction of the data."""
+        return (self.chunks, self.windows_alerts, self.fail2ban_alerts, self.records)
+
+    def specs(self) -> list[ChildSpec]:
+        """Return the children in the order of their start: bystanders, then sinks first, the source last."""
+        return [
+            self._spec("monitor", lambda lifeline: self.monitor().run(lifeline), can_hang=False),
+            self._spec("checkpointer", lambda lifeline: self._checkpointer().run(lifeline), can_hang=False),
+            self._spec("kafka", lambda lifeline: self._kafka().run(lifeline), self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS),
+            self._spec("windows", lambda lifeline: self._windows().run(lifeline), self.windows_alerts),
+            self._spec("fail2ban", lambda lifeline: self._fail2ban().run(lifeline), self.fail2ban_alerts),
+            self._spec("router", lambda lifeline: self._router().run(lifeline), self.chunks),
+            self._spec("tailer", lambda lifeline: self._tailer().run(lifeline)),
+        ]
+
+    def supervisor(self, specs: Sequence[ChildSpec] | None = None, subscribers: Sequence[Subscriber] = ()) -> Supervisor:
+        """Make the supervisor; tests pass specs of their own that inject faults."""
+        options = self.settings.supervisor
+        return Supervisor(
+            specs if specs is not None else self.specs(),
+            intensity=Intensity(options.max_restarts, options.restart_window),
+            drain_timeout_seconds=options.shutdown_timeout,
+            subscribers=(self.restarts, *subscribers),
+            random=self.world.random,
+        )
+
+    def monitor(self) -> Monitor:
+        """Make the monitor."""
+        watched = Watched(self.ledger, self.place, self.kafka_status, self.mailboxes, self.restarts.failures, self.world.resident_bytes)
+        return Monitor(watched, self.settings.health.stats_interval)
+
+    def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]]) -> Mailbox[T]:
+        options = self.settings.supervisor
+        return Mailbox(name, options.mailbox_capacity, poison_limit=options.poison_limit, on_poison=on_poison, split=split)
+
+    def _spec(
+        self,
+        name: str,
+        body: Callable[[Lifeline[Any]], Awaitable[None]],
+        inbox: Mailbox[Any] | None = None,
+        *,
+        can_hang: bool = True,
+        shutdown_seconds: float = 1.0,
+    ) -> ChildSpec:
+        options = self.settings.supervisor
+        return ChildSpec(
+            name,
+            body,
+            inbox=inbox,
+            backoff=Backoff(options.backoff_initial, options.backoff_max),
+            progress_deadline_seconds=options.progress_deadline if can_hang else None,
+            shutdown_timeout_seconds=shutdown_seconds,
+        )
+
+    def _checkpointer(self) -> Checkpointer:
+        return Checkpointer(self.ledger, self.world.checkpoints, self.settings.supervisor.checkpoint_interval)
+
+    def _kafka(self) -> KafkaActor:
+        kafka = self.settings.kafka
+        options = KafkaActorOptions(kafka.max_batch_bytes, kafka.retry_interval, kafka.slow_retry_interval)
+        world = self.world
+        return KafkaActor(world.producers, self.ledger, world.dead_letters, status=self.kafka_status, options=options, random=world.random)
+
+    def _windows(self) -> WindowsActor:
+        return WindowsActor(self.ledger, self.world.dead_letters, self.records)
+
+    def _fail2ban(self) -> Fail2BanActor:
+        return Fail2BanActor(self.ledger, self.world.dead_letters, self.records)
+
+    def _router(self) -> Router:
+        event_ids = self.settings.wazuh.event_ids
+        selection = Selection(event_ids, self.settings.misc.own_networks)
+        outboxes = {"windows": self.windows_alerts, "fail2ban": self.fail2ban_alerts}
+        return Router(CandidateScan(event_ids), selection, self.ledger, self.world.dead_letters, outboxes)
+
+    def _tailer(self) -> Tailer:
+        wazuh = self.settings.wazuh
+        chunk_bytes = max(self.settings.supervisor.read_chunk_bytes, LINE_LIMIT_BYTES)
+        options = TailerOptions(wazuh.json_alert_file_poll_interval, chunk_bytes, wazuh.start_at)
+        return Tailer(self.world.files, self.world.checkpoints, self.ledger, self.place, outbox=self.chunks, options=options)
