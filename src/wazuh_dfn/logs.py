@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -60,3 +61,9 @@ def _with_renderer(handler: logging.Handler, renderer: structlog.typing.Processo
         ending.append(structlog.processors.format_exc_info)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*shared, *ending, renderer]))
     return handler
+
+
+def log_warnings(warnings: Iterable[str]) -> None:
+    """Log what was noticed while the configuration was loaded, before there were logs."""
+    for warning in warnings:
+        structlog.get_logger("wazuh_dfn.config").warning(warning)

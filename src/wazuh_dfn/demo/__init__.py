@@ -1,0 +1,1 @@
+"""`wazuh-dfn demo`: the main job on an embedded broker."""

@@ -1,0 +1,9 @@
+"""Exit codes that scripts and systemd can go by."""
+
+OK = 0
+FAILED = 1
+"""The daemon gave up, or `transform` met lines that it could not read."""
+USAGE = 2
+"""The command line or the configuration is wrong; starting again will not help."""
+STOPPED_AT_ONCE = 130
+"""A second signal; what was not settled is sent again at the next start."""
