@@ -1,0 +1,304 @@
+"""One AIOKafkaProducer that is connected, knows its topic, and can be got rid of in whatever state it is.
+
+aiokafka logs to the loggers `aiokafka.*` by itself, repeatedly while a broker is away; what matters of it is said by the exceptions
+raised here, so that the application may well keep those loggers at ERROR or silent.
+"""
+
+# Some of aiokafka's private attributes are used below: its own `stop()` waits for what can't be sent, and it offers no other way out.
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import aiokafka.errors
+import anyio
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    CorruptRecordException,
+    IncompatibleBrokerVersion,
+    InvalidProducerEpoch,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownProducerId,
+    UnsupportedForMessageFormatError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
+from wazuh_dfn.adapters.tls_context import make_tls_context
+from wazuh_dfn.adapters.tls_probe import explain
+from wazuh_dfn.errors import BrokerUnavailableError
+
+CLOSE_WITHIN = 3.0
+TOPIC_PATIENCE = 10.0
+"""So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
+
+_UNKNOWN_TOPIC, _INVALID_TOPIC, _TOPIC_NOT_AUTHORISED = 3, 17, 29
+_UNLIMITED = 2**31 - 1
+
+
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
+    """A broker's error 87, which aiokafka 0.14 would show as "unknown"."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker's checks refuse a record of the batch (a compacted topic wants keys, for instance)."
+
+
+class UnsupportedCompressionTypeError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
+    """A broker's error 76, which aiokafka 0.14 would show as "unknown"."""
+
+    errno = 76
+    message = "UNSUPPORTED_COMPRESSION_TYPE"
+    description = "The broker does not support the compression."
+
+
+for _added in (InvalidRecordError, UnsupportedCompressionTypeError):
+    aiokafka.errors.kafka_errors.setdefault(_added.errno, _added)
+
+REJECTIONS: tuple[type[KafkaError], ...] = (
+    CorruptRecordException,
+    InvalidRecordError,
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    UnsupportedForMessageFormatError,
+)
+_LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error as one line."""
+    if isinstance(error, BrokerResponseError):
+        return f"{error.description.rstrip('.') or 'the broker answered with an error'} ({error.message}, error {error.errno})"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class KafkaConnection:
+    """One connected producer, bound to one partition of the topic. Made by `open_connection`."""
+
+    def __init__(self, options: KafkaOptions, tls: ssl.SSLContext | None) -> None:
+        self._options = options
+        self._tls = tls
+        self._partition = -1
+        self._dropped: set[asyncio.Transport] = set()
+        timeout_ms = max(1, round(options.timeout_seconds * 1000))
+        self._producer = AIOKafkaProducer(
+            **{name: value for name, value in options.extra.items() if name not in PROTECTED_ARGUMENTS},
+            **({"security_protocol": "SSL", "ssl_context": tls} if tls is not None else {}),
+            bootstrap_servers=options.addresses,
+            client_id=options.client_id,
+            acks="all",
+            enable_idempotence=options.idempotence,
+            compression_type=options.compression,
+            linger_ms=options.linger_ms,
+            max_request_size=options.max_request_size,
+            max_batch_size=_UNLIMITED,  # `send` decides what goes into a batch
+            request_timeout_ms=timeout_ms,
+        )
+        client = self._producer.client
+        self._on_closed = client._on_connection_closed
+        client._on_connection_closed = self._remember_transport
+
+    async def start(self) -> None:
+        """Connect and choose the partition: always the same one of a topic, so that the order of the records is kept."""
+        await self._producer.start()
+        with anyio.fail_after(min(TOPIC_PATIENCE, self._options.timeout_seconds / 2)):
+            partitions = sorted(await self._producer.partitions_for(self._options.topic))
+        self._partition = partitions[zlib.crc32(self._options.topic.encode()) % len(partitions)]
+
+    async def send(self, batches: Iterable[list[bytes]]) -> None:
+        """Send each list as one record batch, in this order, and wait for all acknowledgements."""
+        timestamp = int(time.time() * 1000)
+        sent: set[asyncio.Future[Any]] = set()
+        for values in batches:
+            batch = self._producer.create_batch()
+            for value in values:
+                batch.append(timestamp=timestamp, key=None, value=value)
+            batch.close()
+            future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
+            future.add_done_callback(_retrieve)
+            sent.add(future)
+        done, _ = await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+
+    def leader(self) -> list[str]:
+        """Return the address of the partition's leader, or of all known brokers if there is none now."""
+        cluster = self._producer.client.cluster
+        leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
+        metadata = cluster.broker_metadata(leader) if leader not in (None, -1) else None
+        brokers = [metadata] if metadata is not None else cluster.brokers()
+        return [f"[{broker.host}]:{broker.port}" if ":" in broker.host else f"{broker.host}:{broker.port}" for broker in brokers]
+
+    async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
+        """Say in one line why it did not work, if need be by looking at the broker, for at most `within` seconds."""
+        known = _known_reason(error, self._options)
+        if known is not None:
+            return known
+        addresses = self.leader() or self._options.addresses
+        trusted = "the configured CA (dfn.dfn_ca)"
+        if self._options.tls is not None and self._options.tls.ca is None:
+            trusted = "a CA that this system trusts (dfn.dfn_ca is not set)"
+        finding = await explain(addresses, self._tls, within * 0.7, trusted=trusted)
+        if finding is not None:
+            advertised = not set(addresses) & set(self._options.addresses)
+            prefix = "the broker sends us to its advertised address: " if advertised else ""
+            return BrokerUnavailableError(prefix + finding.reason, needs_operator=finding.needs_operator)
+        with anyio.move_on_after(within * 0.3):
+            code = await self._topic_error()
+            topic = _topic_reason(code, self._options.topic)
+            if topic is not None:
+                return topic
+        where = ", ".join(addresses)
+        if not isinstance(error, TimeoutError):
+            return BrokerUnavailableError(f"not delivered to {where}: {in_words(error)}")
+        manager = self._producer._txn_manager
+        if manager is not None and not manager.has_pid():
+            text = f"{where} gave no producer id within {waited:.3g} s; if it does not support idempotent producers: {_SET_IDEMPOTENCE}"
+            return BrokerUnavailableError(text, needs_operator=True)
+        return BrokerUnavailableError(f"no acknowledgement from {where} within {waited:.3g} s")
+
+    async def _topic_error(self) -> int:
+        """Ask for the topic by itself: aiokafka's own bookkeeping does not tell a missing topic from a slow broker."""
+        client = self._producer.client
+        node = client.get_random_node()
+        if node is None:
+            return 0
+        try:
+            response = await client.send(node, MetadataRequest([self._options.topic]))
+            return int(next((topic[0] for topic in response.topics), 0))
+        except (KafkaError, OSError, AssertionError, TimeoutError):
+            return 0
+
+    def _remember_transport(self, connection: Any, reason: Any) -> None:
+        """Keep what aiokafka has dropped within reach: a frozen peer lets a closing transport with unsent bytes live for ever."""
+        transport = getattr(connection._protocol, "_transport", None)
+        self._dropped = {each for each in self._dropped if each.get_extra_info("socket").fileno() >= 0}
+        if transport is not None:
+            self._dropped.add(transport)
+        self._on_closed(connection, reason)
+
+    async def close(self) -> None:
+        """Close within `CLOSE_WITHIN` seconds, cancelled or not; what is not acknowledged by now is given up."""
+        with anyio.move_on_after(CLOSE_WITHIN, shield=True):
+            await self._stop_sender()
+            await self._close_sockets()
+        with anyio.move_on_after(0.1, shield=True):
+            await asyncio.sleep(0)  # transports report their end in the loop's next round
+        for waiting in self._producer._message_accumulator._batches.values():
+            for batch in waiting:
+                _retrieve(batch._drain_waiter)
+
+    async def _stop_sender(self) -> None:
+        self._producer._closed = True  # or it complains when it is garbage-collected
+        task = self._producer._sender.sender_task
+        if task is None:
+            return
+        # Cancelled once it waits for its requests; cancelled again it cancels them.
+        with anyio.move_on_after(CLOSE_WITHIN / 3):
+            while not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.02)
+
+    async def _close_sockets(self) -> None:
+        client = self._producer.client
+        transports = [connection._writer.transport for connection in client._conns.values() if connection._writer is not None]
+        closing = asyncio.ensure_future(client.close())  # a task of its own: it would swallow a cancellation of ours
+        try:
+            await asyncio.wait({closing}, timeout=CLOSE_WITHIN / 6)
+        finally:
+            for transport in (*transports, *self._dropped):
+                transport.abort()
+            self._dropped.clear()
+        await asyncio.wait({closing}, timeout=CLOSE_WITHIN / 6)
+        closing.cancel()
+        await asyncio.wait({closing}, timeout=CLOSE_WITHIN / 6)
+        if closing.done():
+            _retrieve(closing)
+
+
+async def open_connection(options: KafkaOptions) -> KafkaConnection:
+    """Connect, within `options.timeout_seconds`, diagnosis included.
+
+    Raises:
+        BrokerUnavailableError: with the reason in one line.
+    """
+    tls = await anyio.to_thread.run_sync(make_tls_context, options.tls) if options.tls is not None else None
+    connection = KafkaConnection(options, tls)
+    allowed, for_diagnosis = split_time(options.timeout_seconds)
+    try:
+        with anyio.fail_after(allowed):
+            await connection.start()
+    except (KafkaError, OSError, AssertionError) as error:
+        try:
+            reason = await connection.diagnose(error, for_diagnosis, allowed)
+        finally:
+            await connection.close()
+        raise reason from error
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def split_time(timeout: float) -> tuple[float, float]:
+    """Return how much of a deadline the work may take, and what is kept for telling why it failed."""
+    for_diagnosis = min(5.0, timeout / 3)
+    return timeout - for_diagnosis, for_diagnosis
+
+
+_SET_IDEMPOTENCE = "set kafka.idempotence = false"
+
+
+def _known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:
+    """Return the reason where the error says enough by itself."""
+    if isinstance(error, TopicAuthorizationFailedError):
+        return _topic_reason(_TOPIC_NOT_AUTHORISED, options.topic)
+    if isinstance(error, ClusterAuthorizationFailedError):
+        text = "not authorised to write idempotently: let the broker's operator grant it (IdempotentWrite)"
+        text = f"{text}, or {_SET_IDEMPOTENCE}" if options.idempotence else "not authorised to use this cluster"
+        return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, IncompatibleBrokerVersion):
+        text = in_words(error)
+        if "InitProducerId" in text:
+            text = f"the broker does not support idempotent producers: {_SET_IDEMPOTENCE}"
+        return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, UnsupportedCompressionTypeError):
+        text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
+        return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, _LOST_SEQUENCE):
+        return BrokerUnavailableError(f"the broker no longer accepts this producer's numbering, a new one is needed: {in_words(error)}")
+    return None
+
+
+def _topic_reason(code: int, topic: str) -> BrokerUnavailableError | None:
+    texts = {
+        _UNKNOWN_TOPIC: f"topic {topic} does not exist",
+        _INVALID_TOPIC: f"the broker does not accept the topic's name: {topic!r}",
+        _TOPIC_NOT_AUTHORISED: f"not authorised to write to topic {topic}",
+    }
+    return BrokerUnavailableError(texts[code], needs_operator=True) if code in texts else None
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    """Look at its exception, so that nobody logs that it "was never retrieved"."""
+    with contextlib.suppress(asyncio.CancelledError, asyncio.InvalidStateError):
+        future.exception()

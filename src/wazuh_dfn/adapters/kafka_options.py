@@ -1,0 +1,69 @@
+"""What the Kafka producer needs to know, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Compression = Literal["gzip", "snappy", "lz4", "zstd"]
+
+PROTECTED_ARGUMENTS = frozenset(
+    {
+        "acks",
+        "bootstrap_servers",
+        "client_id",
+        "compression_type",
+        "enable_idempotence",
+        "key_serializer",
+        "linger_ms",
+        "loop",
+        "max_batch_size",
+        "max_request_size",
+        "request_timeout_ms",
+        "ssl_context",
+        "transactional_id",
+        "value_serializer",
+    }
+)
+"""Arguments of AIOKafkaProducer that `KafkaOptions.extra` can't set: an option of its own decides them, or a promise depends on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files, read anew at each connect. Without `ca` the system's authorities are trusted; without `key` it is in `certificate`."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaOptions:
+    """How to reach the broker and how to send.
+
+    `bootstrap` is one or several `host:port`, as a list or separated by commas. `timeout_seconds` bounds one connect and one deliver,
+    diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too. `max_batch_bytes` is what
+    the caller puts into one `deliver`: as long as it fits into `max_request_size`, with 16 bytes more for each record, all of it
+    is one Kafka batch, which the broker writes as a whole or not at all. `linger_ms` is handed on, but a deliver never lingers.
+    `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
+    """
+
+    bootstrap: str | list[str]
+    topic: str
+    client_id: str = "wazuh-dfn"
+    timeout_seconds: float = 60.0
+    compression: Compression | None = "gzip"
+    idempotence: bool = True
+    linger_ms: int = 5
+    max_request_size: int = 1_048_576
+    max_batch_bytes: int = 900_000
+    tls: TlsFiles | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> list[str]:
+        """The bootstrap addresses, one by one."""
+        listed = self.bootstrap.split(",") if isinstance(self.bootstrap, str) else self.bootstrap
+        return [address.strip() for address in listed if address.strip()]

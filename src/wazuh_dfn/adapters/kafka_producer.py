@@ -1,0 +1,110 @@
+"""`RecordProducer` and `ProducerFactory` over aiokafka; they run on asyncio alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import anyio
+from aiokafka.errors import KafkaError
+
+from wazuh_dfn.adapters.kafka_connection import REJECTIONS, KafkaConnection, in_words, open_connection, split_time
+from wazuh_dfn.adapters.kafka_options import KafkaOptions
+from wazuh_dfn.delivery.ports import RecordProducer
+from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+
+_BATCH_OVERHEAD = 61
+_RECORD_OVERHEAD = 16
+"""Bytes that Kafka's format (version 2) adds, at most, to each value of less than 128 MB."""
+
+
+class AiokafkaRecordProducer:
+    """A connected producer; made by `AiokafkaProducerFactory.connect`.
+
+    What the broker rejects it has not written, and the producer stays usable: the next `deliver` connects anew by itself (an idempotent
+    producer's numbering has a gap after a rejection, which aiokafka does not mend). Values that together exceed `max_request_size`
+    travel as several batches, each of which is written or not by itself: after a rejection, then, some may have been written.
+    """
+
+    def __init__(self, options: KafkaOptions, connection: KafkaConnection) -> None:
+        self._options = options
+        self._connection: KafkaConnection | None = connection
+        self._spoilt = False
+        self._delivering: anyio.CancelScope | None = None
+
+    async def deliver(self, values: Sequence[bytes]) -> None:
+        """Send these values in order and return once all in-sync replicas have acknowledged all of them.
+
+        Raises:
+            RecordsRejectedError: too large or invalid.
+            BrokerUnavailableError: not acknowledged within `timeout_seconds`, or not possible; close this producer and make a new one.
+        """
+        largest = _BATCH_OVERHEAD + _RECORD_OVERHEAD + max(map(len, values), default=0)
+        if largest > self._options.max_request_size:
+            text = f"a record takes up to {largest} bytes, kafka.max_request_size allows {self._options.max_request_size}"
+            raise RecordsRejectedError(text)
+        if self._spoilt:
+            raise BrokerUnavailableError("this producer was closed or has failed: a new one is needed")
+        if not values:
+            return
+        self._spoilt = True  # until all went well; that covers cancellation too
+        if self._connection is None:
+            self._connection = await open_connection(self._options)
+        await self._send(self._connection, list(self._batches(values)))
+        self._spoilt = False
+
+    async def _send(self, connection: KafkaConnection, batches: list[list[bytes]]) -> None:
+        allowed, for_diagnosis = split_time(self._options.timeout_seconds)
+        try:
+            with anyio.CancelScope() as self._delivering, anyio.fail_after(allowed):
+                await connection.send(batches)
+        except REJECTIONS as error:
+            self._connection = None
+            await connection.close()
+            self._spoilt = False
+            raise RecordsRejectedError(in_words(error)) from error
+        except (KafkaError, OSError, AssertionError) as error:
+            raise await connection.diagnose(error, for_diagnosis, allowed) from error
+        if self._delivering.cancelled_caught:
+            raise BrokerUnavailableError("the producer was closed before the broker acknowledged")
+
+    def _batches(self, values: Sequence[bytes]) -> Iterator[list[bytes]]:
+        """Split where a request would grow too large; whatever the caller keeps below `max_batch_bytes` stays in one piece."""
+        batch: list[bytes] = []
+        filled = _BATCH_OVERHEAD
+        for value in values:
+            size = _RECORD_OVERHEAD + len(value)
+            if batch and filled + size > self._options.max_request_size:
+                yield batch
+                batch, filled = [], _BATCH_OVERHEAD
+            batch.append(value)
+            filled += size
+        yield batch
+
+    async def aclose(self) -> None:
+        """Close within a few seconds, whatever state the broker is in; a `deliver` that still waits fails. A second call does nothing."""
+        self._spoilt = True
+        if self._delivering is not None:
+            self._delivering.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+class AiokafkaProducerFactory:
+    """Makes producers; names are looked up and certificates read from their files each time."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
+
+    async def connect(self) -> RecordProducer:
+        """Connect within `timeout_seconds`.
+
+        Raises:
+            BrokerUnavailableError: with the one clear line for the operator.
+        """
+        return AiokafkaRecordProducer(self._options, await open_connection(self._options))
+
+    async def close(self, producer: RecordProducer) -> None:
+        """Close within three seconds, also when cancelled; never waits for records that can't be sent."""
+        if isinstance(producer, AiokafkaRecordProducer):
+            await producer.aclose()

@@ -1,0 +1,65 @@
+"""Broker addresses: `host:port`, IPv6 hosts in brackets, several with commas between them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^\s:\[\]/@]+)):(?P<port>[0-9]{1,5})")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
+_ALLOWED = "allowed: host:port with a port from 1 to 65535, IPv6 in brackets, several with commas between them"
+_HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where a broker listens: `host` is a name or an IP address (without brackets), `port` is from 1 to 65,535."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this is surely the own machine: `localhost`, 127.0.0.0/8 or ::1."""
+        if self.host.lower().rstrip(".") == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_brokers(text: str) -> tuple[BrokerAddress, ...]:
+    """Read a list of broker addresses.
+
+    Args:
+        text: One or more `host:port`, with commas between them.
+
+    Raises:
+        ValueError: An address has another form, or there is none; the text says what is allowed.
+    """
+    brokers = tuple(_parse_broker(part.strip()) for part in text.split(",") if part.strip())
+    if not brokers:
+        raise ValueError(f"no broker is named; {_ALLOWED}")
+    return brokers
+
+
+def _parse_broker(text: str) -> BrokerAddress:
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no address of a broker; {_ALLOWED}")
+    port = int(match["port"])
+    if not 1 <= port <= _HIGHEST_PORT:
+        raise ValueError(f"{port} is no port; {_ALLOWED}")
+    if match["v6"] is not None:
+        try:
+            return BrokerAddress(str(IPv6Address(match["v6"])), port)
+        except ValueError:
+            raise ValueError(f"{match['v6']!r} is no IPv6 address; {_ALLOWED}") from None
+    if not _HOST.fullmatch(match["host"]):
+        raise ValueError(f"{match['host']!r} is no name of a host; {_ALLOWED}")
+    return BrokerAddress(match["host"], port)

@@ -1,0 +1,57 @@
+"""What all sections of the configuration share: the base model and the types of their fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+
+class Section(BaseModel):
+    """One table of the configuration: unknown keys are errors, and nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=False)
+
+
+def conflict(keys: tuple[str, ...], text: str) -> PydanticCustomError:
+    """An error about several keys at once.
+
+    Args:
+        keys: Names of the keys within their section; the first one is the one to report.
+        text: What is wrong and what is allowed.
+    """
+    return PydanticCustomError("conflict", "{text}", {"text": text, "keys": list(keys)})
+
+
+def _empty_to_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _check_path(value: Path | None) -> Path | None:
+    text = "" if value is None else str(value)
+    if "\n" in text or "\0" in text or "-----BEGIN" in text:
+        raise ValueError("this is no path; the path of a file is needed here, not its content")
+    return value
+
+
+def _check_filled(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("the path is empty")
+    return value
+
+
+def split_list(value: Any) -> Any:
+    """Make a list of a text with commas; anything else stays as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
+"""A text; an empty one counts as not given, because TOML has no null."""
+
+OptionalPath = Annotated[Path | None, BeforeValidator(_empty_to_none), AfterValidator(_check_path)]
+"""A path; an empty text counts as not given."""
+
+RequiredPath = Annotated[Path, BeforeValidator(_check_filled), AfterValidator(_check_path)]
+"""A path that must not be empty."""

@@ -1,0 +1,93 @@
+"""The section `[kafka]`: how the producer talks to the broker."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from wazuh_dfn.config.base import OptionalText, Section, conflict
+
+_BATCH_BYTES = 950_000
+_REQUEST_BYTES = 1_048_576
+
+
+def _lower(value: Any) -> Any:
+    """Names in any case; the old tool's null is no compression."""
+    return "none" if value is None or value == "" else value.strip().lower() if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    return value.strip().upper() or None if isinstance(value, str) else value
+
+
+def _default_batch_bytes(data: dict[str, Any]) -> int:
+    return min(_BATCH_BYTES, int(data.get("max_request_size", _REQUEST_BYTES)))
+
+
+class ProducerOptions(Section):
+    """Options of aiokafka's producer that are passed through as they are; those left out have aiokafka's default."""
+
+    client_id: OptionalText = Field(None, description="Name of this client in the broker's logs and quotas; a text")
+    metadata_max_age_ms: int | None = Field(
+        None, ge=1_000, le=86_400_000, description="Age at which topics and leaders are asked for again; milliseconds, 1000 to 86400000"
+    )
+    retry_backoff_ms: int | None = Field(
+        None, ge=1, le=60_000, description="Wait of the producer between its own retries; milliseconds, 1 to 60000"
+    )
+    connections_max_idle_ms: int | None = Field(
+        None, ge=1_000, le=86_400_000, description="Idle time after which a connection is closed; milliseconds, 1000 to 86400000"
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The options that are set, by aiokafka's names."""
+        return self.model_dump(exclude_none=True)
+
+
+class KafkaSettings(Section):
+    """Security, time limits, retries and sizes of the producer."""
+
+    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, BeforeValidator(_upper)] = Field(
+        None,
+        description='"SSL" or "PLAINTEXT"; left out: SSL if certificates are named, and PLAINTEXT to brokers on this machine only',
+    )
+    timeout: float = Field(60, ge=1, le=3_600, description="How long one request to the broker may take; seconds, 1 to 3600")
+    retry_interval: float = Field(
+        5,
+        gt=0,
+        le=3_600,
+        description="Wait before a batch is sent again after an error that passes by itself; seconds, more than 0, at most 3600",
+    )
+    slow_retry_interval: float = Field(
+        60,
+        gt=0,
+        le=3_600,
+        description="Wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
+    )
+    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], BeforeValidator(_lower)] = Field(
+        "gzip", description='Compression of the batches: "none", "gzip", "lz4", "zstd" or "snappy"'
+    )
+    idempotence: bool = Field(True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
+    linger_ms: float = Field(5, ge=0, le=10_000, description="How long the producer waits to fill a batch; milliseconds, 0 to 10000")
+    max_request_size: int = Field(
+        _REQUEST_BYTES, ge=1_024, le=104_857_600, description="Largest request, and so the largest single record; bytes, 1024 to 104857600"
+    )
+    max_batch_bytes: int = Field(
+        default_factory=_default_batch_bytes,
+        ge=1_024,
+        le=104_857_600,
+        description="Largest batch of records, default 950000 (or max_request_size if that is less); bytes, 1024 to max_request_size",
+    )
+    producer_config: ProducerOptions = Field(
+        ProducerOptions(),
+        description="More options of the producer: client_id, metadata_max_age_ms, retry_backoff_ms, connections_max_idle_ms",
+    )
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.max_batch_bytes > self.max_request_size:
+            raise conflict(
+                ("max_batch_bytes", "max_request_size"),
+                f"more than kafka.max_request_size = {self.max_request_size}; lower this one or raise the other",
+            )
+        return self

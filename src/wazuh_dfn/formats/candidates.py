@@ -1,0 +1,114 @@
+"""Finds the few lines of a chunk that are worth parsing, at many times the speed of parsing them all.
+
+The scan looks for the bytes without which no line can meet contract section 2, over the whole chunk at once. It may name too many
+lines, never too few: whatever `Selection` selects after `parse_alert` is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from wazuh_dfn.formats.relevance import FAIL2BAN_PROGRAM
+from wazuh_dfn.formats.values import event_id_text
+
+_KEY = b'"eventID"'
+_PROGRAM = FAIL2BAN_PROGRAM.encode()
+_ALERT_START = b'{"timestamp"'
+_WHITE_SPACE = b" \t\r\v\f"
+_OPEN, _CLOSE = b"{}"
+
+_VALUE = re.compile(
+    rb"""
+    [ \t\r]* : [ \t\r]*
+    (?: " (?P<text> [^"\\\n]*+ ) "              # a text without escapes
+      | (?P<integer> [0-9]++ ) (?! [.eE] )
+      | (?P<unclear> ["0-9-] )                  # a text with escapes or without an end, a fraction, an exponent, a minus sign
+    )
+    """,
+    re.VERBOSE,
+)
+"""What can follow the key if its value can be an event ID; other values (null, true, objects, lists) never are."""
+
+_ESCAPE = re.compile(rb"\\u00[2-7]")
+"""A printable ASCII character written as an escape, which can hide any of the tokens: rare enough to be looked at always."""
+
+
+class CandidateScan:
+    """Names the lines that can be relevant, or that look broken.
+
+    Args:
+        event_ids: those of the `Selection` that judges the lines afterwards. Their number costs next to nothing.
+    """
+
+    def __init__(self, event_ids: Collection[str]) -> None:
+        self._event_ids = frozenset(event_ids)
+
+    def candidates(self, data: bytes) -> Iterator[tuple[int, int]]:
+        r"""Give the spans of the lines to parse, in the order of the chunk.
+
+        Args:
+            data: whole lines, each ended by a line feed, of which the last may lack it.
+
+        Yields:
+            `start` and `end` in bytes so that `data[start:end]` is the line without its line feed (but with a carriage return).
+            Blank lines are passed over. A line looks broken if it does not begin with a brace and end with one, if not as many
+            braces close as open, or if another alert seems to begin inside it, as after a crash of the writer.
+        """
+        hits = sorted(self._hits(data))
+        hits.append(len(data) + 1)  # beyond the last line, so that there always is a next one
+        next_hit = start = 0
+        while start < len(data):
+            end = data.find(b"\n", start)
+            if end < 0:
+                end = len(data)
+            if hits[next_hit] < end:
+                yield start, end
+                while hits[next_hit] < end:
+                    next_hit += 1
+            elif _looks_broken(data, start, end):
+                yield start, end
+            start = end + 1
+
+    def _hits(self, data: bytes) -> Iterator[int]:
+        """Give the offsets of all that makes a line a candidate, in no order."""
+        for offset in _occurrences(data, _KEY):
+            if self._can_be_wanted(data, offset + len(_KEY)):
+                yield offset
+        yield from _occurrences(data, _PROGRAM)
+        yield from (offset for offset in _occurrences(data, b"\\u00") if _ESCAPE.match(data, offset))
+        yield from _inner_alert_starts(data)
+
+    def _can_be_wanted(self, data: bytes, offset: int) -> bool:
+        value = _VALUE.match(data, offset)
+        if value is None:
+            return False
+        text = value["integer"] if value["text"] is None else value["text"]
+        # The text is read just as the parser and the selection will read it; a set makes long lists as fast as short ones.
+        return text is None or event_id_text(text.decode("utf-8", "replace")) in self._event_ids
+
+
+def _occurrences(data: bytes, token: bytes) -> Iterator[int]:
+    offset = data.find(token)
+    while offset >= 0:
+        yield offset
+        offset = data.find(token, offset + len(token))
+
+
+def _inner_alert_starts(data: bytes) -> Iterator[int]:
+    """Give the offsets where an alert seems to begin within a line; counting first, because there normally are none."""
+    at_line_starts = data.count(b"\n" + _ALERT_START) + data.startswith(_ALERT_START)
+    if data.count(_ALERT_START) > at_line_starts:
+        yield from (offset for offset in _occurrences(data, _ALERT_START) if offset and data[offset - 1] != ord("\n"))
+
+
+def _looks_broken(data: bytes, start: int, end: int) -> bool:
+    if start == end:
+        return False
+    if data[start] != _OPEN or data[end - 1] != _CLOSE:
+        line = data[start:end].strip(_WHITE_SPACE)
+        if not line:
+            return False
+        if line[0] != _OPEN or line[-1] != _CLOSE:
+            return True
+    return data.count(b"{", start, end) != data.count(b"}", start, end)

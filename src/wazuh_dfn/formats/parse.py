@@ -1,0 +1,91 @@
+"""One line of alerts.json becomes one object (contract sections 1 and 5), as tolerantly as JSON allows."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Never
+
+import orjson
+
+from wazuh_dfn.errors import MalformedLineError
+
+MAX_DEPTH = 500
+"""Levels of objects and lists, the alert's own included. Every interpreter's json module writes these without a RecursionError."""
+
+_EDGE = b" \t\r\n\v\f\0"
+"""What is no part of an alert at the ends of its line; NULs are what a crash leaves of bytes that were never written."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_LONG_INTEGER = re.compile(rb"[\s:\[,-][0-9]{19}")
+"""An integer that may need more than 64 bits: orjson would turn it into a float and lose digits."""
+
+
+def parse_alert(line: bytes) -> dict[str, Any]:
+    """Return the alert on a line, given with or without its line end.
+
+    More is understood than strict JSON: bytes that are no UTF-8 (each faulty sequence becomes U+FFFD), raw control characters in
+    texts, lone surrogate escapes, a byte order mark, and NULs before and after the object. Integers keep all their digits; a
+    number that Python can't hold (an integer over 4,300 digits, a float over 1.8e308) is kept as the text of it.
+
+    Raises:
+        MalformedLineError: the line is no JSON object, or one nested more than `MAX_DEPTH` levels. The text says briefly why and
+            quotes nothing of the line.
+    """
+    text = line.strip(_EDGE).removeprefix(_BYTE_ORDER_MARK).strip(_EDGE)
+    if not text:
+        raise MalformedLineError("the line is empty")
+    alert = _decode(text)
+    if not isinstance(alert, dict):
+        raise MalformedLineError("the line is valid JSON, but no object")
+    # The walk is worth its time only where there are brackets enough for such a depth.
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _is_too_deep(alert):
+        raise MalformedLineError(f"the line is nested more than {MAX_DEPTH} levels deep")
+    return alert
+
+
+def _decode(text: bytes) -> object:
+    if not _LONG_INTEGER.search(text):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass  # the slow decoder understands more, and gives the better reason if it doesn't
+    try:
+        return _TOLERANT.decode(text.decode("utf-8", "replace"))
+    except json.JSONDecodeError as error:
+        raise MalformedLineError(f"the line is no JSON: {error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise MalformedLineError(f"the line is nested more than {MAX_DEPTH} levels deep") from None
+
+
+def _is_too_deep(alert: dict[str, Any]) -> bool:
+    """Walk level by level, without recursion."""
+    level: list[Any] = [alert]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _integer(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:  # Python's guard against quadratic time
+        return digits
+
+
+def _float(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
+
+
+def _refuse_constant(name: str) -> Never:
+    raise MalformedLineError(f"the line is no JSON: it has {name} for a number")
+
+
+_TOLERANT = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant, strict=False)

@@ -1,0 +1,76 @@
+"""Reading JSON values of any type without surprises (contract section 5): nothing here raises for what `parse_alert` returned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+_EVENT_ID_BITS = 64
+
+
+def json_bytes(value: object) -> bytes:
+    """Return the compact JSON of any value that JSON can express, as UTF-8.
+
+    Integers keep all their digits and lone surrogates stay the escapes that they were.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # orjson refuses integers over 64 bits, lone surrogates and nesting over 254 levels; the standard library does not.
+        # What UTF-8 can't encode is exactly the lone surrogates, and Python's escape for them is JSON's too.
+        return _slow_json(value).encode("utf-8", "backslashreplace")
+
+
+def json_text(value: object) -> str:
+    """Return the same compact JSON as text; a lone surrogate stays the code point itself, for the caller to replace."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return _slow_json(value)
+
+
+def _slow_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def value_text(value: object) -> str:
+    """Return what stands for a JSON value in a text: texts as they are, null as nothing, all else as its compact JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json_text(value)
+
+
+def plain_value(value: object) -> object:
+    """Return a value for a field that holds no structure: texts, numbers and booleans as they are, all else as its text."""
+    return value if isinstance(value, str | int | float) else value_text(value)
+
+
+def event_id_text(value: object) -> str:
+    """Return the event ID in the form in which IDs are compared: `"4625"` for `" 4625 "`, `4625` and `4625.0`.
+
+    The empty text stands for all that is no ID: other types, fractions, integers over 64 bits.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _EVENT_ID_BITS:
+        return str(value)
+    return ""
+
+
+def child(parent: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    """Return the object under `key`, or None if there is none or something else stands there."""
+    value = parent.get(key)
+    return value if isinstance(value, dict) else None
+
+
+def section(alert: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return the object at the end of `path`, an empty one if any step of the way is missing or no object."""
+    found: Mapping[str, Any] = alert
+    for key in path:
+        found = child(found, key) or {}
+    return found

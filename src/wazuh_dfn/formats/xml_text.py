@@ -1,0 +1,53 @@
+"""XML as text: escapes as `xml.etree.ElementTree.tostring(..., encoding="unicode")` writes them (contract section 3a)."""
+
+from __future__ import annotations
+
+import re
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""The code points that no XML 1.0 document may hold, not even as a reference."""
+
+_NAME_START = (
+    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0100-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
+    "\u0388-\u038a\u038e-\u03a1\u03a3-\u03ce\u0401-\u040c\u040e-\u044f\u0451-\u045c\u045e-\u0481\u05d0-\u05ea"
+    "\u0621-\u063a\u0641-\u064a\u3041-\u3094\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
+)
+"""Letters that can begin a name in every edition of XML 1.0: parsers like expat still follow the fourth. No colon: it would need
+a namespace."""
+
+_NO_NAME_CHARACTER = re.compile(f"[^{_NAME_START}0-9.\u00b7-]")
+_STARTS_A_NAME = re.compile(f"[{_NAME_START}]")
+
+_ATTRIBUTE_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#09;"})
+
+
+def escape_text(text: str) -> str:
+    """Return the text as it stands between tags."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def escape_attribute(text: str) -> str:
+    """Return the text as it stands between the double quotes of an attribute."""
+    return text.translate(_ATTRIBUTE_ESCAPES)
+
+
+def replace_forbidden(document: str) -> str:
+    """Return the document with each code point that XML 1.0 forbids as U+FFFD: once for all its texts together."""
+    return _FORBIDDEN.sub("\ufffd", document)
+
+
+def xml_name(key: str) -> str:
+    """Return a name for an element: the key itself if it can be one, else with `_` for what can't be, or before it."""
+    name = _NO_NAME_CHARACTER.sub("_", key)
+    return name if _STARTS_A_NAME.match(name) else f"_{name}"
+
+
+def element(name: str, text: str, attributes: str = "") -> str:
+    """Return one element with plain text in it, in the short form if that is empty.
+
+    Args:
+        name: a valid name.
+        text: not yet escaped.
+        attributes: as they stand in the tag, escaped, each with a space before it.
+    """
+    return f"<{name}{attributes}>{escape_text(text)}</{name}>" if text else f"<{name}{attributes} />"

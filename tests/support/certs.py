@@ -1,0 +1,82 @@
+"""Certificates for tests: two authorities, a server's and a client's, and each of them in the ways that they can be wrong."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+YESTERDAY = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate (with its chain) and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """All the files; those without a remark are good for each other."""
+
+    folder: Path
+    ca: Path
+    other_ca: Path
+    """Has signed only `untrusted_client`."""
+    server: Pair
+    expired_server: Pair
+    client: Pair
+    expired_client: Pair
+    untrusted_client: Pair
+    host: str
+
+    def server_context(self, pair: Pair | None = None, *, verify_client: bool = True) -> ssl.SSLContext:
+        """Return what a server needs: its certificate, and the demand for one of the client."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        pair = pair or self.server
+        context.load_cert_chain(pair.certificate, pair.key)
+        if verify_client:
+            context.load_verify_locations(self.ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def client_context(self, pair: Pair | None = None) -> ssl.SSLContext:
+        """Return what a reading test client needs."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        pair = pair or self.client
+        context.load_cert_chain(pair.certificate, pair.key)
+        return context
+
+
+def make_certificates(folder: Path, host: str = "localhost") -> Certificates:
+    """Write everything into `folder`; the server's certificate is good for `host` alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ca, other = trustme.CA(), trustme.CA()
+
+    def write_ca(name: str, authority: trustme.CA) -> Path:
+        path = folder / f"{name}.pem"
+        authority.cert_pem.write_to_path(path)
+        return path
+
+    def write(name: str, leaf: trustme.LeafCert) -> Pair:
+        pair = Pair(folder / f"{name}.pem", folder / f"{name}-key.pem")
+        pair.certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+        leaf.private_key_pem.write_to_path(pair.key)
+        return pair
+
+    return Certificates(
+        folder=folder,
+        ca=write_ca("ca", ca),
+        other_ca=write_ca("other-ca", other),
+        server=write("server", ca.issue_cert(host)),
+        expired_server=write("expired-server", ca.issue_cert(host, not_after=YESTERDAY)),
+        client=write("client", ca.issue_cert("client@example.org")),
+        expired_client=write("expired-client", ca.issue_cert("client@example.org", not_after=YESTERDAY)),
+        untrusted_client=write("untrusted-client", other.issue_cert("client@example.org")),
+        host=host,
+    )
