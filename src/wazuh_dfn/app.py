@@ -53,10 +53,10 @@ def kafka_options(settings: Settings) -> KafkaOptions:
         timeout_seconds=kafka.timeout,
         compression=None if kafka.compression_type == "none" else kafka.compression_type,
         idempotence=kafka.idempotence,
-        linger_ms=kafka.linger_ms,
         max_request_size=kafka.max_request_size,
         max_batch_bytes=kafka.max_batch_bytes,
         tls=tls,
+        extra=kafka.producer_config.given(),
     )
 
 

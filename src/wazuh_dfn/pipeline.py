@@ -13,7 +13,7 @@ from wazuh_dfn.actors.kafka import KafkaActor, KafkaActorOptions
 from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.actors.monitor import Monitor, RestartLog, Watched
 from wazuh_dfn.actors.reading import ReadingPlace
-from wazuh_dfn.actors.router import Router
+from wazuh_dfn.actors.router import AlertMailboxes, Router
 from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES, Tailer, TailerOptions
 from wazuh_dfn.actors.windows import WindowsActor
 from wazuh_dfn.config.model import Settings
@@ -135,7 +135,7 @@ class Pipeline:
     def _router(self) -> Router:
         event_ids = self.settings.wazuh.event_ids
         selection = Selection(event_ids, self.settings.misc.own_networks)
-        outboxes = {"windows": self.windows_alerts, "fail2ban": self.fail2ban_alerts}
+        outboxes: AlertMailboxes = {"windows": self.windows_alerts, "fail2ban": self.fail2ban_alerts}
         return Router(CandidateScan(event_ids), selection, self.ledger, self.world.dead_letters, outboxes)
 
     def _tailer(self) -> Tailer:

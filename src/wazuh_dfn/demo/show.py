@@ -23,6 +23,7 @@ from wazuh_dfn.logs import configure_logs
 from wazuh_dfn.pipeline import Pipeline
 
 TOPIC = "demo-site"
+SUMMARY_CHARACTERS = 100
 BURST_LINES = 40
 BURST_INTERVAL_SECONDS = 0.2
 console = Console()
@@ -78,7 +79,7 @@ async def _write_alerts(path: Path) -> None:
 
 async def _until_read(pipeline: Pipeline) -> None:
     with anyio.move_on_after(5):
-        while pipeline.place.file is None or await pipeline.place.file.size() > pipeline.place.offset:
+        while pipeline.place.file is None or await pipeline.place.file.size() > pipeline.place.offset:  # noqa: ASYNC110 - as above
             await anyio.sleep(0.1)
 
 
@@ -91,7 +92,7 @@ async def _print_arrivals(consumer: AIOKafkaConsumer, arrived: list[bytes]) -> N
 
 def _summary(content: dict[str, Any]) -> str:
     body = str(content["body"])
-    return (body if len(body) < 100 else "…" + body[-99:]).replace("[", "\\[")
+    return (body if len(body) < SUMMARY_CHARACTERS else "…" + body[-SUMMARY_CHARACTERS:]).replace("[", "\\[")
 
 
 def _start_broker() -> Any:
