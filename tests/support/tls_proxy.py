@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import select
+import socket
 import ssl
 import threading
+import time
 from typing import Self
 
 
 class TlsProxy:
-    """Listens on 127.0.0.1 (its port is known before `start`), decrypts, and passes on to `upstream` (HOST:PORT).
+    """Listens on 127.0.0.1, decrypts, and passes on to `upstream` (HOST:PORT, can be set later: the port is known at once).
 
-    It runs in a thread with an event loop of its own. `context` None gives a plaintext proxy with the same switches:
+    Threads with plain sockets, as those send TLS alerts as a real broker does (asyncio's servers close without).
+    `context` None gives a plaintext proxy with the same switches:
 
-    refuse(): close the listening port; accept(): open it again. cut(): end all connections now, without a goodbye.
-    delay: seconds that each piece takes in either direction. serve(context): another certificate for what connects from now on.
+    refuse(): close the listening port; accept(): open it again. cut(): end all connections now. serve(context): another certificate
+    for what connects from now on. delay: seconds that each piece takes in either direction. stalled: pass nothing on.
     """
 
     def __init__(self, context: ssl.SSLContext | None, upstream: str = "", host: str = "localhost") -> None:
@@ -23,106 +26,107 @@ class TlsProxy:
         self.upstream = upstream
         self.host = host
         self.delay = 0.0
+        self.stalled = False
         self.connections = 0
         self.failed_handshakes = 0
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._transports: set[asyncio.WriteTransport] = set()
+        self._listener: socket.socket | None = None
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
 
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
     def __enter__(self) -> Self:
-        self._loop.set_exception_handler(self._note_failure)
-        self._thread.start()
         self.accept()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _call(self, coroutine: object) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)  # type: ignore[arg-type]
-
-    def _note_failure(self, _loop: asyncio.AbstractEventLoop, _context: object) -> None:
-        """Count a client whose handshake failed: the loop would log it."""
-        self.failed_handshakes += 1
-
-    def refuse(self) -> None:
-        self._call(self._refuse())
+        self.refuse()
+        self.cut()
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
 
     def accept(self) -> None:
-        self._call(self._accept())
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        self._spawn(self._listen, self._listener)
+
+    def refuse(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept()
+            listener.close()
 
     def cut(self) -> None:
-        self._call(self._cut())
+        with self._lock:
+            for each in self._open:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # below TLS: no goodbye
 
     def serve(self, context: ssl.SSLContext | None) -> None:
-        self.refuse()
         self.context = context
-        self.accept()
 
-    async def _accept(self) -> None:
-        self._server = await asyncio.start_server(self._handle, "127.0.0.1", self.port, ssl=self.context)
-        self.port = self._server.sockets[0].getsockname()[1]
+    def _spawn(self, target: object, *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
 
-    async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        await asyncio.sleep(0)
-
-    async def _cut(self) -> None:
-        for transport in list(self._transports):
-            transport.abort()
-        await asyncio.sleep(0.01)
-
-    async def _end(self) -> None:
-        await self._refuse()
-        await self._cut()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)
-
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        ours: list[asyncio.StreamWriter] = [writer]
-        self._transports.add(writer.transport)
-        try:
-            host, port = self.upstream.rsplit(":", 1)
-            up_reader, up_writer = await asyncio.open_connection(host, int(port))
-            ours.append(up_writer)
-            self._transports.add(up_writer.transport)
-            pumps = {asyncio.create_task(self._pump(reader, up_writer)), asyncio.create_task(self._pump(up_reader, writer))}
+    def _listen(self, listener: socket.socket) -> None:
+        while True:
             try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
-        except OSError:
-            pass
-        finally:
-            for each in ours:
-                self._transports.discard(each.transport)
-                each.transport.abort()
-            self._tasks.discard(task)
+                client, _ = listener.accept()
+            except OSError:
+                return
+            self._spawn(self._serve, client)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while piece := await reader.read(65536):
-                if self.delay:
-                    await asyncio.sleep(self.delay)
-                writer.write(piece)
-                await writer.drain()
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.suppress(OSError))
+            self.connections += 1
+            self._keep(stack, client)
+            if self.context is not None:
+                client.settimeout(10)
+                try:
+                    client = self.context.wrap_socket(client, server_side=True)
+                except OSError:
+                    self.failed_handshakes += 1
+                    raise
+                self._keep(stack, client)
+            host, port = self.upstream.rsplit(":", 1)
+            upstream = socket.create_connection((host, int(port)), timeout=10)
+            self._keep(stack, upstream)
+            while self._pass_on(client, upstream):
+                pass
+
+    def _keep(self, stack: contextlib.ExitStack, each: socket.socket) -> None:
+        def forget() -> None:
+            with self._lock:
+                self._open.discard(each)
+            each.close()
+
+        with self._lock:
+            self._open.add(each)
+        stack.callback(forget)
+
+    def _pass_on(self, client: socket.socket, upstream: socket.socket) -> bool:
+        waiting = isinstance(client, ssl.SSLSocket) and client.pending()
+        ready = [client] if waiting else select.select([client, upstream], [], [], 1)[0]
+        while self.stalled and {client, upstream} <= self._open:
+            time.sleep(0.02)
+        for source in ready:
+            source.setblocking(False)
+            try:
+                piece = source.recv(65536)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                continue
+            finally:
+                source.settimeout(None)
+            if not piece:
+                return False
+            time.sleep(self.delay)
+            (upstream if source is client else client).sendall(piece)
+        return True

@@ -137,7 +137,7 @@ class _Probe:
         return None
 
     async def _try_tls(self, tls: ssl.SSLContext) -> Finding | None:
-        self.step = f"TLS to {self.where} failed: no answer to the handshake"
+        self.step = f"TLS to {self.where} failed (does this port speak TLS?): no answer to the handshake"
         try:
             async with self._opened(tls) as (reader, writer):
                 return await self._use_tls(reader, writer)
@@ -186,7 +186,8 @@ class _Probe:
             text = f"{self.where} speaks TLS, but the configuration says plaintext (kafka.security_protocol)"
             return Finding(text, needs_operator=True)
         if not answer:
-            return Finding(f"{self.where} closed the connection instead of answering a Kafka request", needs_operator=False)
+            hint = " (does this port want TLS?)" if self.tls is None else ""
+            return Finding(f"{self.where} closed the connection instead of answering a Kafka request{hint}", needs_operator=False)
         if answer[4:] != _CORRELATION:
             return Finding(f"{self.where} does not speak the Kafka protocol", needs_operator=True)
         return None

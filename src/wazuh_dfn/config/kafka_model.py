@@ -13,8 +13,7 @@ _REQUEST_BYTES = 1_048_576
 
 
 def _lower(value: Any) -> Any:
-    """Names in any case; the old tool's null is no compression."""
-    return "none" if value is None or value == "" else value.strip().lower() if isinstance(value, str) else value
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _upper(value: Any) -> Any:

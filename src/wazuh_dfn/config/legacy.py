@@ -1,0 +1,89 @@
+"""Keys of version 0.23 that are accepted and have no effect: why, and what to use instead."""
+
+from __future__ import annotations
+
+_FEEDBACK = "has no effect yet: telling Wazuh about deliveries is not built in yet; the key may stay for when it is"
+_HTTP = "has no effect yet: the HTTP API is not built in yet; use the statistics in the log (health.stats_interval) until it is"
+_STATES = (
+    "has no effect yet: judging the daemon's health is not built in yet; use the statistics in the log (health.stats_interval) until it is"
+)
+_RETRIES = (
+    "is not needed: the daemon tries until the broker acknowledges and never gives up; use kafka.retry_interval and "
+    "kafka.slow_retry_interval for the time between tries"
+)
+
+_WAZUH = {
+    "json_alert_prefix": "is not needed: each line of the alert file is one JSON object, whatever it begins with; use nothing instead",
+    "json_alert_suffix": "is not needed: a line ends where its line feed is; use nothing instead",
+    "store_failed_alerts": "is not needed: dead letters are always kept, they are the only copy; use wazuh.max_failed_files to bound them",
+    "json_alert_queue_size": "is not needed: no queue drops alerts, the file itself is the buffer; use supervisor.mailbox_capacity for "
+    "how much is under way",
+    "unix_socket_path": _FEEDBACK,
+    "max_event_size": _FEEDBACK,
+    "integration_name": _FEEDBACK,
+    "max_retries": _FEEDBACK,
+    "retry_interval": _FEEDBACK,
+    "max_connection_failures_per_event": _FEEDBACK,
+    "connection_failure_backoff_base": _FEEDBACK,
+    "max_retry_wait_time": _FEEDBACK,
+    "max_connection_wait_attempts": _FEEDBACK,
+    "connection_wait_sleep_interval": _FEEDBACK,
+    "connection_timeout": _FEEDBACK,
+    "read_timeout": _FEEDBACK,
+    "write_timeout": _FEEDBACK,
+}
+_KAFKA = {
+    "connection_max_retries": _RETRIES,
+    "send_max_retries": _RETRIES,
+    "max_wait_time": "is not needed: the wait between tries is the same each time; use kafka.retry_interval and kafka.slow_retry_interval",
+    "admin_timeout": "is not needed: no admin client is used; use kafka.timeout, which holds for every request",
+    "service_retry_interval": "is not needed: the producer's part is restarted by the supervisor; use supervisor.backoff_initial and "
+    "supervisor.backoff_max",
+}
+_HEALTH = {
+    "history_retention": _HTTP,
+    "max_history_entries": _HTTP,
+    "cache_ttl": "is not needed: the state is always at hand and nothing is cached; use nothing instead",
+    "event_queue_size": "is not needed: statistics are counted, not queued; use nothing instead",
+    "queue_warning_threshold": _STATES,
+    "queue_critical_threshold": _STATES,
+    "worker_stall_threshold": "is not needed: a part that hangs is restarted by the supervisor; use supervisor.progress_deadline",
+    "kafka_slow_threshold": _STATES,
+    "kafka_extremely_slow_threshold": _STATES,
+}
+_API = (
+    "enabled",
+    "host",
+    "port",
+    "auth_token",
+    "allowed_ips",
+    "rate_limit",
+    "rate_limit_window",
+    "https_enabled",
+    "cert_file",
+    "key_file",
+)
+
+LEGACY_KEYS: dict[tuple[str, ...], str] = {
+    **{("wazuh", key): text for key, text in _WAZUH.items()},
+    **{("kafka", key): text for key, text in _KAFKA.items()},
+    ("log", "interval"): "is the old name of health.stats_interval; use that one",
+    **{("health", key): text for key, text in _HEALTH.items()},
+    **{("health", "api", key): _HTTP for key in _API},
+    ("misc", "num_workers"): "is not needed: there is one part for each kind of alert, supervised; use supervisor.mailbox_capacity for "
+    "how much is under way",
+}
+"""For each such key the end of the sentence that begins with its name."""
+
+LEGACY_PRODUCER_OPTIONS: dict[str, str] = {
+    "acks": "has no effect: acks is all, so that nothing acknowledged is lost",
+    "max_batch_size": "is not needed: the daemon makes the batches itself; use kafka.max_batch_bytes for their size",
+}
+"""The same for options within `kafka.producer_config`."""
+
+MOVED_PRODUCER_OPTIONS: dict[str, str] = {
+    "linger_ms": "linger_ms",
+    "max_request_size": "max_request_size",
+    "enable_idempotence": "idempotence",
+}
+"""Options within `kafka.producer_config` that are keys of `[kafka]` by now: old name to new one. They take effect."""

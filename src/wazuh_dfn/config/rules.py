@@ -1,0 +1,44 @@
+"""What must hold across sections before the daemon may run, and what is allowed but worth a warning."""
+
+from __future__ import annotations
+
+from wazuh_dfn.config.findings import show
+from wazuh_dfn.config.keys import KeyPath
+from wazuh_dfn.config.model import Settings
+
+_ID: KeyPath = ("dfn", "dfn_id")
+_BROKER: KeyPath = ("dfn", "dfn_broker")
+_CERTIFICATES: tuple[KeyPath, ...] = (("dfn", "dfn_cert"), ("dfn", "dfn_key"), ("dfn", "dfn_ca"))
+_PROTOCOL: KeyPath = ("kafka", "security_protocol")
+
+
+def broken_rules(settings: Settings) -> list[tuple[tuple[KeyPath, ...], str]]:
+    """Say what keeps the daemon from running.
+
+    Returns:
+        For each broken rule the keys that it is about, the first one being the one to report, and what is wrong.
+    """
+    broken: list[tuple[tuple[KeyPath, ...], str]] = []
+    if settings.dfn.dfn_id is None:
+        broken.append(((_ID,), "missing; set it to the customer id that DFN-CERT gave you, it is the Kafka topic to deliver to"))
+    if not settings.uses_tls and settings.plaintext_reason is None:
+        text = (
+            f"{show(_BROKER, settings.dfn.dfn_broker)} is not on this machine and no certificate is named, so alerts would travel unencrypted; "
+            "set dfn.dfn_cert and dfn.dfn_key (version 0.23 took /opt/wazuh-dfn/certs/dfn-cert.pem and dfn-key.pem when they were not set), "
+            'or kafka.security_protocol = "PLAINTEXT" if unencrypted is what you want'
+        )
+        broken.append(((_BROKER, *_CERTIFICATES, _PROTOCOL), text))
+    return broken
+
+
+def cautions(settings: Settings) -> list[str]:
+    """Say what is allowed but probably not meant."""
+    if settings.uses_tls:
+        if settings.dfn.dfn_cert is None:
+            return ["dfn.dfn_cert: without a client certificate most brokers refuse the connection; set dfn.dfn_cert and dfn.dfn_key"]
+        return []
+    if settings.dfn.names_certificates:
+        return ['kafka.security_protocol = "PLAINTEXT": the certificates of [dfn] are not used, alerts travel unencrypted']
+    if not all(broker.is_loopback for broker in settings.dfn.brokers):
+        return ['kafka.security_protocol = "PLAINTEXT": alerts travel unencrypted to another machine']
+    return []

@@ -1,0 +1,93 @@
+"""Checking the merged values against the model: all findings at once, in the operator's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from wazuh_dfn.config.findings import Finding, about_key, about_value
+from wazuh_dfn.config.kafka_model import ProducerOptions
+from wazuh_dfn.config.keys import KeyPath, nearest
+from wazuh_dfn.config.merge import PRODUCER_CONFIG, Given
+from wazuh_dfn.config.model import Settings
+
+
+def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
+    """Check all values.
+
+    Args:
+        values: By keys of the model.
+
+    Returns:
+        The settings, with defaults in place of the values that are wrong, and what is wrong.
+    """
+    left = dict(values)
+    findings: list[Finding] = []
+    while True:
+        try:
+            return Settings.model_validate(_nested(left)), findings
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                keys = _keys_of(detail)
+                bad = {key for finding in findings for key in finding.keys}
+                if bad.isdisjoint(keys) or keys[0] not in values or detail["type"] != "conflict":
+                    findings.append(_finding(detail, keys, values))
+                for key in keys:
+                    left.pop(key, None)
+
+
+def _nested(values: dict[KeyPath, Given]) -> dict[str, dict[str, Any]]:
+    nested: dict[str, dict[str, Any]] = {}
+    for (section, key), given in values.items():
+        nested.setdefault(section, {})[key] = given.value
+    return nested
+
+
+def _keys_of(detail: ErrorDetails) -> tuple[KeyPath, ...]:
+    section = str(detail["loc"][0])
+    if detail["type"] == "conflict":
+        return tuple((section, key) for key in detail["ctx"]["keys"])
+    return ((section, str(detail["loc"][1])),)
+
+
+def _finding(detail: ErrorDetails, keys: tuple[KeyPath, ...], values: dict[KeyPath, Given]) -> Finding:
+    key = next(key for key in keys if key in values)
+    given = values[key]
+    inner = tuple(map(str, detail["loc"][2:])) if key == PRODUCER_CONFIG else ()
+    if inner:
+        return _producer_finding(detail, inner[0], given)
+    if detail["type"] == "conflict":
+        finding = about_value(given.place, key, given.value, detail["msg"])
+        return Finding(keys, finding.text)
+    return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {_allowed(key)}")
+
+
+def _producer_finding(detail: ErrorDetails, name: str, given: Given) -> Finding:
+    path = (*PRODUCER_CONFIG, name)
+    place = given.places.get(name, given.place)
+    options = ProducerOptions.model_fields
+    if name not in options:
+        known = ", ".join(options)
+        finding = about_key(place, path, f"this option is not passed on; allowed: {known}; did you mean {nearest(name, options)}?")
+    else:
+        finding = about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {options[name].description}")
+    return Finding((PRODUCER_CONFIG,), finding.text)
+
+
+def _wrong(detail: ErrorDetails) -> str:
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    if detail["type"] == "model_type":
+        return "this must be a table"
+    if detail["type"] == "string_type":
+        return "this must be a text; write it in quotes"
+    message = detail["msg"].removeprefix("Input should be ").replace("a valid ", "a ")
+    return f"this must be {message}" if detail["msg"].startswith("Input should be ") else detail["msg"]
+
+
+def _allowed(key: KeyPath) -> str:
+    section = Settings.model_fields[key[0]].annotation
+    description: str = getattr(section, "model_fields")[key[1]].description  # noqa: B009 - the annotation is not known to be a model
+    return description[0].lower() + description[1:]

@@ -1,0 +1,186 @@
+"""The daemon as a process, a real broker over TCP, real files and signals."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from support.brokers import NoidaBroker, TansuBroker, free_port
+from support.corpus import Corpus, arrived, line, numbered_lines, windows_alert, write_corpus
+from support.daemon import TOPIC, Daemon
+from support.kafka_read import read_all
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def broker(tmp_path):
+    (tmp_path / "broker").mkdir()
+    with NoidaBroker(tmp_path / "broker") as running:
+        running.create_topic(TOPIC)
+        yield running
+
+
+def checkpoint_offset(daemon):
+    try:
+        return json.loads(daemon.checkpoint.read_text())["position"]["offset"]
+    except FileNotFoundError:
+        return 0
+
+
+def deliver_all(tmp_path, broker, count):
+    """Run the daemon over a file of `count` lines; returns the corpus, what arrived, and the daemon's peak memory in MiB."""
+    daemon = Daemon(tmp_path, broker.bootstrap)
+    corpus = write_corpus(daemon.alerts, count)
+    with daemon:
+        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size, 90, "everything settled")
+        memory = daemon.peak_memory_mib()
+        assert daemon.stop() == 0
+    return corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60), memory
+
+
+def test_twenty_thousand_alerts_arrive_complete_once_each_and_in_order_and_memory_stays_flat(tmp_path, broker):
+    for name in ("small", "large"):
+        (tmp_path / name).mkdir()
+    corpus, records, memory = deliver_all(tmp_path / "small", broker, 20_000)
+    assert len(records) == corpus.relevant == 2_000
+    assert arrived(records, "windows") == corpus.windows
+    assert arrived(records, "fail2ban") == corpus.fail2ban
+    corpus, records, memory_large = deliver_all(tmp_path / "large", broker, 200_000)
+    assert len(records) == 2_000 + 20_000
+    assert memory_large < memory + 15, "memory in MiB, for ten times the backlog"
+
+
+def test_lines_that_are_written_while_it_runs_arrive_too(tmp_path, broker):
+    daemon = Daemon(tmp_path, broker.bootstrap)
+    corpus = Corpus()
+    with daemon, daemon.alerts.open("ab", buffering=0) as file:
+        for data in numbered_lines(200, corpus):
+            half = len(data) // 2
+            file.write(data[:half])
+            time.sleep(0.001)
+            file.write(data[half:])
+        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+        assert daemon.stop() == 0
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
+    assert arrived(records, "windows") == corpus.windows
+    assert arrived(records, "fail2ban") == corpus.fail2ban
+
+
+def test_the_first_start_reads_from_the_end_and_the_next_goes_on_where_it_stopped(tmp_path, broker):
+    daemon = Daemon(tmp_path, broker.bootstrap, wazuh={"start_at": "end"})
+    daemon.alerts.write_bytes(line(windows_alert(1)))
+    with daemon:
+        daemon.wait_until(lambda: checkpoint_offset(daemon) > 0)
+        assert daemon.stop() == 0
+    with daemon.alerts.open("ab") as file:
+        file.write(line(windows_alert(2)))
+    with daemon:
+        daemon.wait_until(lambda: checkpoint_offset(daemon) == daemon.alerts.stat().st_size)
+        assert daemon.stop() == 0
+    assert arrived(read_all(broker.bootstrap, TOPIC, expect=1, timeout=20), "windows") == [2]
+
+
+def test_kill_9_in_mid_stream_loses_nothing_and_repeats_only_what_was_unsettled(tmp_path, broker):
+    daemon = Daemon(tmp_path, broker.bootstrap, kafka={"max_batch_bytes": 20_000}, supervisor={"mailbox_capacity": 2})
+    corpus = write_corpus(daemon.alerts, 40_000)
+    seen = previously_settled = 0
+    for round_number in range(1, 4):
+        with daemon:
+            daemon.wait_until(lambda goal=round_number * corpus.size // 5: checkpoint_offset(daemon) >= goal, 30, "progress")
+            daemon.kill()
+        settled = checkpoint_offset(daemon)
+        assert settled < corpus.size, "it was killed too late to show anything"
+        records = read_all(broker.bootstrap, TOPIC, expect=seen + 1, timeout=20)
+        before = {number for kind in ("windows", "fail2ban") for number in arrived(records[:seen], kind)}
+        after = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
+        assert len(after) == len(set(after)), "within one life nothing is sent twice"
+        assert all(corpus.offsets[number] >= previously_settled for number in before & set(after)), "only what was unsettled"
+        seen, previously_settled = len(records), settled
+    with daemon:
+        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size, 60, "everything settled")
+        assert daemon.stop() == 0
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    assert sorted(set(arrived(records, "windows"))) == corpus.windows
+    assert sorted(set(arrived(records, "fail2ban"))) == corpus.fail2ban
+    last_life = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
+    assert min(corpus.offsets[number] for number in last_life) >= previously_settled
+
+
+def test_a_broker_that_is_away_at_the_start_is_waited_for(tmp_path):
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with NoidaBroker(folder) as broker:
+        broker.create_topic(TOPIC)
+        broker.stop()
+        daemon = Daemon(tmp_path, broker.bootstrap)
+        corpus = write_corpus(daemon.alerts, 100)
+        with daemon:
+            daemon.wait_for_log("broker unavailable")
+            time.sleep(1)
+            assert daemon.log_text().count("broker unavailable") == 1, "the same reason is logged once"
+            broker.restart()
+            daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+            assert daemon.stop() == 0
+        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
+
+
+def test_a_stop_with_a_full_pipeline_and_a_dead_broker_ends_in_time_and_loses_nothing(tmp_path):
+    daemon = Daemon(tmp_path, f"127.0.0.1:{free_port()}", supervisor={"shutdown_timeout": 4})
+    write_corpus(daemon.alerts, 40_000)
+    with daemon:
+        daemon.wait_for_log("broker unavailable")
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 4.5
+    assert checkpoint_offset(daemon) == 0, "what was not acknowledged is not checkpointed"
+
+
+def test_a_second_signal_stops_at_once(tmp_path):
+    daemon = Daemon(tmp_path, f"127.0.0.1:{free_port()}")
+    write_corpus(daemon.alerts, 1_000)
+    with daemon:
+        daemon.wait_for_log("broker unavailable")
+        daemon.process.send_signal(signal.SIGINT)
+        daemon.wait_for_log("second signal stops at once")
+        daemon.process.send_signal(signal.SIGINT)
+        assert daemon.process.wait(3) == 130
+
+
+def test_malformed_lines_and_refused_records_are_dead_lettered_and_cost_nothing_else(tmp_path, broker):
+    daemon = Daemon(tmp_path, broker.bootstrap)
+    huge = windows_alert(3)
+    huge["data"]["win"]["eventdata"]["noise"] = os.urandom(120_000).hex()
+    daemon.alerts.write_bytes(
+        line(windows_alert(1)) + b'{"timestamp": "torn\n' + line(huge) + b"\x00\xff garbage\n" + line(windows_alert(2))
+    )
+    with daemon:
+        daemon.wait_until(lambda: checkpoint_offset(daemon) == daemon.alerts.stat().st_size)
+        assert daemon.stop() == 0
+    records = read_all(broker.bootstrap, TOPIC, expect=2, timeout=20)
+    notes = [json.loads(path.read_text()) for path in daemon.dead_letters.glob("*.json")]
+    stages = sorted(note["stage"] for note in notes)
+    delivered = arrived(records, "windows")
+    assert (delivered, stages) == ([1, 3, 2], ["malformed", "malformed"]) or (delivered, stages) == (
+        [1, 2],
+        ["malformed", "malformed", "rejected"],
+    )
+    torn = next(note for note in notes if note["offset"] == len(line(windows_alert(1))))
+    assert torn["file"] == str(daemon.alerts)
+
+
+def test_a_broker_without_idempotent_producers_needs_a_setting_and_the_log_names_it(tmp_path):
+    with TansuBroker() as broker:
+        broker.create_topic(TOPIC)
+        daemon = Daemon(tmp_path, broker.bootstrap)
+        corpus = write_corpus(daemon.alerts, 100)
+        with daemon:
+            daemon.wait_for_log("kafka.idempotence")
+            daemon.kill()
+        daemon = Daemon(tmp_path, broker.bootstrap, kafka={"idempotence": False})
+        with daemon:
+            daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+            assert daemon.stop() == 0
+        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant

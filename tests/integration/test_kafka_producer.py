@@ -1,0 +1,389 @@
+"""The Kafka adapter against real brokers: order, rejection, and every way in which a broker can be away."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import time
+import zlib
+
+import anyio
+import pytest
+from support.brokers import MockBroker, NoidaBroker, TansuBroker, free_port
+from support.kafka_read import read_all
+from support.tls_proxy import TlsProxy
+
+from wazuh_dfn.adapters.kafka_options import KafkaOptions
+from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+
+pytestmark = [pytest.mark.integration, pytest.mark.anyio, pytest.mark.filterwarnings("error::ResourceWarning")]
+
+PRODUCE, METADATA, INIT_PRODUCER_ID = 0, 3, 22
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture
+async def tidy(anyio_backend, caplog):
+    """See to it that no task, socket or unretrieved exception is left behind."""
+    before = asyncio.all_tasks()
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    with caplog.at_level(logging.CRITICAL, "aiokafka"):
+        yield
+    await asyncio.sleep(0.05)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def noida(tmp_path_factory):
+    with NoidaBroker(tmp_path_factory.mktemp("noida")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def tansu():
+    with TansuBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def mock():
+    with MockBroker() as broker:
+        broker.create_topic("alerts")
+        yield broker
+
+
+@contextlib.asynccontextmanager
+async def connected(options):
+    factory = AiokafkaProducerFactory(options)
+    producer = await factory.connect()
+    try:
+        yield producer
+    finally:
+        began = time.monotonic()
+        await factory.close(producer)
+        assert time.monotonic() - began < 3
+
+
+async def unavailable(options, within, values=(b"x",)):
+    """Return the error of connecting, or else of delivering."""
+    began = time.monotonic()
+    with pytest.raises(BrokerUnavailableError) as caught:
+        async with connected(options) as producer:
+            await producer.deliver(values)
+    assert time.monotonic() - began < within
+    assert "\n" not in caught.value.reason
+    return caught.value
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("kind", ["noida", "tansu"])
+@pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
+async def test_delivers_in_order_to_one_partition(request, kind, compression):
+    broker = request.getfixturevalue(kind)
+    topic = f"order-{compression}"
+    broker.create_topic(topic, 3)
+    values = [b'{"number": %d, "text": "%s"}' % (number, b"x" * 900) for number in range(5_000)]
+    # The last rounds are larger than one request: they travel as several batches.
+    async with connected(KafkaOptions(broker.bootstrap, topic, compression=compression, idempotence=kind == "noida")) as producer:
+        for start in range(0, 2_000, 500):
+            await producer.deliver(values[start : start + 500])
+        await producer.deliver(values[2_000:])
+    found = read_all(broker.bootstrap, topic, expect=5_000, timeout=20)
+    assert [value for _, _, value in found] == values
+    assert {partition for partition, _, _ in found} == {zlib.crc32(topic.encode()) % 3}
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_value_too_large_is_rejected_and_its_neighbours_still_go(noida):
+    noida.create_topic("large")
+    async with connected(KafkaOptions(noida.bootstrap, "large", max_request_size=10_000, max_batch_bytes=9_000)) as producer:
+        await producer.deliver([b"before"])
+        with pytest.raises(RecordsRejectedError, match=r"takes up to 20077 bytes, kafka\.max_request_size allows 10000"):
+            await producer.deliver([b"not written", bytes(20_000)])
+        await producer.deliver([b"after"])
+        await producer.deliver([])
+        await producer.deliver([bytes(9_900)])
+    found = read_all(noida.bootstrap, "large", expect=3, timeout=10)
+    assert [value for _, _, value in found] == [b"before", b"after", bytes(9_900)]
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("code", [2, 10, 18, 32, 43, 87])
+async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5)) as producer:
+        await producer.deliver([b"before"])
+        mock.push_errors(PRODUCE, code)
+        with pytest.raises(RecordsRejectedError):
+            await producer.deliver([b"rejected"] * 10)
+        await producer.deliver([b"after"])
+    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2, timeout=5)] == [b"before", b"after"]
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_retriable_errors_are_retried_without_duplicates(mock):
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5)) as producer:
+        mock.push_errors(PRODUCE, 6, 5, 7, 19)
+        await producer.deliver([b"once"])
+    assert len(read_all(mock.bootstrap, "alerts", expect=1, timeout=5)) == 1
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize(
+    ("code", "reason", "needs_operator"),
+    [
+        (29, "not authorised to write to topic alerts", True),
+        (31, "not authorised to write idempotently.*kafka.idempotence = false", True),
+        (76, "does not support this compression: kafka.compression_type = gzip", True),
+        (45, "a new one is needed: .*error 45", False),
+        (47, "a new one is needed", False),
+        (-1, "not delivered to .*: An unexpected server error .UNKNOWN, error -1", False),
+    ],
+)
+async def test_errors_of_a_produce_request(mock, code, reason, needs_operator):
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5)) as producer:
+        mock.push_errors(PRODUCE, code)
+        with pytest.raises(BrokerUnavailableError, match=reason) as caught:
+            await producer.deliver([b"x"])
+        assert caught.value.needs_operator is needs_operator
+        with pytest.raises(BrokerUnavailableError, match="a new one is needed"):
+            await producer.deliver([b"x"])
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_missing_topic(mock):
+    mock.topic_error("nowhere", 3)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "nowhere", timeout_seconds=3), 3.5)
+    assert error.reason == "topic nowhere does not exist"
+    assert error.needs_operator
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_topic_that_is_not_ours(mock):
+    mock.topic_error("alerts", 29)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3), 3.5)
+    assert error.reason == "not authorised to write to topic alerts"
+    assert error.needs_operator
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_topic_that_vanishes_while_connected(mock):
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3)) as producer:
+        await producer.deliver([b"x"])
+        mock.topic_error("alerts", 3)
+        mock.push_errors(PRODUCE, *[3] * 200)
+        with pytest.raises(BrokerUnavailableError, match="topic alerts does not exist") as caught:
+            await producer.deliver([b"x"])
+    assert caught.value.needs_operator
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_broker_without_the_request_for_idempotence(mock):
+    mock.set_versions(INIT_PRODUCER_ID, -1, -1)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5), 5)
+    assert error.reason == "the broker does not support idempotent producers: set kafka.idempotence = false"
+    assert error.needs_operator
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_broker_that_fails_the_request_for_idempotence(tansu):
+    error = await unavailable(KafkaOptions(tansu.bootstrap, "alerts", timeout_seconds=5), 5)
+    assert "does not support idempotent producers: set kafka.idempotence = false" in error.reason
+    assert error.needs_operator
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_broker_that_never_gives_a_producer_id(mock):
+    mock.push_errors(INIT_PRODUCER_ID, *[15] * 200)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3), 3.5)
+    assert "gave no producer id within 2 s" in error.reason
+    assert "kafka.idempotence = false" in error.reason
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_nobody_listens():
+    address = f"127.0.0.1:{free_port()}"
+    error = await unavailable(KafkaOptions(address, "alerts", timeout_seconds=3), 1)
+    assert error.reason == f"connection refused by {address}"
+    assert not error.needs_operator
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_several_addresses_of_which_one_is_right(noida):
+    wanted = KafkaOptions([f"127.0.0.1:{free_port()}", noida.bootstrap], "alerts", timeout_seconds=5)
+    async with connected(wanted) as producer:
+        await producer.deliver([b"x"])
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_name_that_does_not_resolve():
+    error = await unavailable(KafkaOptions("kafka.invalid:443", "alerts", timeout_seconds=6), 6.5)
+    assert error.reason.startswith("the broker's name kafka.invalid ")
+    assert "resolve" in error.reason
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_an_advertised_address_that_nobody_reaches():
+    nowhere = f"127.0.0.1:{free_port()}"
+    with TansuBroker(advertised=nowhere) as broker:
+        error = await unavailable(KafkaOptions(broker.bootstrap, "alerts", idempotence=False, timeout_seconds=3), 3.5)
+    assert error.reason == f"the broker sends us to its advertised address: connection refused by {nowhere}"
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("idempotence", [True, False])
+async def test_a_broker_that_is_killed(tmp_path, idempotence):
+    with NoidaBroker(tmp_path) as broker:
+        async with connected(KafkaOptions(broker.bootstrap, "alerts", idempotence=idempotence, timeout_seconds=3)) as producer:
+            await producer.deliver([b"x"])
+            broker.kill()
+            began = time.monotonic()
+            with pytest.raises(BrokerUnavailableError, match=f"connection refused by {broker.bootstrap}") as caught:
+                await producer.deliver([b"y"])
+            assert time.monotonic() - began < 3.3
+            assert not caught.value.needs_operator
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("size", [1, 600_000])
+async def test_a_broker_that_freezes(tmp_path, size):
+    """With few bytes to send, and with more than the socket's buffers take."""
+    options = KafkaOptions("", "alerts", timeout_seconds=2, compression=None, max_request_size=5_000_000)
+    with NoidaBroker(tmp_path) as broker:
+        options = KafkaOptions(broker.bootstrap, "alerts", timeout_seconds=2, compression=None, max_request_size=8_000_000)
+        async with connected(options) as producer:
+            await producer.deliver([b"x"])
+            broker.freeze()
+            began = time.monotonic()
+            with pytest.raises(BrokerUnavailableError, match="accepts connections, but does not answer a Kafka request"):
+                await producer.deliver([bytes(size)] * 10)
+            assert time.monotonic() - began < 2.5
+        error = await unavailable(options, 2.5)
+        assert "accepts connections, but does not answer a Kafka request" in error.reason
+        broker.thaw()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_broker_that_was_restarted_in_between(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        options = KafkaOptions(broker.bootstrap, "alerts", timeout_seconds=3)
+        async with connected(options) as producer:
+            await producer.deliver([b"one", b"two"])
+            broker.stop()
+            with pytest.raises(BrokerUnavailableError):
+                await producer.deliver([b"three"])
+            broker.start()
+        async with connected(options) as producer:
+            await producer.deliver([b"three"])
+        found = read_all(broker.bootstrap, "alerts", expect=3, timeout=10)
+    assert [value for _, _, value in found] == [b"one", b"two", b"three"]
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_an_outage_shorter_than_the_deadline_goes_unnoticed(mock):
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=8)) as producer:
+        await producer.deliver([b"one"])
+        mock.down()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(producer.deliver, [b"two"])
+            await anyio.sleep(0.6)
+            mock.up()
+    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2, timeout=5)] == [b"one", b"two"]
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_cancelled_deliver_ends_promptly(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        async with connected(KafkaOptions(broker.bootstrap, "alerts")) as producer:
+            await producer.deliver([b"x"])
+            broker.freeze()
+            began = time.monotonic()
+            with anyio.move_on_after(0.3) as scope:
+                await producer.deliver([bytes(1_000_000)] * 4)
+            assert scope.cancelled_caught
+            assert time.monotonic() - began < 0.6
+            with pytest.raises(BrokerUnavailableError, match="a new one is needed"):
+                await producer.deliver([b"y"])
+        broker.thaw()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_cancelled_connect_ends_promptly(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        broker.freeze()
+        began = time.monotonic()
+        with anyio.move_on_after(0.3) as scope:
+            await AiokafkaProducerFactory(KafkaOptions(broker.bootstrap, "alerts")).connect()
+        assert scope.cancelled_caught
+        assert time.monotonic() - began < 0.8
+        broker.thaw()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_cancelled_by_asyncio_too(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        async with connected(KafkaOptions(broker.bootstrap, "alerts")) as producer:
+            broker.freeze()
+            task = asyncio.create_task(producer.deliver([b"x"]))
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, 0.5)
+        broker.thaw()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_close_ends_a_deliver_that_waits_and_works_when_cancelled(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        factory = AiokafkaProducerFactory(KafkaOptions(broker.bootstrap, "alerts"))
+        producer = await factory.connect()
+        broker.freeze()
+        waiting = asyncio.create_task(producer.deliver([bytes(100_000)] * 20))
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await factory.close(producer)
+        assert time.monotonic() - began < 3
+        with pytest.raises(BrokerUnavailableError, match="closed before the broker acknowledged"):
+            await asyncio.wait_for(waiting, 1)
+        await factory.close(producer)
+        broker.thaw()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_close_with_a_dead_broker(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        async with connected(KafkaOptions(broker.bootstrap, "alerts")) as producer:
+            broker.kill()
+            with anyio.move_on_after(0.5):
+                await producer.deliver([b"x"])
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_slow_broker_is_waited_for():
+    with TlsProxy(None, host="127.0.0.1") as proxy, TansuBroker(advertised=proxy.address) as broker:
+        proxy.upstream = broker.bootstrap
+        async with connected(KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=10)) as producer:
+            proxy.delay = 0.2
+            await producer.deliver([b"x"] * 100)
+            proxy.cut()
+            proxy.delay = 0
+            await producer.deliver([b"y"] * 100)
+        assert len(read_all(proxy.address, "alerts", expect=200, timeout=10)) == 200
+
+
+async def test_extra_arguments_reach_aiokafka_save_for_those_that_carry_promises(noida):
+    options = KafkaOptions(noida.bootstrap, "alerts", extra={"metadata_max_age_ms": 1234, "acks": 0, "max_batch_size": 1})
+    async with connected(options) as producer:
+        inner = producer._connection._producer
+        assert inner.client._metadata_max_age_ms == 1234
+        assert inner._sender._acks == -1

@@ -1,0 +1,92 @@
+"""An alerts.json of any length: one line in ten is relevant, numbered, half of them Windows and half fail2ban."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+RELEVANT_EVERY = 10
+
+
+@dataclass
+class Corpus:
+    """What was written: for each relevant line its kind and number, and where the line begins."""
+
+    windows: list[int] = field(default_factory=list)
+    fail2ban: list[int] = field(default_factory=list)
+    offsets: dict[int, int] = field(default_factory=dict)
+    lines: int = 0
+    size: int = 0
+
+    @property
+    def relevant(self):
+        return len(self.windows) + len(self.fail2ban)
+
+
+def alert(number, **fields):
+    content = {
+        "timestamp": "2026-01-02T03:04:05.678+0100",
+        "rule": {"level": 3, "description": "Something ordinary happened on a host, as it does all day.", "groups": ["syslog"]},
+        "agent": {"id": "001", "name": "host-1.example.org", "ip": "198.51.100.1"},
+        "id": f"1767319445.{number}",
+        "full_log": "Jan  2 03:04:05 host-1 app[123]: an ordinary line of a log, long enough to look like one",
+        "data": {"n": str(number)},
+        "location": "/var/log/app.log",
+    }
+    return content | fields
+
+
+def windows_alert(number, event_id="4625"):
+    system = {"providerName": "Security-Auditing", "eventID": event_id, "eventRecordID": str(number), "computer": "dc-1.example.org"}
+    return alert(number, data={"win": {"system": system, "eventdata": {"targetUserName": "alice", "logonType": "3"}}})
+
+
+def fail2ban_alert(number):
+    return alert(
+        number,
+        rule={"level": 3, "groups": ["fail2ban"]},
+        data={"program_name": "fail2ban.actions", "pid": str(number), "severity": "NOTICE", "srcip": "203.0.113.5"},
+        full_log=f"fail2ban: 2026-01-02 03:04:05,000 fail2ban.actions [{number}]: NOTICE [sshd] Ban 203.0.113.5",
+    )
+
+
+def line(content):
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+
+
+def numbered_lines(count, corpus, first=0):
+    """Yield `count` lines and note them in `corpus`."""
+    noise_head, noise_tail = line(alert("NUMBER")).split(b"NUMBER", 1)
+    for number in range(first, first + count):
+        kind = number % (2 * RELEVANT_EVERY)
+        data = noise_head + b"%d" % number + noise_tail
+        if kind == 0:
+            data = line(windows_alert(number))
+            corpus.windows.append(number)
+        elif kind == RELEVANT_EVERY:
+            data = line(fail2ban_alert(number))
+            corpus.fail2ban.append(number)
+        if kind % RELEVANT_EVERY == 0:
+            corpus.offsets[number] = corpus.size
+        corpus.size += len(data)
+        corpus.lines += 1
+        yield data
+
+
+def write_corpus(path, count):
+    corpus = Corpus()
+    with Path(path).open("ab") as file:
+        file.writelines(numbered_lines(count, corpus))
+    return corpus
+
+
+def number_of(value):
+    """Return (kind, number) of a record's value."""
+    content = json.loads(value)
+    if content["event_format"] == "windows-xml":
+        return "windows", int(content["data"]["win"]["system"]["eventRecordID"])
+    return "fail2ban", int(content["procId"])
+
+
+def arrived(records, kind):
+    """Return the numbers of one kind, in the order of arrival. `records` is what `read_all` returns."""
+    return [number for found, number in (number_of(value) for _, _, value in records) if found == kind]
