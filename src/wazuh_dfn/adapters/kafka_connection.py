@@ -168,12 +168,14 @@ class KafkaConnection:
             if topic is not None:
                 return topic
         where = ", ".join(addresses)
-        if not isinstance(error, TimeoutError):
-            return BrokerUnavailableError(f"not delivered to {where}: {in_words(error)}")
+        timed_out = isinstance(error, TimeoutError)
         manager = self._producer._txn_manager
-        if manager is not None and not manager.has_pid():
-            text = f"{where} gave no producer id within {waited:.3g} s; if it does not support idempotent producers: {_SET_IDEMPOTENCE}"
+        if manager is not None and not manager.has_pid() and (timed_out or isinstance(error, BrokerResponseError)):
+            what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
+            text = f"{where} gives no producer id {what}; if it does not support idempotent producers, {_SET_IDEMPOTENCE}"
             return BrokerUnavailableError(text, needs_operator=True)
+        if not timed_out:
+            return BrokerUnavailableError(f"not delivered to {where}: {in_words(error)}")
         return BrokerUnavailableError(f"no acknowledgement from {where} within {waited:.3g} s")
 
     async def _topic_error(self) -> int:

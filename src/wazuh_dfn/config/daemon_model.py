@@ -40,7 +40,7 @@ class LogSettings(Section):
     format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
         "auto", description='Form of the lines: "console" (key=value), "json", or "auto"'
     )
-    console: bool = Field(True, description="Whether lines go to the standard error stream; true or false")
+    console: bool = Field(default=True, description="Whether lines go to the standard error stream; true or false")
     file_path: OptionalPath = Field(None, description="Path of a log file; left out: none is written")
     keep_files: int = Field(5, ge=0, le=1_000, description="How many rotated log files are kept; a number from 0 to 1000")
 
@@ -103,6 +103,6 @@ class SupervisorSettings(Section):
         if self.backoff_initial > self.backoff_max:
             raise conflict(
                 ("backoff_initial", "backoff_max"),
-                f"more than supervisor.backoff_max = {self.backoff_max:g}; lower this one or raise the other",
+                f"backoff_initial ({self.backoff_initial:g} s) is more than backoff_max ({self.backoff_max:g} s); lower the first or raise the second",
             )
         return self

@@ -66,7 +66,7 @@ class KafkaSettings(Section):
     compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], BeforeValidator(_lower)] = Field(
         "gzip", description='Compression of the batches: "none", "gzip", "lz4", "zstd" or "snappy"'
     )
-    idempotence: bool = Field(True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
+    idempotence: bool = Field(default=True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
     linger_ms: float = Field(5, ge=0, le=10_000, description="How long the producer waits to fill a batch; milliseconds, 0 to 10000")
     max_request_size: int = Field(
         _REQUEST_BYTES, ge=1_024, le=104_857_600, description="Largest request, and so the largest single record; bytes, 1024 to 104857600"
@@ -87,6 +87,6 @@ class KafkaSettings(Section):
         if self.max_batch_bytes > self.max_request_size:
             raise conflict(
                 ("max_batch_bytes", "max_request_size"),
-                f"more than kafka.max_request_size = {self.max_request_size}; lower this one or raise the other",
+                f"max_batch_bytes ({self.max_batch_bytes}) is more than max_request_size ({self.max_request_size}); lower the first or raise the second",
             )
         return self

@@ -20,6 +20,7 @@ _VARIABLES: dict[KeyPath, str] = {
     ("log", "console"): "LOG_CONSOLE_ENABLED",
     ("health", "api", "enabled"): "HEALTH_HTTP_SERVER_ENABLED",
 }
+_VERY_CLOSE = 0.8
 _FLAGS: dict[KeyPath, str] = {
     ("wazuh", "json_alert_prefix"): "--wazuh-json-prefix",
     ("wazuh", "json_alert_suffix"): "--wazuh-json-suffix",
@@ -63,11 +64,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return (difflib.get_close_matches(name, candidates, n=1, cutoff=0.0) or candidates)[0]
 
 
-def suggestion(path: KeyPath, known: Iterable[KeyPath] = KNOWN_KEYS) -> str:
-    """What to write instead of the unknown key `path`: the same key of another section, else the nearest one of its own section."""
-    choices = tuple(known)
-    elsewhere = next((other for other in choices if other[-1] == path[-1]), None)
-    if elsewhere is not None:
-        return f"{path[-1]} belongs into [{dotted(elsewhere[:-1])}]"
-    beside = [other[-1] for other in choices if other[:-1] == path[:-1]]
-    return f"did you mean {nearest(path[-1], beside)}?"
+def suggestion(path: KeyPath) -> str:
+    """What to write instead of the unknown key `path`: the nearest one of its section, or one of the same name in another section."""
+    beside = [other[-1] for other in KNOWN_KEYS if other[:-1] == path[:-1]]
+    elsewhere = next((other for other in SETTINGS_KEYS if other[-1] == path[-1]), None)
+    if elsewhere is not None and not difflib.get_close_matches(path[-1], beside, n=1, cutoff=_VERY_CLOSE):
+        return f"did you mean {dotted(elsewhere)}?"
+    return f"did you mean {dotted((*path[:-1], nearest(path[-1], beside)))}?"

@@ -100,7 +100,7 @@ def _unreadable(name: str, path: Path | None) -> str | None:
 
 def _unwritable(key: KeyPath, folder: Path) -> str | None:
     nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
+    while not _exists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
     if not nearest.is_dir():
         return f"{dotted(key)}: {folder} can't be a folder, because {nearest} is a file; name another place"
@@ -108,3 +108,10 @@ def _unwritable(key: KeyPath, folder: Path) -> str | None:
         what = "can't be written to" if nearest == folder else f"can't be made in {nearest}"
         return f"{dotted(key)}: the folder {folder} {what}; let the daemon's user write there, or name another place"
     return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wazuh_dfn.config.findings import Finding, about_key, about_value, show
-from wazuh_dfn.config.keys import KNOWN_KEYS, SECTIONS, KeyPath, dotted, flag_name, nearest, suggestion, variable_name
+from wazuh_dfn.config.keys import KNOWN_KEYS, SECTIONS, SETTINGS_KEYS, KeyPath, dotted, flag_name, nearest, suggestion, variable_name
 from wazuh_dfn.config.legacy import LEGACY_KEYS
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.config.sources import Document
@@ -88,8 +88,8 @@ def _entries(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath,
 
 
 def _section_hint(name: str) -> str:
-    home = next((key[:-1] for key in KNOWN_KEYS if key[-1] == name), None)
-    return f"{name} belongs into [{dotted(home)}]" if home else f"did you mean {nearest(name, SECTIONS)}?"
+    home = next((key for key in SETTINGS_KEYS if key[-1] == name), None)
+    return f"did you mean {dotted(home) if home else nearest(name, SECTIONS)}?"
 
 
 def _from_environment(environ: Mapping[str, str], findings: list[Finding]) -> dict[KeyPath, Given]:

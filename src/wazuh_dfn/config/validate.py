@@ -32,10 +32,10 @@ def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
             for detail in error.errors(include_url=False):
                 keys = _keys_of(detail)
                 bad = {key for finding in findings for key in finding.keys}
-                if bad.isdisjoint(keys) or keys[0] not in values or detail["type"] != "conflict":
+                if detail["type"] != "conflict" or bad.isdisjoint(keys):
                     findings.append(_finding(detail, keys, values))
                 for key in keys:
-                    left.pop(key, None)
+                    left.pop(key, None)  # so each round has fewer values, and no values are valid
 
 
 def _nested(values: dict[KeyPath, Given]) -> dict[str, dict[str, Any]]:
