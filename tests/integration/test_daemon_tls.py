@@ -33,7 +33,7 @@ def proxy(certificates):
 def daemon_with(tmp_path, address, certificates, *, ca=None, client=None):
     pair = client or certificates.client
     files = {"dfn_ca": str(ca or certificates.ca), "dfn_cert": str(pair.certificate), "dfn_key": str(pair.key)}
-    return Daemon(tmp_path, address, dfn=files, kafka={"idempotence": False})
+    return Daemon(tmp_path, address, dfn=files, kafka={"idempotence": False}, supervisor={"shutdown_timeout": 2})
 
 
 def test_the_right_certificates_deliver(tmp_path, proxy, certificates):

@@ -12,7 +12,10 @@ _NUMBERS = (int, float, int | None)
 
 
 class Section(BaseModel):
-    """One table of the configuration: unknown keys are errors, and nothing changes after loading."""
+    """One table of the configuration: unknown keys are errors, and nothing changes after loading.
+
+    Each field's description is in two parts with "; " between them: what it is, and what is allowed (unit, bounds).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -21,7 +24,7 @@ class Section(BaseModel):
     def _refuse_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Without this, pydantic takes true for 1."""
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in _NUMBERS:
-            raise ValueError("this must be a number")  # noqa: TRY004 - pydantic wants a ValueError
+            raise ValueError("this must be a number")
         return value
 
 

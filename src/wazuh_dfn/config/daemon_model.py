@@ -35,13 +35,13 @@ class LogSettings(Section):
     """Where log lines go, and which."""
 
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(
-        "INFO", description="Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL"
+        "INFO", description="Lowest level that is logged; DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
     format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
-        "auto", description='Form of the lines: "console" (key=value), "json", or "auto"'
+        "auto", description='Form of the lines; "console" (key=value), "json", or "auto"'
     )
     console: bool = Field(default=True, description="Whether lines go to the standard error stream; true or false")
-    file_path: OptionalPath = Field(None, description="Path of a log file; left out: none is written")
+    file_path: OptionalPath = Field(None, description="Log file, besides the console; path of a file")
     keep_files: int = Field(5, ge=0, le=1_000, description="How many rotated log files are kept; a number from 0 to 1000")
 
 
@@ -56,8 +56,8 @@ class MiscSettings(Section):
 
     own_network: Annotated[tuple[str, ...], BeforeValidator(_split_networks), AfterValidator(_check_networks)] = Field(
         (),
-        description="Your own networks (IPv4 or IPv6, like 192.0.2.0/24), several with commas between them; fail2ban alerts about addresses in them, "
-        "and about addresses that are not global, are not forwarded; left out: all are",
+        description="Your own networks: fail2ban alerts about addresses in them, or that are not global, are not forwarded; "
+        "IPv4 or IPv6 networks like 192.0.2.0/24, several with commas between them",
     )
 
     @property

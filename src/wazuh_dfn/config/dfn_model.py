@@ -32,18 +32,20 @@ class DfnSettings(Section):
 
     dfn_broker: Annotated[str, BeforeValidator(_join), AfterValidator(_check_brokers)] = Field(
         "kafka.example.org:443",
-        description="Address of the broker: host:port, port from 1 to 65535, IPv6 in brackets; several with commas between them",
+        description="Address of the broker; host:port with a port from 1 to 65535, IPv6 in brackets, several with commas between them",
     )
     dfn_id: Annotated[OptionalText, AfterValidator(_check_topic)] = Field(
         None,
-        description="Customer id that DFN-CERT gave you, which is also the Kafka topic; needed to run; "
+        description="Customer id that DFN-CERT gave you, which is also the Kafka topic, needed to run; "
         "1 to 249 of the characters a-z A-Z 0-9 . _ -",
     )
-    dfn_cert: OptionalPath = Field(None, description="Path of the client certificate (PEM); goes together with dfn_key")
-    dfn_key: OptionalPath = Field(None, description="Path of the client certificate's private key (PEM); goes together with dfn_cert")
+    dfn_cert: OptionalPath = Field(None, description="Client certificate (PEM), goes together with dfn_key; path of a file")
+    dfn_key: OptionalPath = Field(
+        None, description="Private key of the client certificate (PEM), goes together with dfn_cert; path of a file"
+    )
     dfn_ca: OptionalPath = Field(
         None,
-        description="Path of the CA certificates (PEM) that the broker's certificate is verified against; without it, those of the system",
+        description="CA certificates (PEM) to verify the broker's certificate with, without it those of the system; path of a file",
     )
 
     @property

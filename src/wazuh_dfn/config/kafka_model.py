@@ -48,7 +48,7 @@ class KafkaSettings(Section):
 
     security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, BeforeValidator(_upper)] = Field(
         None,
-        description='"SSL" or "PLAINTEXT"; left out: SSL if certificates are named, and PLAINTEXT to brokers on this machine only',
+        description='Encryption of the connection; "SSL" or "PLAINTEXT", left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only',
     )
     timeout: float = Field(60, ge=1, le=3_600, description="How long one request to the broker may take; seconds, 1 to 3600")
     retry_interval: float = Field(
@@ -64,7 +64,7 @@ class KafkaSettings(Section):
         description="Wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
     )
     compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], BeforeValidator(_lower)] = Field(
-        "gzip", description='Compression of the batches: "none", "gzip", "lz4", "zstd" or "snappy"'
+        "gzip", description='Compression of the batches; "none", "gzip", "lz4", "zstd" or "snappy"'
     )
     idempotence: bool = Field(default=True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
     linger_ms: float = Field(5, ge=0, le=10_000, description="How long the producer waits to fill a batch; milliseconds, 0 to 10000")
@@ -75,11 +75,11 @@ class KafkaSettings(Section):
         default_factory=_default_batch_bytes,
         ge=1_024,
         le=104_857_600,
-        description="Largest batch of records, default 950000 (or max_request_size if that is less); bytes, 1024 to max_request_size",
+        description="Largest batch of records, by default 950000 or max_request_size if that is less; bytes, 1024 to max_request_size",
     )
     producer_config: ProducerOptions = Field(
         ProducerOptions(),
-        description="More options of the producer: client_id, metadata_max_age_ms, retry_backoff_ms, connections_max_idle_ms",
+        description="More options of the producer; client_id, metadata_max_age_ms, retry_backoff_ms, connections_max_idle_ms",
     )
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from wazuh_dfn.config.findings import Finding, about_key, about_value
@@ -12,6 +13,21 @@ from wazuh_dfn.config.kafka_model import ProducerOptions
 from wazuh_dfn.config.keys import KeyPath, nearest
 from wazuh_dfn.config.merge import PRODUCER_CONFIG, Given
 from wazuh_dfn.config.model import Settings
+
+_WORDS = {
+    "greater_than": "this is too small",
+    "less_than": "this is too large",
+    "int": "this is no whole number",
+    "float": "this is no number",
+    "finite": "this is no number",
+    "bool": "this is neither true nor false",
+    "string": "this is no text; write it in quotes",
+    "literal": "there is no such choice",
+    "path": "this is no path; write it in quotes",
+    "tuple": "this is no list",
+    "model": "this is no table",
+}
+"""What is wrong, by the beginning of pydantic's type of error."""
 
 
 def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
@@ -61,7 +77,7 @@ def _finding(detail: ErrorDetails, keys: tuple[KeyPath, ...], values: dict[KeyPa
     if detail["type"] == "conflict":
         finding = about_value(given.place, key, given.value, detail["msg"])
         return Finding(keys, finding.text)
-    return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {_allowed(key)}")
+    return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {_allowed(_field(key))}")
 
 
 def _producer_finding(detail: ErrorDetails, name: str, given: Given) -> Finding:
@@ -72,22 +88,22 @@ def _producer_finding(detail: ErrorDetails, name: str, given: Given) -> Finding:
         known = ", ".join(options)
         finding = about_key(place, path, f"this option is not passed on; allowed: {known}; did you mean {nearest(name, options)}?")
     else:
-        finding = about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {options[name].description}")
+        finding = about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {_allowed(options[name])}")
     return Finding((PRODUCER_CONFIG,), finding.text)
 
 
 def _wrong(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
-    if detail["type"] == "model_type":
-        return "this must be a table"
-    if detail["type"] == "string_type":
-        return "this must be a text; write it in quotes"
-    message = detail["msg"].removeprefix("Input should be ").replace("a valid ", "a ")
-    return f"this must be {message}" if detail["msg"].startswith("Input should be ") else detail["msg"]
+    return next((text for start, text in _WORDS.items() if detail["type"].startswith(start)), detail["msg"])
 
 
-def _allowed(key: KeyPath) -> str:
+def _allowed(field: FieldInfo) -> str:
+    what, _, allowed = (field.description or "").partition("; ")
+    return allowed or what
+
+
+def _field(key: KeyPath) -> FieldInfo:
     section = Settings.model_fields[key[0]].annotation
-    description: str = getattr(section, "model_fields")[key[1]].description  # noqa: B009 - the annotation is not known to be a model
-    return description[0].lower() + description[1:]
+    fields: dict[str, FieldInfo] = getattr(section, "model_fields", {})
+    return fields[key[1]]

@@ -15,21 +15,23 @@ class WazuhSettings(Section):
     """Alert file, checkpoint, dead letters and the Windows events to forward."""
 
     json_alert_file: RequiredPath = Field(
-        Path("/var/ossec/logs/alerts/alerts.json"), description="Path of the file that Wazuh appends its alerts to, one JSON object a line"
+        Path("/var/ossec/logs/alerts/alerts.json"),
+        description="File that Wazuh appends its alerts to, one JSON object a line; path of a file",
     )
     json_alert_file_poll_interval: float = Field(
         1.0, gt=0, le=60, description="How often the alert file is looked at for new lines; seconds, more than 0, at most 60"
     )
     start_at: Literal["end", "beginning"] = Field(
         "end",
-        description='Where the very first start reads from: "end" or "beginning" of the alert file; later starts go on where the last ended',
+        description='Where in the alert file the very first start begins, later ones go on where the last ended; "end" or "beginning"',
     )
     checkpoint_file: RequiredPath = Field(
-        Path("/var/lib/wazuh-dfn/checkpoint.json"), description="Path of the file that remembers how far all alerts are delivered"
+        Path("/var/lib/wazuh-dfn/checkpoint.json"),
+        description="File that remembers up to where all alerts are delivered; path of a file, its folder is made",
     )
     failed_alerts_path: RequiredPath = Field(
         Path("/opt/wazuh-dfn/failed-alerts"),
-        description="Folder for dead letters: alerts that can't be read or that the broker refuses for good",
+        description="Folder for dead letters, alerts that can't be read or that the broker refuses for good; path of a folder, it is made",
     )
     max_failed_files: int = Field(
         10_000,
@@ -39,8 +41,8 @@ class WazuhSettings(Section):
     )
     windows_event_ids: Annotated[tuple[str, ...] | None, BeforeValidator(parse_event_ids)] = Field(
         None,
-        description='Windows event ids to forward, each from 0 to 65535: a list like ["+4768", "-1100"] adds to and removes from the default, '
-        "a list without signs replaces it",
+        description="Windows events to forward; ids from 0 to 65535, all with a sign like ['+4768', '-1100'] (they change the default list) "
+        "or none with (they replace it)",
     )
 
     @property
