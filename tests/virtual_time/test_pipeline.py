@@ -1,0 +1,199 @@
+"""The whole pipeline on the virtual clock, against a world in memory: crashes, hangs and outages lose nothing."""
+
+from hashlib import sha256
+from random import Random
+
+import pytest
+import trio
+
+from support.corpus import Corpus, arrived, numbered_lines
+from support.faults import crash_some_lives
+from support.virtual_clock import run_on_virtual_clock
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.messages import FileIdentity
+from wazuh_dfn.pipeline import Pipeline, World
+from wazuh_dfn.supervision.events import ChildFailed, MessageRedelivered
+
+pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
+ACTORS_WITH_INBOX = ["router", "windows", "fail2ban", "kafka"]
+
+
+class MemoryFile:
+    """Both the path and the open file: one that is never replaced."""
+
+    path = "alerts.json"
+
+    def __init__(self, data):
+        self.data = data
+
+    async def open_current(self):
+        return self
+
+    async def is_current(self, file):
+        return True
+
+    async def identity(self):
+        return self._identity(1024)
+
+    async def matches(self, identity):
+        return self._identity(identity.fingerprint_length) == identity
+
+    async def size(self):
+        return len(self.data)
+
+    async def read(self, offset, limit):
+        await trio.sleep(0.001)
+        return self.data[offset : offset + limit]
+
+    async def aclose(self):
+        pass
+
+    def _identity(self, length):
+        head = self.data[:length]
+        return FileIdentity(1, 1, sha256(head).hexdigest(), len(head))
+
+
+class MemoryBroker:
+    """Factory, producer and broker in one. `outage`: from and to which virtual second nothing is acknowledged; `hangs`: calls that never
+    return."""
+
+    def __init__(self, *, outage=(0, 0), hangs=0):
+        self.values = []
+        self.began = trio.current_time()
+        self.outage = outage
+        self.hangs = hangs
+
+    async def connect(self):
+        await trio.sleep(0.01)
+        if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
+            raise BrokerUnavailableError("connection refused")
+        return self
+
+    async def deliver(self, values):
+        await trio.sleep(0.005)
+        if self.hangs:
+            self.hangs -= 1
+            await trio.sleep_forever()
+        if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
+            raise BrokerUnavailableError("no acknowledgement")
+        self.values.extend(values)
+        await trio.sleep(0.005)
+
+    async def close(self, producer):
+        await trio.sleep(0.01)
+
+
+class Notes:
+    """Checkpoints and dead letters."""
+
+    def __init__(self):
+        self.saved = None
+        self.letters = []
+
+    async def load(self):
+        return self.saved
+
+    async def save(self, position):
+        await trio.sleep(0.002)
+        self.saved = position
+
+    async def store(self, letter):
+        self.letters.append(letter)
+
+
+async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60, **supervisor):
+    """Run until `seconds` of virtual time are over, then drain; returns the corpus, the pipeline, its events and notes."""
+    corpus = Corpus()
+    file = MemoryFile(b"".join(numbered_lines(lines, corpus)))
+    notes = Notes()
+    settings = Settings.model_validate(
+        {
+            "dfn": {"dfn_id": "site"},
+            "wazuh": {"start_at": "beginning"},
+            "kafka": {"max_batch_bytes": 20_000},
+            "supervisor": {"mailbox_capacity": 1, "poison_limit": 100, "max_restarts": 20, **supervisor},
+        }
+    )
+    pipeline = Pipeline(settings, World(file, notes, notes, broker, random=Random(0)))
+    events = []
+    supervisor = pipeline.supervisor(faults(pipeline.specs()), [events.append])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.run)
+        await trio.sleep(seconds)
+        supervisor.drain()
+    return corpus, pipeline, events, notes
+
+
+def assert_all_settled(corpus, pipeline, broker, notes):
+    counts = pipeline.ledger.accounting
+    assert counts.is_balanced
+    assert (counts.lines_read, counts.in_flight, counts.dead_lettered) == (corpus.lines, 0, 0)
+    assert counts.delivered == corpus.relevant
+    records = [(0, 0, value) for value in broker.values]
+    assert sorted(set(arrived(records, "windows"))) == corpus.windows
+    assert sorted(set(arrived(records, "fail2ban"))) == corpus.fail2ban
+    assert notes.saved.offset == corpus.size
+    assert all(mailbox.depth == 0 for mailbox in pipeline.mailboxes)
+
+
+async def test_without_faults_each_record_is_sent_once_and_in_order():
+    broker = MemoryBroker()
+    corpus, pipeline, events, notes = await run_pipeline(4_000, broker)
+    assert_all_settled(corpus, pipeline, broker, notes)
+    records = [(0, 0, value) for value in broker.values]
+    assert (arrived(records, "windows"), arrived(records, "fail2ban")) == (corpus.windows, corpus.fail2ban)
+    assert not [event for event in events if isinstance(event, ChildFailed)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("actor", ["monitor", "checkpointer", "kafka", "windows", "fail2ban", "router", "tailer"])
+async def test_a_crashing_actor_loses_nothing(actor, seed):
+    random = Random(f"{actor} {seed}")
+    broker = MemoryBroker()
+
+    def faults(specs):
+        return [crash_some_lives(spec, random, lives=8, longest_seconds=0.02) if spec.name == actor else spec for spec in specs]
+
+    corpus, pipeline, events, notes = await run_pipeline(4_000, broker, faults=faults)
+    assert_all_settled(corpus, pipeline, broker, notes)
+    assert pipeline.restarts.failures == {actor: 8}
+    if actor in ACTORS_WITH_INBOX:
+        assert [event for event in events if isinstance(event, MessageRedelivered)], "no crash was in mid-batch"
+
+
+async def test_all_actors_crashing_together_lose_nothing():
+    random = Random(1)
+    broker = MemoryBroker()
+
+    def faults(specs):
+        return [crash_some_lives(spec, random, lives=4, longest_seconds=0.1) for spec in specs]
+
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, faults=faults, max_restarts=100)
+    assert_all_settled(corpus, pipeline, broker, notes)
+
+
+async def test_an_outage_of_days_is_waited_out_with_a_bounded_number_of_messages():
+    days = 3 * 24 * 3600
+    broker = MemoryBroker(outage=(0.05, days))
+    corpus, pipeline, events, notes = await run_pipeline(4_000, broker, seconds=days + 20)
+    assert_all_settled(corpus, pipeline, broker, notes)
+    assert not [event for event in events if isinstance(event, ChildFailed)], "waiting is not failing"
+
+
+async def test_a_stop_during_an_outage_ends_in_time_and_checkpoints_only_what_is_settled():
+    broker = MemoryBroker(outage=(0.05, 10**9))
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=10, shutdown_timeout=30)
+    assert trio.current_time() - broker.began < 10 + 30
+    assert 0 < notes.saved.offset < corpus.size
+    assert notes.saved == pipeline.ledger.acked_through
+    numbers = {number for number, offset in corpus.offsets.items() if offset < notes.saved.offset}
+    records = [(0, 0, value) for value in broker.values]
+    assert numbers <= {*arrived(records, "windows"), *arrived(records, "fail2ban")}
+
+
+async def test_a_producer_that_hangs_is_given_up_at_the_progress_deadline_and_its_batch_sent_again():
+    broker = MemoryBroker(hangs=2)
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=600, progress_deadline=100)
+    assert_all_settled(corpus, pipeline, broker, notes)
+    assert pipeline.restarts.failures == {"kafka": 2}
