@@ -18,7 +18,6 @@ from wazuh_dfn.actors.transform import local_now
 from wazuh_dfn.app import StoppedAtOnceError, run_daemon
 from wazuh_dfn.config.event_ids import parse_event_ids, resolve_event_ids
 from wazuh_dfn.config.load import check_paths, load_settings
-from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import ConfigurationError, WazuhDfnError
 from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.logs import configure_logs, log_warnings
@@ -81,7 +80,7 @@ def transform(
     config: Path
         Take the event IDs and own networks from this configuration file.
     """
-    settings = load_settings(config, environ=os.environ).settings if config is not None else Settings()
+    settings = load_settings(config, environ=os.environ, to_run=False).settings
     chosen = resolve_event_ids(parse_event_ids(event_ids)) if event_ids else settings.wazuh.event_ids
     selection = Selection(chosen, settings.misc.own_networks)
     with ExitStack() as stack:

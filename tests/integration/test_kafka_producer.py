@@ -8,11 +8,14 @@ import time
 import zlib
 
 import anyio
+import psutil
 import pytest
+from aiokafka.conn import CloseReason
+from aiokafka.errors import KafkaError
+
 from support.brokers import MockBroker, NoidaBroker, TansuBroker, free_port
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
-
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
@@ -75,6 +78,14 @@ async def connected(options):
         began = time.monotonic()
         await factory.close(producer)
         assert time.monotonic() - began < 3
+        await asyncio.sleep(0.02)
+        assert sockets_to(*options.addresses) == []  # now, not once a frozen broker has thawed
+
+
+def sockets_to(*addresses):
+    """Return the sockets that this process holds towards these ports."""
+    ports = {int(address.rsplit(":", 1)[1]) for address in addresses}
+    return [each for each in psutil.Process().net_connections("tcp") if each.raddr and each.raddr.port in ports]
 
 
 async def unavailable(options, within, values=(b"x",)):
@@ -129,6 +140,8 @@ async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
         with pytest.raises(RecordsRejectedError):
             await producer.deliver([b"rejected"] * 10)
         await producer.deliver([b"after"])
+        # A broker that checks the numbering (this one does not) expects as many as it has written for this producer id.
+        assert list(producer._connection._producer._txn_manager._sequence_numbers.values()) == [1]
     assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2, timeout=5)] == [b"before", b"after"]
 
 
@@ -272,6 +285,35 @@ async def test_a_broker_that_freezes(tmp_path, size):
             assert time.monotonic() - began < 2.5
         error = await unavailable(options, 2.5)
         assert "accepts connections, but does not answer a Kafka request" in error.reason
+        broker.thaw()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_connection_that_aiokafka_gave_up_with_unsent_bytes_is_not_leaked(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        options = KafkaOptions(broker.bootstrap, "alerts", compression=None, max_request_size=8_000_000)
+        async with connected(options) as producer:
+            broker.freeze()
+            with anyio.move_on_after(0.3):
+                await producer.deliver([bytes(600_000)] * 10)
+            inner = next(iter(producer._connection._producer.client._conns.values()))
+            inner.close(reason=CloseReason.CONNECTION_TIMEOUT)  # as it does when a request times out
+            await asyncio.sleep(0.05)
+            assert sockets_to(broker.bootstrap)  # the frozen peer keeps it
+        broker.thaw()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_a_sender_that_dies_with_several_batches_leaves_no_unread_exception(tmp_path):
+    with NoidaBroker(tmp_path) as broker:
+        async with connected(KafkaOptions(broker.bootstrap, "alerts", timeout_seconds=6, max_request_size=1_000)) as producer:
+            broker.freeze()
+            waiting = asyncio.create_task(producer.deliver([bytes(800)] * 2))  # one in flight, one queued
+            await asyncio.sleep(0.2)
+            producer._connection._producer._message_accumulator.fail_all(KafkaError("dead"))
+            with pytest.raises(BrokerUnavailableError):
+                await waiting
+            del waiting
         broker.thaw()
 
 

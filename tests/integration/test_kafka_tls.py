@@ -1,16 +1,17 @@
 """Mutual TLS to a real broker behind a proxy: the right certificates deliver, each wrong one gives its own reason."""
 
-import datetime
+import datetime as dt
 import shutil
 import ssl
 import warnings
 
+import anyio
 import pytest
+
 from support.brokers import TansuBroker
 from support.certs import make_certificates
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
-
 from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.errors import BrokerUnavailableError
@@ -81,7 +82,7 @@ async def test_the_systems_cas(proxy, certs):
 async def test_an_expired_server_certificate(proxy, certs):
     proxy.serve(certs.server_context(certs.expired_server))
     reason = await refusal(options(proxy, ca=certs.ca, pair=certs.client))
-    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     assert f"TLS to {proxy.address} failed: the broker's certificate expired on {yesterday:%Y-%m-}" in reason
 
 
@@ -146,13 +147,17 @@ async def test_tls_to_a_plaintext_port(proxy, certs):
 
 async def test_plaintext_to_a_tls_port(proxy):
     factory = AiokafkaProducerFactory(KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=6))
-    with pytest.raises(BrokerUnavailableError, match="speaks TLS, but the configuration says plaintext|does this port want TLS"):
+    with pytest.raises(BrokerUnavailableError, match=r"speaks TLS, but the configuration says plaintext|does this port want TLS"):
         await factory.connect()
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("ca", "dfn.dfn_ca = .*: No such file"), ("certificate", "dfn.dfn_cert = .*: No such file"), ("key", "dfn.dfn_key = .*: No such file")],
+    [
+        ("ca", "dfn.dfn_ca = .*: No such file"),
+        ("certificate", "dfn.dfn_cert = .*: No such file"),
+        ("key", "dfn.dfn_key = .*: No such file"),
+    ],
 )
 async def test_a_missing_file(certs, proxy, tmp_path, name, why):
     files = {"ca": certs.ca, "certificate": certs.client.certificate, "key": certs.client.key} | {name: tmp_path / "none.pem"}
@@ -169,3 +174,14 @@ async def test_a_cut_connection_heals_within_one_deliver(proxy, certs):
     proxy.cut()
     await producer.deliver([b"after"])
     await factory.close(producer)
+
+
+async def test_connections_cut_again_and_again(proxy, certs, caplog):
+    factory = AiokafkaProducerFactory(options(proxy, ca=certs.ca, pair=certs.client))
+    producer = await factory.connect()
+    for number in range(4):
+        await producer.deliver([b"%d" % number])
+        proxy.cut()
+        await anyio.sleep(0.1)
+    await factory.close(producer)
+    assert not [record for record in caplog.records if "exception" in record.getMessage().lower()]

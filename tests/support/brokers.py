@@ -29,9 +29,7 @@ import weakref
 from collections.abc import Coroutine
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self, TypeVar
-
-T = TypeVar("T")
+from typing import Any, Self
 
 READY_WITHIN = 20.0
 PR_SET_PDEATHSIG = 1
@@ -46,7 +44,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_async[T](coroutine: Coroutine[Any, Any, T]) -> T:
     """Run it in an event loop of its own: in a thread, so that it works inside a running loop too."""
     outcome: list[Any] = []
 
@@ -94,6 +92,11 @@ def _answers(bootstrap: str) -> bool:
             return len(connection.recv(8)) == 8
     except OSError:
         return False
+
+
+def _thread_states(pid: int) -> list[str]:
+    """Return the state letter of each of its threads, as the kernel tells it."""
+    return [path.read_text().rsplit(")", 1)[1].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
 
 
 def _die_with_parent() -> None:
@@ -200,8 +203,17 @@ class _Broker:
             self.process = None
 
     def freeze(self) -> None:
-        """Stop its clock (SIGSTOP): connections stay open, nothing is answered."""
+        """Stop its clock (SIGSTOP): connections stay open, nothing is answered.
+
+        It waits until every thread stands still: right after the signal most brokers still answer a request or two.
+        """
+        assert self.process is not None
         self._signal(signal.SIGSTOP)
+        end = time.monotonic() + READY_WITHIN
+        while any(state != "T" for state in _thread_states(self.process.pid)):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{type(self).__name__} did not freeze")
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -340,7 +352,7 @@ def _mock_main(number: int) -> None:
     client = library.rd_kafka_new(0, ctypes.c_void_p(library.rd_kafka_conf_new()), error, 512)
     assert client, error.value
     cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(ctypes.c_void_p(client), number))
-    print(json.dumps(library.rd_kafka_mock_cluster_bootstraps(cluster).decode()), flush=True)
+    print(json.dumps(library.rd_kafka_mock_cluster_bootstraps(cluster).decode()), flush=True)  # noqa: T201
     for line in sys.stdin:
         function, *arguments = json.loads(line)
         if function == "push_request_errors":
@@ -349,7 +361,7 @@ def _mock_main(number: int) -> None:
         converted = [argument.encode() if isinstance(argument, str) else argument for argument in arguments]
         result = getattr(library, f"rd_kafka_mock_{function}")(cluster, *converted)
         nothing = function in {"push_request_errors", "topic_set_error"}
-        print(json.dumps(0 if nothing else result), flush=True)
+        print(json.dumps(0 if nothing else result), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

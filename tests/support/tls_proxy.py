@@ -118,7 +118,7 @@ class TlsProxy:
         while self.stalled and {client, upstream} <= self._open:
             time.sleep(0.02)
         for source in ready:
-            source.setblocking(False)
+            source.settimeout(0)
             try:
                 piece = source.recv(65536)
             except (ssl.SSLWantReadError, BlockingIOError):

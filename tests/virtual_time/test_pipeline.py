@@ -176,7 +176,7 @@ async def test_all_actors_crashing_together_lose_nothing():
 async def test_an_outage_of_days_is_waited_out_with_a_bounded_number_of_messages():
     days = 3 * 24 * 3600
     broker = MemoryBroker(outage=(0.05, days))
-    corpus, pipeline, events, notes = await run_pipeline(4_000, broker, seconds=days + 20)
+    corpus, pipeline, events, notes = await run_pipeline(4_000, broker, seconds=days + 20, checkpoint_interval=60)
     assert_all_settled(corpus, pipeline, broker, notes)
     assert not [event for event in events if isinstance(event, ChildFailed)], "waiting is not failing"
 

@@ -193,7 +193,7 @@ class KafkaConnection:
     def _remember_transport(self, connection: Any, reason: Any) -> None:
         """Keep what aiokafka has dropped within reach: a frozen peer lets a closing transport with unsent bytes live for ever."""
         transport = getattr(connection._protocol, "_transport", None)
-        self._dropped = {each for each in self._dropped if each.get_extra_info("socket").fileno() >= 0}
+        self._dropped = {each for each in self._dropped if _holds_socket(each)}
         if transport is not None:
             self._dropped.add(transport)
         self._on_closed(connection, reason)
@@ -298,6 +298,14 @@ def _topic_reason(code: int, topic: str) -> BrokerUnavailableError | None:
         _TOPIC_NOT_AUTHORISED: f"not authorised to write to topic {topic}",
     }
     return BrokerUnavailableError(texts[code], needs_operator=True) if code in texts else None
+
+
+def _holds_socket(transport: asyncio.Transport) -> bool:
+    try:
+        socket = transport.get_extra_info("socket")
+    except AttributeError:  # a TLS transport that is closed has forgotten what it consisted of
+        return False
+    return socket is not None and socket.fileno() >= 0
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
@@ -50,7 +51,7 @@ def parse_brokers(text: str) -> tuple[BrokerAddress, ...]:
 def _parse_broker(text: str) -> BrokerAddress:
     match = _ADDRESS.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no address of a broker")
+        raise ValueError(f"{reprlib.repr(text)} is no address of a broker")
     port = int(match["port"])
     if not 1 <= port <= _HIGHEST_PORT:
         raise ValueError(f"{port} is no port")
@@ -58,7 +59,7 @@ def _parse_broker(text: str) -> BrokerAddress:
         try:
             return BrokerAddress(str(IPv6Address(match["v6"])), port)
         except ValueError:
-            raise ValueError(f"{match['v6']!r} is no IPv6 address") from None
+            raise ValueError(f"{reprlib.repr(match['v6'])} is no IPv6 address") from None
     if not _HOST.fullmatch(match["host"]):
-        raise ValueError(f"{match['host']!r} is no name of a host")
+        raise ValueError(f"{reprlib.repr(match['host'])} is no name of a host")
     return BrokerAddress(match["host"], port)

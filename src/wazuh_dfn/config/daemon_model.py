@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, Self
 
@@ -27,7 +28,7 @@ def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
         try:
             ip_network(value, strict=False)
         except ValueError:
-            raise ValueError(f"{value!r} is no network") from None
+            raise ValueError(f"{reprlib.repr(value)} is no network") from None
     return values
 
 

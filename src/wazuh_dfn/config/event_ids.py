@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -59,5 +60,5 @@ def _is_signed(item: str) -> bool:
 def _parse_id(item: Any) -> str:
     match = None if isinstance(item, bool) else _ID.fullmatch(str(item).strip())
     if match is None or int(match["number"]) > _HIGHEST_ID:
-        raise ValueError(f"{item!r} is no id of a Windows event")
+        raise ValueError(f"{reprlib.repr(item)} is no id of a Windows event")
     return f"{match['sign']}{int(match['number'])}"

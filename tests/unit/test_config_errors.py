@@ -1,0 +1,172 @@
+"""Findings: each kind, where it stands, what is allowed, all at once, and no secrets."""
+
+import pytest
+
+from wazuh_dfn.config.load import load_settings
+from wazuh_dfn.errors import ConfigurationError
+
+BASE = {"DFN_CUSTOMER_ID": "customer-1", "DFN_BROKER_ADDRESS": "localhost:9092"}
+
+
+def findings(folder, text, name="c.toml", environ=BASE, overrides=None):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, environ=environ, overrides=overrides or {})
+    return str(caught.value).replace(str(path), "FILE").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[kafka]\n\ntimeout = -1", "FILE:3: kafka.timeout = -1: this is too small; allowed: seconds, 1 to 3600"),
+        ("[kafka]\ntimeout = 1e9", "FILE:2: kafka.timeout = 1000000000.0: this is too large; allowed: seconds, 1 to 3600"),
+        ("[kafka]\ntimeout = nan", "FILE:2: kafka.timeout = nan: this is no number; allowed: seconds, 1 to 3600"),
+        ('[kafka]\ntimeout = "soon"', "FILE:2: kafka.timeout = 'soon': this is no number; allowed: seconds, 1 to 3600"),
+        ("[kafka]\ntimeout = true", "FILE:2: kafka.timeout = true: this must be a number; allowed: seconds, 1 to 3600"),
+        ("[log]\nkeep_files = 1.5", "FILE:2: log.keep_files = 1.5: this is no whole number; allowed: a number from 0 to 1000"),
+        ("[log]\nconsole = 5", "FILE:2: log.console = 5: this is neither true nor false; allowed: true or false"),
+        ('[log]\nlevel = "LOUD"', "FILE:2: log.level = 'LOUD': there is no such choice; allowed: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+        ("[log]\nfile_path = 5", "FILE:2: log.file_path = 5: this is no path; write it in quotes; allowed: path of a file"),
+        ('[wazuh]\njson_alert_file = ""', "FILE:2: wazuh.json_alert_file = '': the path is empty; allowed: path of a file"),
+        ("[misc]\nown_network = 5", "FILE:2: misc.own_network = 5: this is no list; allowed: IPv4 or IPv6 networks"),
+        ('[misc]\nown_network = "x"', "FILE:2: misc.own_network = 'x': 'x' is no network; allowed: IPv4 or IPv6 networks"),
+        ("[kafka]\nproducer_config = 5", "FILE:2: kafka.producer_config = ***: this is no table; allowed: client_id, "),
+        (
+            "[kafka.producer_config]\nretry_backoff_ms = 0",
+            "FILE:2: kafka.producer_config.retry_backoff_ms = 0: this is too small; allowed: milliseconds, 1 to",
+        ),
+        (
+            "[kafka.producer_config]\nacks_ = 0",
+            "FILE:2: kafka.producer_config.acks_: this option is not passed on; allowed: client_id, metadata_max_age_ms,",
+        ),
+        ("[kafka]\ntime_out = 1", "FILE:2: kafka.time_out: unknown key; did you mean kafka.timeout?"),
+        ("[log]\nown_network = 1", "FILE:2: log.own_network: unknown key; did you mean misc.own_network?"),
+        ("[health.api]\nprot = 1", "FILE:2: health.api.prot: unknown key; did you mean health.api.port?"),
+        ("[kafak]\ntimeout = 1", "FILE:1: kafak: unknown section; did you mean kafka?"),
+        ("timeout = 1", "FILE:1: timeout: unknown section; did you mean kafka.timeout?"),
+        ("kafka = 5", "FILE:1: kafka: this must be a section; write [kafka] with keys below it"),
+        ('[dfn]\ndfn_cert = "/c"', "FILE:2: dfn.dfn_cert = '/c': a certificate without its key; set dfn.dfn_key too"),
+        ('[dfn]\ndfn_key = "/k"', "FILE:2: dfn.dfn_key = '/k': a key without its certificate; set dfn.dfn_cert too"),
+        (
+            "[supervisor]\nbackoff_max = 0.05",
+            "FILE:2: supervisor.backoff_max = 0.05: backoff_initial (0.1 s) is more than backoff_max (0.05 s); lower",
+        ),
+        (
+            "[kafka]\nmax_batch_bytes = 1048577",
+            "FILE:2: kafka.max_batch_bytes = 1048577: max_batch_bytes (1048577) is more than max_request_size (1048576)",
+        ),
+    ],
+)
+def test_a_finding_names_file_line_key_value_and_what_is_allowed(tmp_path, text, expected):
+    (finding,) = findings(tmp_path, text)
+    assert finding.startswith(expected)
+
+
+def test_a_customer_id_written_as_a_number_is_to_be_quoted(tmp_path):
+    (finding,) = findings(tmp_path, "dfn:\n  dfn_id: 12345\n", "c.yaml", {"DFN_BROKER_ADDRESS": "localhost:1"})
+    assert finding.startswith("FILE:2: dfn.dfn_id = 12345: this is no text; write it in quotes; allowed: 1 to 249 of")
+
+
+def test_a_value_from_the_environment_names_its_variable(tmp_path):
+    (finding,) = findings(tmp_path, "", environ={**BASE, "KAFKA_TIMEOUT": "-1"})
+    assert finding.startswith("environment variable KAFKA_TIMEOUT: kafka.timeout = '-1': this is too small; allowed: ")
+
+
+def test_a_value_from_a_flag_names_the_flag(tmp_path):
+    (finding,) = findings(tmp_path, "", overrides={"kafka.timeout": -1})
+    assert finding.startswith("flag --kafka-timeout: kafka.timeout = -1: ")
+
+
+def test_an_override_of_no_key_is_an_error(tmp_path):
+    assert findings(tmp_path, "", overrides={"kafka.time_out": 1}) == [
+        "command line: kafka.time_out: unknown key; did you mean kafka.timeout?"
+    ]
+
+
+def test_json_that_is_none_names_its_variable(tmp_path):
+    (finding,) = findings(tmp_path, "", environ={**BASE, "KAFKA_PRODUCER_CONFIG": "{x"})
+    assert finding.startswith(
+        "environment variable KAFKA_PRODUCER_CONFIG: kafka.producer_config = ***: this is no JSON; allowed: an object like"
+    )
+
+
+def test_what_is_missing_to_run_is_named_with_the_file(tmp_path):
+    missing, unencrypted = findings(tmp_path, "", environ={})
+    assert missing.startswith("FILE: dfn.dfn_id: missing; set it to the customer id")
+    assert unencrypted.startswith("FILE: dfn.dfn_broker: 'kafka.example.org:443' is not on this machine")
+    assert "set dfn.dfn_cert and dfn.dfn_key" in unencrypted
+    assert 'kafka.security_protocol = "PLAINTEXT"' in unencrypted
+
+
+def test_all_findings_come_at_once(tmp_path):
+    text = """
+[dfn]
+dfn_cert = "/c.pem"
+[kafka]
+timeout = -1
+unknown = 1
+compression_type = "zip"
+[kafka.producer_config]
+sasl_mechanism = "PLAIN"
+[supervisor]
+backoff_initial = 9
+[wazuh]
+start_at = "middle"
+[wazhu]
+"""
+    found = findings(tmp_path, text, environ={"LOG_LEVEL": "x"}, overrides={"misc.own_network": "y"})
+    expected = {
+        "FILE:3: dfn.dfn_cert",
+        "FILE:5: kafka.timeout",
+        "FILE:6: kafka.unknown",
+        "FILE:7: kafka.compression_type",
+        "FILE:9: kafka.producer_config.sasl_mechanism",
+        "FILE:11: supervisor.backoff_initial",
+        "FILE:13: wazuh.start_at",
+        "FILE:14: wazhu",
+        "environment variable LOG_LEVEL: log.level",
+        "flag --misc-own-network: misc.own_network",
+        "FILE: dfn.dfn_id",
+    }
+    assert len(found) == len(expected)
+    assert {start for start in expected if any(line.startswith((start + ":", start + " = ")) for line in found)} == expected
+
+
+def test_what_only_follows_from_another_finding_is_not_reported(tmp_path):
+    environ = {"DFN_CUSTOMER_ID": "a b", "DFN_CERT_PATH": "/c.pem"}
+    found = findings(tmp_path, '[supervisor]\nbackoff_max = "x"\nbackoff_initial = 60\n', environ=environ)
+    assert sorted(line.split(" = ")[0].split(": ")[-1] for line in found) == ["dfn.dfn_cert", "dfn.dfn_id", "supervisor.backoff_max"]
+
+
+@pytest.mark.parametrize("name", ["c.toml", "c.yaml"])
+def test_secrets_are_never_printed(tmp_path, name):
+    toml = """
+[dfn]
+dfn_key = \"\"\"-----BEGIN PRIVATE KEY-----
+hunter2\"\"\"
+dfn_password = "hunter2"
+[kafka.producer_config]
+sasl_plain_password = "hunter2"
+[health.api]
+auth_token = "hunter2"
+[hunter]
+x = "hunter2"
+"""
+    yaml = """
+dfn: {dfn_key: "-----BEGIN PRIVATE KEY----- hunter2", dfn_password: hunter2}
+kafka: {producer_config: {sasl_plain_password: hunter2}}
+health: {api: {auth_token: hunter2}}
+hunter: {x: hunter2}
+"""
+    environ = {**BASE, "KAFKA_PRODUCER_CONFIG": "hunter2"}
+    found = "\n".join(findings(tmp_path, toml if name == "c.toml" else yaml, name) + findings(tmp_path, "", environ=environ))
+    assert "hunter2" not in found
+    assert "dfn.dfn_key = ***: this is no path; the path of a file is needed here, not its content" in found
+
+
+@pytest.mark.parametrize("text", ["[log]\nlevel", "[misc]\nown_network", "[wazuh]\nwindows_event_ids"])
+def test_long_values_are_shortened(tmp_path, text):
+    (finding,) = findings(tmp_path, f'{text} = "{"x" * 500}"\n')
+    assert len(finding) < 350
+    assert finding.isprintable()

@@ -1,0 +1,88 @@
+"""The parts of the Kafka adapter that need no broker."""
+
+import ssl
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from support.certs import make_certificates
+from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
+from wazuh_dfn.adapters.kafka_producer import AiokafkaRecordProducer
+from wazuh_dfn.adapters.tls_context import make_tls_context
+from wazuh_dfn.adapters.tls_probe import split_address
+from wazuh_dfn.errors import BrokerUnavailableError
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.mark.parametrize("bootstrap", ["a:1, b:2,", ["a:1", " b:2 "]])
+def test_addresses(bootstrap):
+    assert KafkaOptions(bootstrap, "alerts").addresses == ["a:1", "b:2"]
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [("h:443", ("h", 443)), ("h", ("h", 9092)), ("[::1]:443", ("::1", 443)), ("[::1]", ("::1", 9092)), ("::1", ("::1", 9092))],
+)
+def test_split_address(address, parts):
+    assert split_address(address) == parts
+
+
+def test_what_the_caller_keeps_below_max_batch_bytes_is_one_batch():
+    producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts"), None)
+    values = [bytes(900)] * 1_000
+    assert list(producer._batches(values)) == [values]
+
+
+def test_batches_keep_the_order_and_stay_below_the_limit():
+    producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts", max_request_size=1_000), None)
+    values = [bytes([number]) * 250 for number in range(20)]
+    batches = list(producer._batches(values))
+    assert [value for batch in batches for value in batch] == values
+    assert len(batches) > 1
+    assert all(61 + sum(16 + len(value) for value in batch) <= 1_000 for batch in batches)
+
+
+def test_a_good_context_verifies(certs):
+    context = make_tls_context(TlsFiles(certs.ca, certs.client.certificate, certs.client.key))
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def refused(files):
+    with pytest.raises(BrokerUnavailableError) as caught:
+        make_tls_context(files)
+    assert caught.value.needs_operator
+    assert "\n" not in caught.value.reason
+    return caught.value.reason
+
+
+def test_a_key_of_another_certificate(certs):
+    reason = refused(TlsFiles(certs.ca, certs.client.certificate, certs.server.key))
+    assert "dfn.dfn_key" in reason
+    assert "it is not the key of the certificate" in reason
+
+
+def test_an_encrypted_key_does_not_ask_on_the_terminal(certs, tmp_path):
+    key = serialization.load_pem_private_key(certs.client.key.read_bytes(), None)
+    path = tmp_path / "encrypted.pem"
+    secret = serialization.BestAvailableEncryption(b"secret")
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret))
+    assert "the key is encrypted with a passphrase" in refused(TlsFiles(certs.ca, certs.client.certificate, path))
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense"])
+def test_files_without_pem_data(certs, tmp_path, content):
+    path = tmp_path / "bad.pem"
+    path.write_bytes(content)
+    assert "dfn.dfn_ca" in refused(TlsFiles(path))
+    assert "dfn.dfn_cert" in refused(TlsFiles(certs.ca, path, certs.client.key))
+    assert "dfn.dfn_key" in refused(TlsFiles(certs.ca, certs.client.certificate, path))
+
+
+def test_a_folder_in_place_of_a_file(certs, tmp_path):
+    assert "cannot read certificate file: dfn.dfn_cert" in refused(TlsFiles(certs.ca, tmp_path, certs.client.key))
