@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from aiokafka import AIOKafkaConsumer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from wazuh_dfn import exit_codes
@@ -23,7 +24,6 @@ from wazuh_dfn.logs import configure_logs
 from wazuh_dfn.pipeline import Pipeline
 
 TOPIC = "demo-site"
-SUMMARY_CHARACTERS = 100
 BURST_LINES = 40
 BURST_INTERVAL_SECONDS = 0.2
 console = Console()
@@ -91,8 +91,10 @@ async def _print_arrivals(consumer: AIOKafkaConsumer, arrived: list[bytes]) -> N
 
 
 def _summary(content: dict[str, Any]) -> str:
-    body = str(content["body"])
-    return (body if len(body) < SUMMARY_CHARACTERS else "…" + body[-SUMMARY_CHARACTERS:]).replace("[", "\\[")
+    if content["event_format"] != "windows-xml":
+        return escape(content["body"])
+    win = content["data"]["win"]
+    return escape(f"event {win['system']['eventID']} on {win['system']['computer']}, user {win['eventdata']['targetUserName']}")
 
 
 def _start_broker() -> Any:

@@ -1,0 +1,83 @@
+"""The commands as processes: what they print, where, and their exit codes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from support.corpus import fail2ban_alert, line, windows_alert, write_corpus
+
+pytestmark = pytest.mark.integration
+
+
+def command(*arguments, stdin=b"", timeout=60):
+    return subprocess.run([sys.executable, "-m", "wazuh_dfn", *arguments], input=stdin, capture_output=True, timeout=timeout, check=False)
+
+
+def test_version_and_help():
+    assert command("--version").stdout.strip()
+    text = command("--help").stdout.decode()
+    assert all(name in text for name in ("run", "transform", "demo"))
+    assert "--config" in command("run", "--help").stdout.decode()
+
+
+def test_transform_writes_one_record_a_line_for_what_is_relevant():
+    done = command("transform", stdin=line(windows_alert(1)) + line({"data": {}}) + line(fail2ban_alert(2)))
+    assert done.returncode == 0
+    records = [json.loads(text) for text in done.stdout.splitlines()]
+    assert [record["event_format"] for record in records] == ["windows-xml", "syslog5424-json"]
+    assert b"3 lines: 2 records, 1 not relevant, 0 unreadable" in done.stderr
+
+
+def test_transform_tells_about_lines_that_it_could_not_read_and_goes_on(tmp_path):
+    path = tmp_path / "alerts.json"
+    path.write_bytes(b'{"torn\n' + b"x" * 300_000 + b"\n" + line(windows_alert(1)))
+    done = command("transform", str(path))
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert b"line 1: " in done.stderr
+    assert b"line 2: longer than 256 KiB" in done.stderr
+
+
+def test_transform_selects_other_event_ids_on_request():
+    alerts = line(windows_alert(1, "4768")) + line(windows_alert(2, "4625"))
+    assert len(command("transform", "--event-id=+4768", "--event-id=-4625", stdin=alerts).stdout.splitlines()) == 1
+
+
+def test_transform_needs_no_more_memory_for_a_larger_file(tmp_path):
+    code = "import resource, runpy, sys; sys.argv = ['wazuh-dfn', 'transform', sys.argv[1]]\ntry: runpy.run_module('wazuh_dfn')\n"
+    code += "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    peaks = []
+    for count in (100, 60_000):
+        path = tmp_path / f"{count}.json"
+        write_corpus(path, count)
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
+        assert done.returncode == 0
+        peaks.append(int(done.stderr.split()[-1]))
+    assert peaks[1] < peaks[0] + 5_000, "KiB, for a file of 30 MB"
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("run", "--config", "/nonexistent.toml"), ("transform", "/nonexistent"), ("nonsense",)])
+def test_wrong_usage_is_exit_code_2_and_an_explanation(arguments):
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert done.stderr + done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_all_findings_in_a_configuration_are_told_at_once(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('[dfn]\ndfn_broker = "nowhere"\n[kafka]\ntimeot = 5\n')
+    done = command("run", "--config", str(path))
+    text = done.stderr.decode()
+    assert done.returncode == 2
+    assert f"{path}:2" in text
+    assert f"{path}:4" in text
+    assert "kafka.timeout" in text
+
+
+def test_the_demo_delivers_all_and_says_so():
+    done = command("demo", "--seconds", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout.decode()
+    assert all(row in text for row in ("lines read", "relevant", "delivered", "dead-lettered", "time"))
