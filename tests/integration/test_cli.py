@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from support.corpus import fail2ban_alert, line, windows_alert, write_corpus
 
 pytestmark = pytest.mark.integration

@@ -46,6 +46,9 @@ class MemoryFile:
         await trio.sleep(0.001)
         return self.data[offset : offset + limit]
 
+    async def modified(self):
+        return 0.0
+
     async def aclose(self):
         pass
 

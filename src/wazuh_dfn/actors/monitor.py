@@ -93,7 +93,7 @@ class Monitor:
     async def _reading(self) -> dict[str, Any]:
         place, acked = self._watched.place, self._watched.ledger.acked_through
         if place.file is None:
-            return {"file": None, "problem": place.problem}
+            return {"file": None, "problems": list(place.problems)}
         lag_bytes = max(0, await place.file.size() - place.offset)
         return {
             "file": place.file.path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wazuh_dfn.delivery.ports import OpenAlertFile
 from wazuh_dfn.messages import FileIdentity, Position
@@ -19,8 +19,10 @@ class ReadingPlace:
     """What `alerts.json` names by now; the file itself is complete then, and is read to its end first."""
     scanned_to: int = 0
     """While a line over the limit is being skipped: up to here it was seen to go on."""
-    problem: str | None = None
-    """Why there is nothing to read, if so."""
+    has_waited: bool = False
+    """Whether there was no file at first: whatever appears then is new, and is read from its beginning."""
+    problems: list[str] = field(default_factory=list)
+    """Why there is nothing to read, or not from where it should be; emptied when reading goes on."""
 
     @property
     def position(self) -> Position:
@@ -31,4 +33,5 @@ class ReadingPlace:
 
     def move_to(self, file: OpenAlertFile, identity: FileIdentity, offset: int) -> None:
         """Read on in `file` at `offset`."""
-        self.file, self.identity, self.offset, self.scanned_to, self.problem = file, identity, offset, 0, None
+        self.file, self.identity, self.offset, self.scanned_to = file, identity, offset, 0
+        self.problems.clear()

@@ -10,9 +10,9 @@ import structlog
 
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, OpenAlertFile
+from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, OpenAlertFile, SavedPosition
 from wazuh_dfn.errors import CheckpointUnreadableError
-from wazuh_dfn.messages import Chunk, Position, count_lines
+from wazuh_dfn.messages import Chunk, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
@@ -60,53 +60,69 @@ class Tailer:
             if not (await self._read(lifeline) or await self._follow(lifeline)):
                 with anyio.move_on_after(self._options.poll_interval_seconds):
                     await lifeline.stopping.wait()
+                await self._begin_truncated_again()
             lifeline.progress()
 
     async def _resume(self) -> None:
-        """Find the place where a former process stopped, or where the very first one is to begin."""
+        """Find the place where a former process stopped, or where the very first one is to begin; tried again while there is no file."""
         try:
-            checkpoint = await self._checkpoints.load()
-            is_first_start = checkpoint is None
+            saved = await self._checkpoints.load()
         except CheckpointUnreadableError as error:
-            log.exception("reading from the beginning of the file, records may be repeated", reason=str(error))
-            checkpoint, is_first_start = None, False
-        file = await self._open()
-        if file is None:
-            return
-        offset = 0
-        if checkpoint is not None:
-            offset = await self._offset_of(checkpoint, file)
-        elif is_first_start and self._options.start_at == "end":
-            offset = await end_of_last_line(file)
-        await self._move_to(file, offset)
-        log.info("reading", file=file.path, offset=offset, first_start=is_first_start)
-
-    @staticmethod
-    async def _offset_of(checkpoint: Position, file: OpenAlertFile) -> int:
-        size = await file.size()
-        if not await file.matches(checkpoint.file):
-            log.warning("alerts.json is not the file of the checkpoint any more, reading it from its beginning", checkpoint=checkpoint.path)
-        elif size < checkpoint.offset:
-            log.warning("alerts.json is shorter than at the checkpoint, reading it from its beginning", size=size, was=checkpoint.offset)
+            self._say_once(f"{error}: reading alerts.json from its beginning, records may be repeated")
+            await self._begin(at_end=False)
         else:
-            return checkpoint.offset
-        return 0
+            if saved is None:
+                await self._begin(at_end=self._options.start_at == "end" and not self._place.has_waited)
+            else:
+                await self._go_on(saved)
+        self._place.has_waited = self._place.file is None
+
+    async def _begin(self, *, at_end: bool) -> None:
+        file = await self._open()
+        if file is not None:
+            await self._move_to(file, await end_of_last_line(file) if at_end else 0)
+
+    async def _go_on(self, saved: SavedPosition) -> None:
+        """Go on at the checkpoint, whichever name its file has by now; else with the oldest file that it can't have covered."""
+        checkpoint = saved.position
+        current = await self._open()
+        if current is not None and await current.matches(checkpoint.file):
+            size = await current.size()
+            if size < checkpoint.offset:
+                log.warning(
+                    "alerts.json is shorter than at the checkpoint, reading it from its beginning", size=size, was=checkpoint.offset
+                )
+            await self._move_to(current, checkpoint.offset if size >= checkpoint.offset else 0)
+            return
+        former = await self._files.open_former(checkpoint.file)
+        if former is not None:
+            log.info("alerts.json was rotated meanwhile, reading the rest of the former file first", file=former.path)
+            await self._move_to(former, checkpoint.offset)
+            return
+        self._say_once("the file of the checkpoint is gone, reading all files that were written to since it was saved")
+        following = await self._files.open_successor(checkpoint.file, saved.saved_at)
+        if following is not None:
+            await self._move_to(following, 0)
 
     async def _open(self) -> OpenAlertFile | None:
         try:
             file = await self._files.open_current()
-            problem = None if file is not None else "alerts.json does not exist (yet)"
         except OSError as error:
-            file, problem = None, f"alerts.json can't be opened: {error.strerror or error}"
-        if problem != self._place.problem:
-            self._place.problem = problem
-            if problem is not None and self._place.file is None:
-                log.warning("nothing to read", reason=problem)
+            self._say_once(f"alerts.json can't be opened: {error.strerror or error}")
+            return None
+        if file is None:
+            self._say_once("alerts.json does not exist (yet)")
         return file
+
+    def _say_once(self, problem: str) -> None:
+        if problem not in self._place.problems:
+            self._place.problems.append(problem)
+            log.warning("reading can't go on as usual", reason=problem)
 
     async def _move_to(self, file: OpenAlertFile, offset: int) -> None:
         self._place.move_to(file, await file.identity(), offset)
         self._ledger.begin_at(self._place.position)
+        log.info("reading", file=file.path, offset=offset)
 
     async def _read(self, lifeline: Lifeline[None]) -> bool:
         """Hand on the next chunk of whole lines; False if there is none by now."""
@@ -152,23 +168,21 @@ class Tailer:
             place.offset += length
 
     async def _follow(self, lifeline: Lifeline[None]) -> bool:
-        """At the end of what there is: go on to the file that `alerts.json` names by now, or begin a truncated one again."""
+        """At the end of what there is: go on to the file that Wazuh wrote next."""
         place = self._place
         if place.file is None:
-            if (file := await self._open()) is not None:
-                await self._move_to(file, 0)
-            return file is not None
+            await self._resume()
+            return place.file is not None
         if place.successor is not None:
             await self._hand_on_rest(lifeline, place.file)
             await place.file.aclose()
             file, place.successor = place.successor, None
-            log.info("alerts.json is a new file now", former_read_to=place.offset)
             await self._move_to(file, 0)
             return True
         if not await self._files.is_current(place.file):
-            place.successor = await self._open()
-            return place.successor is not None
-        return await self._begin_truncated_again(place.file)
+            identity = await place.file.identity()
+            place.successor = await self._files.open_successor(identity, await place.file.modified())
+        return place.successor is not None
 
     async def _hand_on_rest(self, lifeline: Lifeline[None], file: OpenAlertFile) -> None:
         """The file is complete, so bytes after its last line feed are all there will be of that line."""
@@ -177,14 +191,15 @@ class Tailer:
         elif data := await file.read(self._place.offset, self._options.chunk_bytes):
             await self._hand_on(lifeline, data)
 
-    async def _begin_truncated_again(self, file: OpenAlertFile) -> bool:
+    async def _begin_truncated_again(self) -> None:
+        """Look before reading on after a pause: a file that shrank, or has other first bytes, is a new one in the old one's place."""
         place = self._place
-        size = await file.size()
-        if place.identity is None or (size >= place.offset and await file.matches(place.identity)):
-            return False
-        log.warning("alerts.json was truncated, reading it from its beginning", size=size, read_to=place.offset)
-        await self._move_to(file, 0)
-        return True
+        if place.file is None or place.identity is None:
+            return
+        size = await place.file.size()
+        if size < place.offset or not await place.file.matches(place.identity):
+            log.warning("alerts.json was truncated, reading it from its beginning", size=size, read_to=place.offset)
+            await self._move_to(place.file, 0)
 
 
 async def end_of_last_line(file: OpenAlertFile) -> int:

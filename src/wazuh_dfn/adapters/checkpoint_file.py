@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import structlog
 from anyio import to_thread
 
 from wazuh_dfn.adapters.durable_write import sync_folder, write_durably
+from wazuh_dfn.delivery.ports import SavedPosition
 from wazuh_dfn.errors import CheckpointUnreadableError
 from wazuh_dfn.messages import FileIdentity, Position
 
@@ -26,7 +28,7 @@ class CheckpointFile:
         self._path = path
         self._previous = path.with_name(path.name + ".previous")
 
-    async def load(self) -> Position | None:
+    async def load(self) -> SavedPosition | None:
         """See `CheckpointStore`."""
         return await to_thread.run_sync(self._load)
 
@@ -34,7 +36,7 @@ class CheckpointFile:
         """See `CheckpointStore`."""
         await to_thread.run_sync(self._save, position)
 
-    def _load(self) -> Position | None:
+    def _load(self) -> SavedPosition | None:
         damaged = False
         for path in (self._path, self._previous):
             try:
@@ -52,17 +54,17 @@ class CheckpointFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists():
             self._path.replace(self._previous)
-        write_durably(self._path, encode(position))
+        write_durably(self._path, encode(position, time.time()))
         sync_folder(self._path.parent)
 
 
-def encode(position: Position) -> bytes:
-    """Return the file's content: one JSON object with version, position, and the position's checksum."""
-    content = asdict(position)
-    return json.dumps({"version": VERSION, "position": content, "checksum": _checksum(content)}, indent=1).encode()
+def encode(position: Position, saved_at: float) -> bytes:
+    """Return the file's content: one JSON object with version, position, time (seconds since the epoch), and a checksum of both."""
+    content = {"position": asdict(position), "saved_at": saved_at}
+    return json.dumps({"version": VERSION, **content, "checksum": _checksum(content)}, indent=1).encode()
 
 
-def decode(data: bytes) -> Position:
+def decode(data: bytes) -> SavedPosition:
     """Return the position from a file's content.
 
     Raises:
@@ -70,12 +72,13 @@ def decode(data: bytes) -> Position:
     """
     try:
         document = json.loads(data)
-        content = document["position"]
+        content = {name: document[name] for name in ("position", "saved_at")}
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']} is not known here")
         if document["checksum"] != _checksum(content):
             raise ValueError("the checksum does not match")
-        return Position(content["path"], FileIdentity(**content["file"]), content["offset"])
+        saved = document["position"]
+        return SavedPosition(Position(saved["path"], FileIdentity(**saved["file"]), saved["offset"]), document["saved_at"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a checkpoint: {error!r}") from error
 

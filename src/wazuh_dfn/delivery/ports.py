@@ -23,6 +23,9 @@ class OpenAlertFile(Protocol):
     async def size(self) -> int:
         """Return the file's present size in bytes."""
 
+    async def modified(self) -> float:
+        """Return when it was last written to, in seconds since the epoch."""
+
     async def read(self, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset` on; empty at the end of the file.
 
@@ -46,6 +49,23 @@ class AlertFiles(Protocol):
 
     async def is_current(self, file: OpenAlertFile) -> bool:
         """Tell whether the path still names this very file; False too while the path names nothing."""
+
+    async def open_former(self, identity: FileIdentity) -> OpenAlertFile | None:
+        """Open the file of that identity under its dated name, plain or gzipped; None if there is none."""
+
+    async def open_successor(self, identity: FileIdentity, since: float) -> OpenAlertFile | None:
+        """Open the file that Wazuh wrote next after the one of `identity`: a dated one, or at last the current one.
+
+        Args:
+            identity: a file that is not the current one any more.
+            since: if no dated file has that identity, the oldest that was written to after this time (seconds since the epoch) is next.
+
+        Returns:
+            None while the path names nothing: a file is complete, and has a successor, once the path names another.
+
+        Raises:
+            OSError: it exists and can't be opened.
+        """
 
 
 class RecordProducer(Protocol):
@@ -96,10 +116,18 @@ class DeadLetterStore(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class SavedPosition:
+    """A checkpoint as it was saved; `saved_at` in seconds since the epoch."""
+
+    position: Position
+    saved_at: float
+
+
 class CheckpointStore(Protocol):
     """Keeps the position up to which everything is settled, through crashes and power cuts."""
 
-    async def load(self) -> Position | None:
+    async def load(self) -> SavedPosition | None:
         """Return the last saved position (or the one before, if the last can't be read); None if there never was one.
 
         Raises:
