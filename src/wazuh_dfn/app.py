@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import anyio
 import psutil
@@ -12,6 +11,7 @@ import structlog
 from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
+from wazuh_dfn.adapters.instance_lock import exclusive_use
 from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.config.model import Settings
@@ -29,9 +29,9 @@ def real_world(settings: Settings) -> World:
     """Return the adapters for real files and the broker of the settings."""
     process = psutil.Process()
     return World(
-        files=AlertPath(Path(settings.wazuh.json_alert_file)),
-        checkpoints=CheckpointFile(Path(settings.wazuh.checkpoint_file)),
-        dead_letters=DeadLetterFolder(Path(settings.wazuh.failed_alerts_path), settings.wazuh.max_failed_files),
+        files=AlertPath(settings.wazuh.json_alert_file),
+        checkpoints=CheckpointFile(settings.wazuh.checkpoint_file),
+        dead_letters=DeadLetterFolder(settings.wazuh.failed_alerts_path, settings.wazuh.max_failed_files),
         producers=AiokafkaProducerFactory(kafka_options(settings)),
         resident_bytes=lambda: process.memory_info().rss,
     )
@@ -43,9 +43,9 @@ def kafka_options(settings: Settings) -> KafkaOptions:
     tls = None
     if settings.uses_tls:
         tls = TlsFiles(
-            ca=Path(dfn.dfn_ca) if dfn.dfn_ca else None,
-            certificate=Path(dfn.dfn_cert) if dfn.dfn_cert else None,
-            key=Path(dfn.dfn_key) if dfn.dfn_key else None,
+            ca=dfn.dfn_ca,
+            certificate=dfn.dfn_cert,
+            key=dfn.dfn_key,
         )
     return KafkaOptions(
         bootstrap=dfn.dfn_broker,
@@ -64,12 +64,18 @@ async def run_daemon(settings: Settings) -> None:
     """Run until a signal asks to stop; a first SIGTERM or SIGINT drains, a second stops at once.
 
     Raises:
+        ConfigurationError: another daemon uses this checkpoint.
         SupervisionError: it gave up; the cause is chained.
         StoppedAtOnceError: by a second signal.
     """
+    with exclusive_use(settings.wazuh.checkpoint_file):
+        await _run(settings)
+
+
+async def _run(settings: Settings) -> None:
     pipeline = Pipeline(settings, real_world(settings))
     supervisor = pipeline.supervisor()
-    log.info("starting", alert_file=settings.wazuh.json_alert_file, broker=settings.dfn.dfn_broker, topic=settings.dfn.dfn_id)
+    log.info("starting", alert_file=str(settings.wazuh.json_alert_file), broker=settings.dfn.dfn_broker, topic=settings.dfn.dfn_id)
     failures: list[Exception] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_obey_signals, supervisor, tasks.cancel_scope, failures)

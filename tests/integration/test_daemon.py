@@ -184,3 +184,32 @@ def test_a_broker_without_idempotent_producers_needs_a_setting_and_the_log_names
             daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
             assert daemon.stop() == 0
         assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
+
+
+def test_a_second_daemon_on_the_same_checkpoint_refuses_and_names_the_first(tmp_path):
+    first = Daemon(tmp_path, f"127.0.0.1:{free_port()}", supervisor={"shutdown_timeout": 1})
+    with first:
+        first.wait_for_log("starting")
+        second = Daemon(tmp_path, f"127.0.0.1:{free_port()}", supervisor={"shutdown_timeout": 1})
+        second.log = tmp_path / "second.log"
+        with second:
+            assert second.process.wait(20) == 2
+        assert f"pid {first.process.pid}" in second.log_text()
+        first.kill()
+    with first:
+        first.wait_until(lambda: first.log_text().count("starting") == 2)
+        assert first.stop() == 0
+
+
+def test_a_full_disk_under_the_checkpoint_delays_nothing_and_is_told_once(tmp_path, broker):
+    daemon = Daemon(tmp_path, broker.bootstrap)
+    corpus = write_corpus(daemon.alerts, 100)
+    daemon.checkpoint.mkdir(parents=True)
+    with daemon:
+        daemon.wait_for_log("checkpoint can't be written")
+        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
+        assert daemon.log_text().count("checkpoint can't be written") == 1
+        daemon.checkpoint.rmdir()
+        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+        assert daemon.stop() == 0
+    assert len(records) == corpus.relevant

@@ -176,7 +176,7 @@ def escape(char, rng):
 def spelled_number(number, rng):
     if isinstance(number, float) or abs(number) > 10**6:
         return json.dumps(number)
-    return rng.choice([str(number), f"{number}.0", f"{number}0e-1", f"{number / 1000!r}E+3", f"{number}E0"])
+    return rng.choice([str(number), f"{number}.0", f"{number * 10}e-1", f"{number / 1000!r}E+3", f"{number}E0"])
 
 
 def spelled(value, rng):

@@ -14,6 +14,7 @@ from anyio import to_thread
 from wazuh_dfn.adapters.durable_write import sync_folder, write_durably
 from wazuh_dfn.delivery.ports import DeadLetter
 
+RETRY_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -36,12 +37,24 @@ class DeadLetterFolder:
     async def store(self, letter: DeadLetter) -> None:
         """See `DeadLetterStore`."""
         async with self._lock:
-            removed = await to_thread.run_sync(self._store, letter)
+            removed = await self._store_patiently(letter)
         log.warning(
             "line dead-lettered", stage=letter.stage, reason=letter.reason, file=letter.position.path, offset=letter.position.offset
         )
         for name in removed:
             log.warning("dead-letter folder is full, the oldest was removed", removed=name, max_failed_files=self._max_letters)
+
+    async def _store_patiently(self, letter: DeadLetter) -> list[str]:
+        """Wait for room on the disk: without it the line can't be settled, and giving up would lose it."""
+        problem = None
+        while True:
+            try:
+                return await to_thread.run_sync(self._store, letter)
+            except OSError as error:
+                if str(error) != problem:
+                    problem = str(error)
+                    log.error("dead letter can't be written, waiting", folder=str(self._folder), reason=problem)  # noqa: TRY400 - the reason says it
+                await anyio.sleep(RETRY_SECONDS)
 
     def _store(self, letter: DeadLetter) -> list[str]:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -32,10 +32,7 @@ def split_records(batch: RecordBatch) -> Sequence[RecordBatch]:
 
 
 class PoisonBurial:
-    """The mailboxes' poison handlers: dead-letter, then settle.
-
-    All raise OSError when the store can't be written; the supervisor tries again.
-    """
+    """The mailboxes' poison handlers: dead-letter, then settle."""
 
     def __init__(self, ledger: Ledger, dead_letters: DeadLetterStore) -> None:
         self._ledger = ledger

@@ -111,8 +111,7 @@ class DeadLetterStore(Protocol):
     async def store(self, letter: DeadLetter) -> None:
         """Keep it durably; the same line and stage stored twice is kept once (a redelivered batch repeats it).
 
-        Raises:
-            OSError: it can't be written; the line is not settled then.
+        While it can't be written (a full disk), this waits: the line is not settled before.
         """
 
 
