@@ -201,15 +201,16 @@ def test_a_second_daemon_on_the_same_checkpoint_refuses_and_names_the_first(tmp_
         assert first.stop() == 0
 
 
-def test_a_full_disk_under_the_checkpoint_delays_nothing_and_is_told_once(tmp_path, broker):
+def test_a_checkpoint_that_can_not_be_written_delays_nothing_and_is_told_once(tmp_path, broker):
     daemon = Daemon(tmp_path, broker.bootstrap)
     corpus = write_corpus(daemon.alerts, 100)
-    daemon.checkpoint.mkdir(parents=True)
+    in_the_way = daemon.checkpoint.with_name(".checkpoint.json.tmp")
+    in_the_way.mkdir(parents=True)
     with daemon:
         daemon.wait_for_log("checkpoint can't be written")
         records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
         assert daemon.log_text().count("checkpoint can't be written") == 1
-        daemon.checkpoint.rmdir()
+        in_the_way.rmdir()
         daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
         assert daemon.stop() == 0
     assert len(records) == corpus.relevant
