@@ -16,6 +16,25 @@ EVENT = "http://schemas.microsoft.com/win/2004/08/events/event"
 EVENTLOG = "http://manifests.microsoft.com/win/2004/08/windows/eventlog"
 
 
+def add_expected_payload(event, win):
+    system = win["system"]
+    if system["eventID"] == "1100":
+        ET.SubElement(ET.SubElement(event, "UserData"), "ServiceShutdown", xmlns=EVENTLOG)
+    elif system["eventID"] == "1102":
+        if "logFileCleared" in win:
+            cleared = ET.SubElement(ET.SubElement(event, "UserData"), "LogFileCleared", xmlns=EVENTLOG)
+            for key, value in win["logFileCleared"].items():
+                ET.SubElement(cleared, key[0].upper() + key[1:]).text = value
+    elif "eventdata" in win:
+        data = ET.SubElement(event, "EventData")
+        for key, value in win["eventdata"].items():
+            ET.SubElement(data, "Data", Name=key[:1].upper() + key[1:]).text = value
+        if system["eventID"] in {"4625", "4768", "4771"}:
+            for key in ("ipAddress", "ipPort"):
+                if key not in win["eventdata"]:
+                    ET.SubElement(data, "Data", Name="I" + key[1:]).text = "-"
+
+
 def expected_xml(alert):
     """Build the tree of the contract with ElementTree, for well-formed alerts."""
     win = alert["data"]["win"]
@@ -34,21 +53,7 @@ def expected_xml(alert):
     ET.SubElement(section, "Channel").text = system.get("channel")
     ET.SubElement(section, "Computer").text = system.get("computer")
     ET.SubElement(section, "Security")
-    if system["eventID"] == "1100":
-        ET.SubElement(ET.SubElement(event, "UserData"), "ServiceShutdown", xmlns=EVENTLOG)
-    elif system["eventID"] == "1102":
-        if "logFileCleared" in win:
-            cleared = ET.SubElement(ET.SubElement(event, "UserData"), "LogFileCleared", xmlns=EVENTLOG)
-            for key, value in win["logFileCleared"].items():
-                ET.SubElement(cleared, key[0].upper() + key[1:]).text = value
-    elif "eventdata" in win:
-        data = ET.SubElement(event, "EventData")
-        for key, value in win["eventdata"].items():
-            ET.SubElement(data, "Data", Name=key[:1].upper() + key[1:]).text = value
-        if system["eventID"] in {"4625", "4768", "4771"}:
-            for key in ("ipAddress", "ipPort"):
-                if key not in win["eventdata"]:
-                    ET.SubElement(data, "Data", Name="I" + key[1:]).text = "-"
+    add_expected_payload(event, win)
     return ET.tostring(event, encoding="unicode")
 
 
@@ -141,7 +146,7 @@ def test_texts_and_attributes_are_escaped_each_in_its_way():
     assert 'ProcessID="&quot;&lt;&gt;&amp;\'&#09;&#13;&#10;"' in xml
 
 
-@pytest.mark.parametrize("char", ["\0", "\x08", "\x0b", "\x0c", "\x1f", "\ud800", "\udfff", "\ufffe", "\uffff"])
+@pytest.mark.parametrize("char", map(chr, [0, 8, 0xB, 0xC, 0x1F, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF]))
 def test_a_character_that_xml_forbids_is_replaced(char):
     xml = event_xml(windows_alert({f"a{char}": f"b{char}c"}, eventID="4672", computer=char, processID=char))
     assert '<Data Name="A\ufffd">b\ufffdc</Data>' in xml

@@ -156,6 +156,11 @@ class Mailbox[T]:
         self._send.close()
         self._changed.set()
 
+    def dispose(self) -> None:
+        """Close both ends for good; what is left in it is given up. The supervisor calls it when all children are done."""
+        self._send.close()
+        self._waiting.close()
+
     def reclaim(self, error: BaseException | None) -> list[int]:
         """Take back what the consumer had in work, in order, for its successor; returns the number of failures of each.
 

@@ -84,6 +84,16 @@ class Supervisor:
             ChildStartError: a first start failed.
             RestartIntensityExceededError: too many restarts.
         """
+        try:
+            await self._run_children(task_status)
+        finally:
+            for child in self.children:
+                if child.spec.inbox is not None:
+                    child.spec.inbox.dispose()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _run_children(self, task_status: TaskStatus[None]) -> None:
         async with anyio.create_task_group() as tasks:
             with self._normal_life:
                 for child in self.children:
@@ -94,8 +104,6 @@ class Supervisor:
                 await self._drain_requested.wait()
                 await self._drain()
             await self._stop_all()
-        if self._failure is not None:
-            raise self._failure
 
     async def _drain(self) -> None:
         reserved_seconds = sum(child.spec.shutdown_timeout_seconds for child in self.children)
