@@ -352,7 +352,7 @@ def _mock_main(number: int) -> None:
     client = library.rd_kafka_new(0, ctypes.c_void_p(library.rd_kafka_conf_new()), error, 512)
     assert client, error.value
     cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(ctypes.c_void_p(client), number))
-    print(json.dumps(library.rd_kafka_mock_cluster_bootstraps(cluster).decode()), flush=True)  # noqa: T201
+    print(json.dumps(library.rd_kafka_mock_cluster_bootstraps(cluster).decode()), flush=True)
     for line in sys.stdin:
         function, *arguments = json.loads(line)
         if function == "push_request_errors":
@@ -361,7 +361,7 @@ def _mock_main(number: int) -> None:
         converted = [argument.encode() if isinstance(argument, str) else argument for argument in arguments]
         result = getattr(library, f"rd_kafka_mock_{function}")(cluster, *converted)
         nothing = function in {"push_request_errors", "topic_set_error"}
-        print(json.dumps(0 if nothing else result), flush=True)  # noqa: T201
+        print(json.dumps(0 if nothing else result), flush=True)
 
 
 if __name__ == "__main__":

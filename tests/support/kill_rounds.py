@@ -1,0 +1,95 @@
+"""Rounds of `kill -9` at random moments while a separate process writes and rotates alerts as Wazuh does; run by scripts/kill-rounds too."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from support.brokers import NoidaBroker
+from support.consumer_check import lost_and_repeated
+from support.corpus import Corpus, numbered_lines
+from support.daemon import TOPIC, Daemon
+from support.kafka_read import read_all
+from support.wazuh_writer import WazuhWriter, compress
+
+LINES_PER_SECOND = 4_000
+BURST_LINES = 200
+
+
+def write_forever(folder, seed):
+    """The writer process: appends bursts, torn at any byte, and rotates; ends with its standard input. Prints how many lines it wrote."""
+    random = Random(seed)
+    writer, corpus, former = WazuhWriter(folder), Corpus(), []
+    stop = Path(folder) / "stop"
+    while not stop.exists():
+        data = b"".join(numbered_lines(BURST_LINES, corpus, first=corpus.lines))
+        cut = random.randrange(len(data))
+        writer.write(data[:cut])
+        time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
+        writer.write(data[cut:])
+        time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
+        if random.random() < 0.05:
+            former.append(writer.roll() if random.random() < 0.5 else writer.next_day(gap=lambda: time.sleep(random.random() / 20)))
+        if len(former) > 2 and random.random() < 0.1:
+            compress(former.pop(0))
+    print(corpus.lines, flush=True)
+
+
+def run_rounds(rounds, seed, folder, report=lambda text: None):
+    """Kill the daemon `rounds` times; returns the corpus, (lost, repeated) and how many of the kills hit it while it had work."""
+    random = Random(seed)
+    (folder / "broker").mkdir()
+    busy = 0
+    with NoidaBroker(folder / "broker") as broker:
+        broker.create_topic(TOPIC)
+        daemon = Daemon(folder, broker.bootstrap, kafka={"max_batch_bytes": 50_000}, log={"level": "WARNING"})
+        writer = subprocess.Popen([sys.executable, "-m", "support.kill_rounds", "--write", str(folder), str(seed)], stdout=subprocess.PIPE)
+        try:
+            for number in range(1, rounds + 1):
+                with daemon:
+                    time.sleep(0.8 + random.random())
+                    busy += daemon.process.poll() is None
+                    daemon.kill()
+                report(f"round {number} of {rounds}")
+            (folder / "stop").touch()
+            lines = int(writer.communicate(timeout=20)[0])
+        finally:
+            writer.kill()
+        corpus = Corpus()
+        for _ in numbered_lines(lines, corpus):
+            pass
+        with daemon:
+            daemon.wait_until(lambda: _has_settled_all(daemon), 120)
+            assert daemon.stop() == 0
+        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60)
+    return corpus, lost_and_repeated(corpus, records), busy
+
+
+def _has_settled_all(daemon):
+    if not daemon.checkpoint.exists():
+        return False
+    position, status = json.loads(daemon.checkpoint.read_text())["position"], daemon.alerts.stat()
+    return (position["file"]["inode"], position["offset"]) == (status.st_ino, status.st_size)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100, help="how often the daemon is killed (default: 100)")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments and rotations (default: 1)")
+    parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.write:
+        write_forever(arguments.write[0], int(arguments.write[1]))
+        return
+    with TemporaryDirectory() as folder:
+        corpus, (lost, repeated), busy = run_rounds(arguments.rounds, arguments.seed, Path(folder), lambda text: print(text, flush=True))
+    print(f"{corpus.lines} lines, {corpus.relevant} relevant; {busy} kills; lost: {len(lost)}, repeated: {repeated}")
+    sys.exit(1 if lost else 0)
+
+
+if __name__ == "__main__":
+    main()
