@@ -32,7 +32,8 @@ def write_forever(folder, seed):
         time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
         writer.write(data[cut:])
         time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
-        if random.random() < 0.05:
+        has_begun = (Path(folder) / "state" / "checkpoint.json").exists()  # the very first start knows nothing of former files
+        if has_begun and random.random() < 0.05:
             former.append(writer.roll() if random.random() < 0.5 else writer.next_day(gap=lambda: time.sleep(random.random() / 20)))
         if len(former) > 2 and random.random() < 0.1:
             compress(former.pop(0))
