@@ -57,6 +57,7 @@ class Site:
             lifeline.stopping.set()
             await anyio.sleep(0.03)
             tasks.cancel_scope.cancel()
+        outbox.dispose()
         if ledger.acked_through is not None:
             await self.checkpoints.save(ledger.acked_through)
         if place.file is not None:
