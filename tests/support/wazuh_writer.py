@@ -14,6 +14,7 @@ class WazuhWriter:
         self.link = self.folder / "alerts.json"
         self.day = day
         self.number = 0
+        self.file = None
         self.open_dated()
 
     @property
@@ -25,6 +26,7 @@ class WazuhWriter:
 
     def open_dated(self, *, gap=None):
         """Unlink alerts.json and link it to the new file; `gap` is called while it does not exist."""
+        self.close()
         self.file = self.dated.open("ab", buffering=0)
         self.link.unlink(missing_ok=True)
         if gap is not None:
@@ -36,7 +38,7 @@ class WazuhWriter:
 
     def next_day(self, days=1, *, gap=None):
         """Midnight; returns the former day's path. An empty file is deleted."""
-        former = self._close()
+        former = self._finish()
         self.day += timedelta(days=days)
         self.number = 0
         self.open_dated(gap=gap)
@@ -44,13 +46,17 @@ class WazuhWriter:
 
     def roll(self):
         """Rotation within a day, by size or interval."""
-        former = self._close()
+        former = self._finish()
         self.number += 1
         self.open_dated()
         return former
 
-    def _close(self):
-        self.file.close()
+    def close(self):
+        if self.file is not None:
+            self.file.close()
+
+    def _finish(self):
+        self.close()
         former = self.dated
         if former.stat().st_size == 0:
             former.unlink()
