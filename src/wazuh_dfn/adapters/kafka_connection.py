@@ -17,28 +17,12 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
-import aiokafka.errors
 import anyio
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import (
-    BrokerResponseError,
-    ClusterAuthorizationFailedError,
-    CorruptRecordException,
-    IncompatibleBrokerVersion,
-    InvalidProducerEpoch,
-    InvalidTimestampError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-    RecordListTooLargeError,
-    RecordTooLargeError,
-    TopicAuthorizationFailedError,
-    UnknownProducerId,
-    UnsupportedForMessageFormatError,
-)
+from aiokafka.errors import BrokerResponseError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from wazuh_dfn.adapters.kafka_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.adapters.tls_probe import explain
@@ -48,47 +32,7 @@ CLOSE_WITHIN = 3.0
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
 
-_UNKNOWN_TOPIC, _INVALID_TOPIC, _TOPIC_NOT_AUTHORISED = 3, 17, 29
 _UNLIMITED = 2**31 - 1
-
-
-class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
-    """A broker's error 87, which aiokafka 0.14 would show as "unknown"."""
-
-    errno = 87
-    message = "INVALID_RECORD"
-    description = "The broker's checks refuse a record of the batch (a compacted topic wants keys, for instance)."
-
-
-class UnsupportedCompressionTypeError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
-    """A broker's error 76, which aiokafka 0.14 would show as "unknown"."""
-
-    errno = 76
-    message = "UNSUPPORTED_COMPRESSION_TYPE"
-    description = "The broker does not support the compression."
-
-
-for _added in (InvalidRecordError, UnsupportedCompressionTypeError):
-    aiokafka.errors.kafka_errors.setdefault(_added.errno, _added)
-
-REJECTIONS: tuple[type[KafkaError], ...] = (
-    CorruptRecordException,
-    InvalidRecordError,
-    InvalidTimestampError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    RecordTooLargeError,
-    UnsupportedForMessageFormatError,
-)
-_LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
-
-
-def in_words(error: BaseException) -> str:
-    """Return an error as one line."""
-    if isinstance(error, BrokerResponseError):
-        return f"{error.description.rstrip('.') or 'the broker answered with an error'} ({error.message}, error {error.errno})"
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class KafkaConnection:
@@ -150,7 +94,7 @@ class KafkaConnection:
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
         """Say in one line why it did not work, if need be by looking at the broker, for at most `within` seconds."""
-        known = _known_reason(error, self._options)
+        known = known_reason(error, self._options)
         if known is not None:
             return known
         addresses = self.leader() or self._options.addresses
@@ -164,7 +108,7 @@ class KafkaConnection:
             return BrokerUnavailableError(prefix + finding.reason, needs_operator=finding.needs_operator)
         with anyio.move_on_after(within * 0.3):
             code = await self._topic_error()
-            topic = _topic_reason(code, self._options.topic)
+            topic = topic_reason(code, self._options.topic)
             if topic is not None:
                 return topic
         where = ", ".join(addresses)
@@ -172,7 +116,7 @@ class KafkaConnection:
         manager = self._producer._txn_manager
         if manager is not None and not manager.has_pid() and (timed_out or isinstance(error, BrokerResponseError)):
             what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
-            text = f"{where} gives no producer id {what}; if it does not support idempotent producers, {_SET_IDEMPOTENCE}"
+            text = f"{where} gives no producer id {what}; if it does not support idempotent producers, {SET_IDEMPOTENCE}"
             return BrokerUnavailableError(text, needs_operator=True)
         if not timed_out:
             return BrokerUnavailableError(f"not delivered to {where}: {in_words(error)}")
@@ -265,39 +209,6 @@ def split_time(timeout: float) -> tuple[float, float]:
     """Return how much of a deadline the work may take, and what is kept for telling why it failed."""
     for_diagnosis = min(5.0, timeout / 3)
     return timeout - for_diagnosis, for_diagnosis
-
-
-_SET_IDEMPOTENCE = "set kafka.idempotence = false"
-
-
-def _known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:
-    """Return the reason where the error says enough by itself."""
-    if isinstance(error, TopicAuthorizationFailedError):
-        return _topic_reason(_TOPIC_NOT_AUTHORISED, options.topic)
-    if isinstance(error, ClusterAuthorizationFailedError):
-        text = "not authorised to write idempotently: let the broker's operator grant it (IdempotentWrite)"
-        text = f"{text}, or {_SET_IDEMPOTENCE}" if options.idempotence else "not authorised to use this cluster"
-        return BrokerUnavailableError(text, needs_operator=True)
-    if isinstance(error, IncompatibleBrokerVersion):
-        text = in_words(error)
-        if "InitProducerId" in text:
-            text = f"the broker does not support idempotent producers: {_SET_IDEMPOTENCE}"
-        return BrokerUnavailableError(text, needs_operator=True)
-    if isinstance(error, UnsupportedCompressionTypeError):
-        text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
-        return BrokerUnavailableError(text, needs_operator=True)
-    if isinstance(error, _LOST_SEQUENCE):
-        return BrokerUnavailableError(f"the broker no longer accepts this producer's numbering, a new one is needed: {in_words(error)}")
-    return None
-
-
-def _topic_reason(code: int, topic: str) -> BrokerUnavailableError | None:
-    texts = {
-        _UNKNOWN_TOPIC: f"topic {topic} does not exist",
-        _INVALID_TOPIC: f"the broker does not accept the topic's name: {topic!r}",
-        _TOPIC_NOT_AUTHORISED: f"not authorised to write to topic {topic}",
-    }
-    return BrokerUnavailableError(texts[code], needs_operator=True) if code in texts else None
 
 
 def _holds_socket(transport: asyncio.Transport) -> bool:

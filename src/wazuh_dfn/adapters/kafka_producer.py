@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import anyio
 from aiokafka.errors import KafkaError
 
-from wazuh_dfn.adapters.kafka_connection import REJECTIONS, KafkaConnection, in_words, open_connection, split_time
+from wazuh_dfn.adapters.kafka_connection import KafkaConnection, open_connection, split_time
+from wazuh_dfn.adapters.kafka_errors import REJECTIONS, in_words
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.delivery.ports import RecordProducer
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError

@@ -1,0 +1,97 @@
+"""aiokafka's errors as the operator should read them, and which of them mean that a record is refused for good."""
+
+from __future__ import annotations
+
+import aiokafka.errors
+from aiokafka.errors import (
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    CorruptRecordException,
+    IncompatibleBrokerVersion,
+    InvalidProducerEpoch,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownProducerId,
+    UnsupportedForMessageFormatError,
+)
+
+from wazuh_dfn.adapters.kafka_options import KafkaOptions
+from wazuh_dfn.errors import BrokerUnavailableError
+
+_UNKNOWN_TOPIC, _INVALID_TOPIC, _TOPIC_NOT_AUTHORISED = 3, 17, 29
+SET_IDEMPOTENCE = "set kafka.idempotence = false"
+
+
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
+    """A broker's error 87, which aiokafka 0.14 would show as "unknown"."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker's checks refuse a record of the batch (a compacted topic wants keys, for instance)."
+
+
+class UnsupportedCompressionTypeError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
+    """A broker's error 76, which aiokafka 0.14 would show as "unknown"."""
+
+    errno = 76
+    message = "UNSUPPORTED_COMPRESSION_TYPE"
+    description = "The broker does not support the compression."
+
+
+for _added in (InvalidRecordError, UnsupportedCompressionTypeError):
+    aiokafka.errors.kafka_errors.setdefault(_added.errno, _added)
+
+REJECTIONS: tuple[type[KafkaError], ...] = (
+    CorruptRecordException,
+    InvalidRecordError,
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    UnsupportedForMessageFormatError,
+)
+_LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error as one line."""
+    if isinstance(error, BrokerResponseError):
+        return f"{error.description.rstrip('.') or 'the broker answered with an error'} ({error.message}, error {error.errno})"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:
+    """Return the reason where the error says enough by itself."""
+    if isinstance(error, TopicAuthorizationFailedError):
+        return topic_reason(_TOPIC_NOT_AUTHORISED, options.topic)
+    if isinstance(error, ClusterAuthorizationFailedError):
+        text = "not authorised to write idempotently: let the broker's operator grant it (IdempotentWrite)"
+        text = f"{text}, or {SET_IDEMPOTENCE}" if options.idempotence else "not authorised to use this cluster"
+        return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, IncompatibleBrokerVersion):
+        text = in_words(error)
+        if "InitProducerId" in text:
+            text = f"the broker does not support idempotent producers: {SET_IDEMPOTENCE}"
+        return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, UnsupportedCompressionTypeError):
+        text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
+        return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, _LOST_SEQUENCE):
+        return BrokerUnavailableError(f"the broker no longer accepts this producer's numbering, a new one is needed: {in_words(error)}")
+    return None
+
+
+def topic_reason(code: int, topic: str) -> BrokerUnavailableError | None:
+    texts = {
+        _UNKNOWN_TOPIC: f"topic {topic} does not exist",
+        _INVALID_TOPIC: f"the broker does not accept the topic's name: {topic!r}",
+        _TOPIC_NOT_AUTHORISED: f"not authorised to write to topic {topic}",
+    }
+    return BrokerUnavailableError(texts[code], needs_operator=True) if code in texts else None
