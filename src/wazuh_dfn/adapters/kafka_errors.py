@@ -89,6 +89,7 @@ def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailab
 
 
 def topic_reason(code: int, topic: str) -> BrokerUnavailableError | None:
+    """Return the reason for an error code of the topic in the broker's metadata; None if the topic is fine."""
     texts = {
         _UNKNOWN_TOPIC: f"topic {topic} does not exist",
         _INVALID_TOPIC: f"the broker does not accept the topic's name: {topic!r}",
