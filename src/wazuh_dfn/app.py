@@ -84,9 +84,11 @@ async def _run(settings: Settings) -> None:
         except Exception as error:  # noqa: BLE001 - raised again below, outside the task group
             failures.append(error)
         tasks.cancel_scope.cancel()
+    figures = await pipeline.monitor().report()
+    await pipeline.aclose()
     if failures:
         raise failures[0]
-    log.info("stopped", **await pipeline.monitor().report())
+    log.info("stopped", **figures)
 
 
 async def _obey_signals(supervisor: Supervisor, scope: anyio.CancelScope, failures: list[Exception]) -> None:

@@ -89,6 +89,12 @@ class Pipeline:
             random=self.world.random,
         )
 
+    async def aclose(self) -> None:
+        """Close the alert files; to be called when the supervisor is done."""
+        for file in (self.place.file, self.place.successor):
+            if file is not None:
+                await file.aclose()
+
     def monitor(self) -> Monitor:
         """Make the monitor."""
         watched = Watched(self.ledger, self.place, self.kafka_status, self.mailboxes, self.restarts.failures, self.world.resident_bytes)

@@ -67,6 +67,7 @@ async def test_a_crashing_actor_loses_nothing(tmp_path, broker, actor):
             while pipeline.ledger.accounting.lines_read < corpus.lines or sum(isinstance(event, ChildFailed) for event in events) < CRASHES:
                 await anyio.sleep(0.02)
             supervisor.drain()
+    await pipeline.aclose()
     counts = pipeline.ledger.accounting
     assert (counts.is_balanced, counts.in_flight, counts.dead_lettered) == (True, 0, 0)
     assert pipeline.restarts.failures == {actor: CRASHES}

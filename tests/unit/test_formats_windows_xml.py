@@ -146,7 +146,7 @@ def test_texts_and_attributes_are_escaped_each_in_its_way():
     assert 'ProcessID="&quot;&lt;&gt;&amp;\'&#09;&#13;&#10;"' in xml
 
 
-@pytest.mark.parametrize("char", map(chr, [0, 8, 0xB, 0xC, 0x1F, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF]))
+@pytest.mark.parametrize("char", [chr(code) for code in (0, 8, 0xB, 0xC, 0x1F, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF)])
 def test_a_character_that_xml_forbids_is_replaced(char):
     xml = event_xml(windows_alert({f"a{char}": f"b{char}c"}, eventID="4672", computer=char, processID=char))
     assert '<Data Name="A\ufffd">b\ufffdc</Data>' in xml

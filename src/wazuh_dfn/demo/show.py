@@ -63,6 +63,7 @@ async def _run_all(pipeline: Pipeline, alerts: Path, bootstrap: str, seconds: fl
             bystanders.cancel_scope.cancel()
     finally:
         await consumer.stop()
+        await pipeline.aclose()
     return len(arrived)
 
 
