@@ -47,7 +47,7 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
     busy = 0
     with NoidaBroker(folder / "broker") as broker:
         broker.create_topic(TOPIC)
-        daemon = Daemon(folder, broker.bootstrap, kafka={"max_batch_bytes": 50_000}, log={"level": "WARNING"})
+        daemon = Daemon(folder, broker.bootstrap, kafka={"max_batch_bytes": 50_000})
         writer = subprocess.Popen([sys.executable, "-m", "support.kill_rounds", "--write", str(folder), str(seed)], stdout=subprocess.PIPE)
         try:
             for number in range(1, rounds + 1):
@@ -63,7 +63,9 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
         corpus = Corpus()
         for _ in numbered_lines(lines, corpus):
             pass
+        daemon.log.unlink()
         with daemon:
+            daemon.wait_for_log("event=reading")  # before that, a signal would find no handler
             daemon.wait_until(lambda: _has_settled_all(daemon), 120)
             assert daemon.stop() == 0
         records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60)
