@@ -1,10 +1,9 @@
-"""The real daemon: the pipeline on real files and a real broker, and what signals do to it."""
+"""The real daemon: the pipeline on real files and a real broker, as a service that signals stop and reload."""
 
 from __future__ import annotations
 
-import signal
+from collections.abc import Callable
 
-import anyio
 import psutil
 import structlog
 
@@ -14,27 +13,36 @@ from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.adapters.instance_lock import exclusive_use
 from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.adapters.sd_notify import ServiceNotifier
+from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.ports import ProducerFactory
 from wazuh_dfn.pipeline import Pipeline, World
-from wazuh_dfn.supervision.supervisor import Supervisor
+from wazuh_dfn.reloading import Reloading
+from wazuh_dfn.service import Service
+from wazuh_dfn.signals import run_supervised
 
 log = structlog.get_logger(__name__)
 
 
-class StoppedAtOnceError(Exception):
-    """A second signal came while the first was being obeyed."""
-
-
-def real_world(settings: Settings) -> World:
-    """Return the adapters for real files and the broker of the settings."""
-    process = psutil.Process()
+def real_world(settings: Settings, producers: ProducerFactory | None = None) -> World:
+    """Return the adapters for real files and the broker of the settings (or `producers` in its place)."""
+    process, disk = psutil.Process(), LocalDisk()
     return World(
-        files=AlertPath(settings.wazuh.json_alert_file),
-        checkpoints=CheckpointFile(settings.wazuh.checkpoint_file),
-        dead_letters=DeadLetterFolder(settings.wazuh.failed_alerts_path, settings.wazuh.max_failed_files),
-        producers=AiokafkaProducerFactory(kafka_options(settings)),
+        files=AlertPath(settings.wazuh.json_alert_file, disk),
+        checkpoints=CheckpointFile(settings.wazuh.checkpoint_file, disk),
+        dead_letters=DeadLetterFolder(settings.wazuh.failed_alerts_path, disk, settings.wazuh.max_failed_files),
+        producers=producers or AiokafkaProducerFactory(kafka_options(settings)),
+        wazuh=queue_socket(settings),
         resident_bytes=lambda: process.memory_info().rss,
     )
+
+
+def queue_socket(settings: Settings) -> QueueSocket | None:
+    """Return Wazuh's queue socket; None if feedback is turned off."""
+    wazuh = settings.wazuh
+    return QueueSocket(wazuh.unix_socket_path, wazuh.connection_timeout, wazuh.write_timeout) if wazuh.feedback else None
 
 
 def kafka_options(settings: Settings) -> KafkaOptions:
@@ -60,8 +68,12 @@ def kafka_options(settings: Settings) -> KafkaOptions:
     )
 
 
-async def run_daemon(settings: Settings) -> None:
+async def run_daemon(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
     """Run until a signal asks to stop; a first SIGTERM or SIGINT drains, a second stops at once.
+
+    Args:
+        settings: to start with.
+        load: reads the settings again for SIGHUP; None leaves that signal alone.
 
     Raises:
         ConfigurationError: another daemon uses this checkpoint.
@@ -69,34 +81,22 @@ async def run_daemon(settings: Settings) -> None:
         StoppedAtOnceError: by a second signal.
     """
     with exclusive_use(settings.wazuh.checkpoint_file):
-        await _run(settings)
+        await _run(settings, load)
 
 
-async def _run(settings: Settings) -> None:
-    pipeline = Pipeline(settings, real_world(settings))
+async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
+    producers, notifier = AiokafkaProducerFactory(kafka_options(settings)), ServiceNotifier()
+    pipeline = Pipeline(settings, real_world(settings, producers))
     supervisor = pipeline.supervisor()
+    service = Service(pipeline, supervisor, notifier)
+
+    async def renew_connection(new: Settings) -> None:
+        await producers.renew(kafka_options(new))
+
+    on_reload = Reloading(pipeline, load, renew_connection, notifier) if load is not None else None
     log.info("starting", alert_file=str(settings.wazuh.json_alert_file), broker=settings.dfn.dfn_broker, topic=settings.dfn.dfn_id)
-    failures: list[Exception] = []
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_obey_signals, supervisor, tasks.cancel_scope, failures)
-        try:
-            await supervisor.run()
-        except Exception as error:  # noqa: BLE001 - raised again below, outside the task group
-            failures.append(error)
-        tasks.cancel_scope.cancel()
-    figures = await pipeline.monitor().report()
-    await pipeline.aclose()
-    if failures:
-        raise failures[0]
-    log.info("stopped", **figures)
-
-
-async def _obey_signals(supervisor: Supervisor, scope: anyio.CancelScope, failures: list[Exception]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            if supervisor.is_draining:
-                failures.append(StoppedAtOnceError(f"second signal: {number.name}"))
-                scope.cancel()
-                return
-            log.info("stopping: what was read is delivered first; a second signal stops at once", signal=number.name)
-            supervisor.drain()
+    try:
+        await run_supervised(supervisor, [service.run], on_stop=service.stopping, on_reload=on_reload)
+        log.info("stopped", **await pipeline.monitor().report())
+    finally:
+        await pipeline.aclose()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, NewType
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Literal, NewType, Self
 
 RecordKind = Literal["windows", "fail2ban"]
 """The two record formats of the contract (section 3); one line can give one record of each."""
@@ -12,33 +13,72 @@ Ticket = NewType("Ticket", int)
 """Names one chunk in the ledger; rises by one with each chunk."""
 
 
+FINGERPRINT_BYTES = 1024
+"""How many bytes a fingerprint covers at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The hex SHA-256 of `length` bytes (0 to `FINGERPRINT_BYTES`) of a file."""
+
+    digest: str
+    length: int
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Return the fingerprint of all of `data`."""
+        return cls(sha256(data).hexdigest(), len(data))
+
+    def fits(self, data: bytes) -> bool:
+        """Tell whether it was taken of the first `length` bytes of `data`."""
+        return len(data) >= self.length and sha256(data[: self.length]).hexdigest() == self.digest
+
+
+NO_BYTES = Fingerprint.of(b"")
+
+
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
     """Which file it is, whatever its name: an inode alone gets reused within seconds, first bytes alone can be equal.
 
-    `fingerprint` is the hex SHA-256 of the first `fingerprint_length` bytes (0 to 1,024; as many as the file had at the time).
+    `head` is taken of the first bytes, as many as the file had at the time.
     """
 
     device: int
     inode: int
-    fingerprint: str
-    fingerprint_length: int
+    head: Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A byte in a file: all before `offset` (in bytes) has been read, or, in a checkpoint, is settled."""
+    """A byte in a file: all before `offset` (in bytes) has been read, or, in a checkpoint, is settled.
+
+    `path` is the file's name by now; in a copy of a dated file it is the name of that file, which was truncated then and is next.
+
+    `tail` is taken of the bytes just before `offset` as they were read, so that a file that was truncated and has grown past the
+    offset again is not taken for the same (after a power cut its first bytes can still be there). It may cover fewer than there were.
+    """
 
     path: str
     file: FileIdentity
     offset: int
+    tail: Fingerprint = NO_BYTES
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the content can tell the file: the few bytes that a file just begun consists of can be those of any other."""
+        return self.offset > 0 or self.file.head.length == FINGERPRINT_BYTES
+
+    def after(self, length: int, data: bytes) -> Position:
+        """Return the position `length` bytes further on; `data` ends with the last of those bytes."""
+        return replace(self, offset=self.offset + length, tail=Fingerprint.of(data[-FINGERPRINT_BYTES:]))
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole lines as read. `data` starts at `start.offset`; its last line may lack the line feed at the end of a complete file.
 
-    `oversize` marks the beginning of one line that is longer than the limit and was skipped up to its end.
+    `oversize` marks one line that is longer than the limit; `data` is its beginning and its end then.
     """
 
     ticket: Ticket

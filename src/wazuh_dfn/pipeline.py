@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from wazuh_dfn.actors.checkpointer import Checkpointer
 from wazuh_dfn.actors.fail2ban import Fail2BanActor
+from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
 from wazuh_dfn.actors.kafka import KafkaActor, KafkaActorOptions
 from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.actors.monitor import Monitor, RestartLog, Watched
 from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.router import AlertMailboxes, Router
 from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES, Tailer, TailerOptions
 from wazuh_dfn.actors.windows import WindowsActor
 from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import PoisonBurial, split_alerts, split_chunk, split_records
-from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStore, ProducerFactory
+from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStore, ProducerFactory, WazuhSocket
 from wazuh_dfn.formats.candidates import CandidateScan
+from wazuh_dfn.formats.feedback import FeedbackFormat
 from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
@@ -31,16 +36,19 @@ from wazuh_dfn.supervision.restart_policy import Backoff, Intensity
 from wazuh_dfn.supervision.supervisor import Supervisor
 
 KAFKA_SHUTDOWN_SECONDS = 5.0
+FEEDBACK_SHUTDOWN_SECONDS = 2.0
+FEEDBACK_BACKOFF_MAX_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside, by its protocols."""
+    """Everything outside, by its protocols. Without `wazuh` there is no feedback."""
 
     files: AlertFiles
     checkpoints: CheckpointStore
     dead_letters: DeadLetterStore
     producers: ProducerFactory
+    wazuh: WazuhSocket | None = None
     resident_bytes: Callable[[], int] = lambda: 0
     random: Random = field(default_factory=Random)
 
@@ -48,13 +56,16 @@ class World:
 class Pipeline:
     """The parts of one daemon that outlive its actors, and the specs that start the actors on them. Made in a running event loop."""
 
-    def __init__(self, settings: Settings, world: World) -> None:
+    def __init__(self, settings: Settings, world: World, ledger: Ledger | None = None) -> None:
         self.settings = settings
         self.world = world
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
         self.place = ReadingPlace()
         self.kafka_status = KafkaStatus()
         self.restarts = RestartLog()
+        self.feedback_status = FeedbackStatus("off" if world.wazuh is None else "not connected")
+        self.feedback = FeedbackQueue(self.feedback_status)
+        self._present_router: Router | None = None
         burial = PoisonBurial(self.ledger, world.dead_letters)
         self.chunks: Mailbox[Chunk] = self._mailbox("router", burial.bury_chunk, split_chunk)
         self.windows_alerts: Mailbox[AlertBatch] = self._mailbox("windows", burial.bury_batch, split_alerts)
@@ -69,9 +80,14 @@ class Pipeline:
     def specs(self) -> list[ChildSpec]:
         """Return the children in the order of their start: bystanders, then sinks first, the source last."""
         return [
+            *self._feedback_specs(),
             self._spec("monitor", lambda lifeline: self.monitor().run(lifeline), can_hang=False),
             self._spec("checkpointer", lambda lifeline: self._checkpointer().run(lifeline), can_hang=False),
-            self._spec("kafka", lambda lifeline: self._kafka().run(lifeline), self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS),
+            replace(
+                self._spec("kafka", lambda lifeline: self._kafka().run(lifeline), self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS),
+                # one attempt has deadlines of its own, which must come first: a broker that is slow is not an actor that hangs
+                progress_deadline_seconds=max(self.settings.supervisor.progress_deadline, 2 * self.settings.kafka.timeout + 15),
+            ),
             self._spec("windows", lambda lifeline: self._windows().run(lifeline), self.windows_alerts),
             self._spec("fail2ban", lambda lifeline: self._fail2ban().run(lifeline), self.fail2ban_alerts),
             self._spec("router", lambda lifeline: self._router().run(lifeline), self.chunks),
@@ -95,9 +111,21 @@ class Pipeline:
             if file is not None:
                 await file.aclose()
 
+    def selection(self) -> Selection:
+        """Return which alerts are forwarded, by the present settings."""
+        return Selection(self.settings.wazuh.event_ids, self.settings.misc.own_networks)
+
+    def reload(self, settings: Settings) -> None:
+        """Go on with these settings: the selection at once, the others with the next start of the actor that they are for."""
+        self.settings = settings
+        if self._present_router is not None:
+            selection = self.selection()
+            self._present_router.use(CandidateScan(selection.event_ids), selection)
+
     def monitor(self) -> Monitor:
         """Make the monitor."""
-        watched = Watched(self.ledger, self.place, self.kafka_status, self.mailboxes, self.restarts.failures, self.world.resident_bytes)
+        restarts, resident_bytes = self.restarts.failures, self.world.resident_bytes
+        watched = Watched(self.ledger, self.place, self.kafka_status, self.feedback_status, self.mailboxes, restarts, resident_bytes)
         return Monitor(watched, self.settings.health.stats_interval)
 
     def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]]) -> Mailbox[T]:
@@ -123,6 +151,25 @@ class Pipeline:
             shutdown_timeout_seconds=shutdown_seconds,
         )
 
+    def _feedback_specs(self) -> list[ChildSpec]:
+        """Return the one child that the daemon can do without; started first, so that it can tell of what is delivered at the end too."""
+        socket = self.world.wazuh
+        if socket is None:
+            return []
+        spec = self._spec("feedback", lambda lifeline: self._feedback(socket).run(lifeline), shutdown_seconds=FEEDBACK_SHUTDOWN_SECONDS)
+        return [replace(spec, significant=False, backoff=replace(spec.backoff, max_seconds=FEEDBACK_BACKOFF_MAX_SECONDS))]
+
+    def _feedback(self, socket: WazuhSocket) -> FeedbackActor:
+        wazuh = self.settings.wazuh
+        return FeedbackActor(
+            socket,
+            self.feedback,
+            form=FeedbackFormat(wazuh.integration_name, wazuh.max_event_size),
+            status=self.feedback_status,
+            options=FeedbackActorOptions(wazuh.retry_interval, wazuh.max_retry_wait_time),
+            random=self.world.random,
+        )
+
     def _checkpointer(self) -> Checkpointer:
         return Checkpointer(self.ledger, self.world.checkpoints, self.settings.supervisor.checkpoint_interval)
 
@@ -130,22 +177,32 @@ class Pipeline:
         kafka = self.settings.kafka
         options = KafkaActorOptions(kafka.max_batch_bytes, kafka.retry_interval, kafka.slow_retry_interval)
         world = self.world
-        return KafkaActor(world.producers, self.ledger, world.dead_letters, status=self.kafka_status, options=options, random=world.random)
+        return KafkaActor(
+            world.producers,
+            self.ledger,
+            world.dead_letters,
+            status=self.kafka_status,
+            feedback=self.feedback,
+            options=options,
+            random=world.random,
+        )
 
     def _windows(self) -> WindowsActor:
-        return WindowsActor(self.ledger, self.world.dead_letters, self.records)
+        return WindowsActor(self.ledger, self.world.dead_letters, self.records, self.feedback)
 
     def _fail2ban(self) -> Fail2BanActor:
-        return Fail2BanActor(self.ledger, self.world.dead_letters, self.records)
+        return Fail2BanActor(self.ledger, self.world.dead_letters, self.records, self.feedback)
 
     def _router(self) -> Router:
-        event_ids = self.settings.wazuh.event_ids
-        selection = Selection(event_ids, self.settings.misc.own_networks)
+        selection = self.selection()
         outboxes: AlertMailboxes = {"windows": self.windows_alerts, "fail2ban": self.fail2ban_alerts}
-        return Router(CandidateScan(event_ids), selection, self.ledger, self.world.dead_letters, outboxes)
+        self._present_router = Router(CandidateScan(selection.event_ids), selection, self.ledger, self.world.dead_letters, outboxes)
+        return self._present_router
 
     def _tailer(self) -> Tailer:
         wazuh = self.settings.wazuh
         chunk_bytes = max(self.settings.supervisor.read_chunk_bytes, LINE_LIMIT_BYTES)
-        options = TailerOptions(wazuh.json_alert_file_poll_interval, chunk_bytes, wazuh.start_at)
-        return Tailer(self.world.files, self.world.checkpoints, self.ledger, self.place, outbox=self.chunks, options=options)
+        options = TailerOptions(wazuh.json_alert_file_poll_interval, chunk_bytes)
+        world = self.world
+        resuming = Resuming(world.files, world.checkpoints, self.place, wazuh.start_at)
+        return Tailer(world.files, resuming, self.ledger, self.place, outbox=self.chunks, options=options)

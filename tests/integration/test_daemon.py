@@ -146,7 +146,30 @@ def test_a_second_signal_stops_at_once(tmp_path):
         daemon.process.send_signal(signal.SIGINT)
         daemon.wait_for_log("second signal stops at once")
         daemon.process.send_signal(signal.SIGINT)
-        assert daemon.process.wait(3) == 130
+        assert daemon.process.wait(6) == 130
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_file_system_that_does_not_answer_holds_up_no_stop(tmp_path, broker, signals):
+    """Opening a named pipe to write waits until somebody reads from it: a real call that hangs."""
+    daemon = Daemon(tmp_path, broker.bootstrap, supervisor={"shutdown_timeout": 2})
+    daemon.checkpoint.parent.mkdir()
+    with daemon:
+        daemon.wait_for_log("alerts.json does not exist (yet)")
+        os.mkfifo(daemon.checkpoint.with_name(".checkpoint.json.tmp"))
+        corpus = write_corpus(daemon.alerts, 100)
+        time.sleep(1)
+        began = time.monotonic()
+        for _ in range(signals):
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.wait_for_log("stopping")
+        assert daemon.process.wait(20) == {1: 1, 2: 130}[signals]
+        assert time.monotonic() - began < 7, "seconds, of which 2 for the drain and 3 of grace"
+    daemon.checkpoint.with_name(".checkpoint.json.tmp").unlink()
+    with daemon:
+        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+        assert daemon.stop() == 0
+    assert len(set(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20))) == corpus.relevant
 
 
 def test_malformed_lines_and_refused_records_are_dead_lettered_and_cost_nothing_else(tmp_path, broker):
@@ -197,20 +220,22 @@ def test_a_second_daemon_on_the_same_checkpoint_refuses_and_names_the_first(tmp_
         assert f"pid {first.process.pid}" in second.log_text()
         first.kill()
     with first:
-        first.wait_until(lambda: first.log_text().count("starting") == 2)
+        first.wait_until(lambda: first.log_text().count("alerts.json does not exist") == 2)  # signals are listened to by then
         assert first.stop() == 0
 
 
-def test_a_checkpoint_that_can_not_be_written_delays_nothing_and_is_told_once(tmp_path, broker):
+@pytest.mark.parametrize("because", ["of a folder in its place", "the disk is full"])
+def test_a_checkpoint_that_can_not_be_written_delays_nothing_and_is_told_once(tmp_path, broker, because):
     daemon = Daemon(tmp_path, broker.bootstrap)
     corpus = write_corpus(daemon.alerts, 100)
     in_the_way = daemon.checkpoint.with_name(".checkpoint.json.tmp")
-    in_the_way.mkdir(parents=True)
+    in_the_way.parent.mkdir()
+    in_the_way.mkdir() if because == "of a folder in its place" else in_the_way.symlink_to("/dev/full")
     with daemon:
         daemon.wait_for_log("checkpoint can't be written")
         records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
         assert daemon.log_text().count("checkpoint can't be written") == 1
-        in_the_way.rmdir()
+        in_the_way.rename(tmp_path / "out of the way")
         daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
         assert daemon.stop() == 0
     assert len(records) == corpus.relevant

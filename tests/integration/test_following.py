@@ -1,8 +1,10 @@
 """The tailer on real files that are written and rotated as Wazuh does: every line comes once, in order, whatever happens in between."""
 
+import errno
+import gzip
 import os
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import anyio.lowlevel
@@ -10,9 +12,12 @@ import pytest
 
 from support.wazuh_writer import WazuhWriter, compress
 from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.tailer import Tailer, TailerOptions
+from wazuh_dfn.adapters.alert_content import GzippedContent
 from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
+from wazuh_dfn.adapters.local_disk import LocalDisk, LocalHandle
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import lines_of
 from wazuh_dfn.supervision.lifeline import Lifeline
@@ -29,7 +34,7 @@ def anyio_backend():
 
 
 def line(number):
-    return b"%06d %s\n" % (number, PAD)
+    return b"%06d %s %06d\n" % (number, PAD, number)
 
 
 def lines(*numbers):
@@ -42,14 +47,15 @@ class Site:
     def __init__(self, folder, writer):
         self.wazuh = writer
         self.path = folder / "alerts.json"
-        self.checkpoints = CheckpointFile(folder / "state" / "checkpoint.json")
+        self.checkpoints = CheckpointFile(folder / "state" / "checkpoint.json", LocalDisk())
         self.read = []
 
     @asynccontextmanager
     async def tailing(self, start_at="beginning"):
         ledger, place, outbox = Ledger(), ReadingPlace(), Mailbox("out", 2)
-        options = TailerOptions(poll_interval_seconds=0.01, start_at=start_at)
-        tailer = Tailer(AlertPath(self.path), self.checkpoints, ledger, place, outbox=outbox, options=options)
+        files = AlertPath(self.path, LocalDisk())
+        resuming = Resuming(files, self.checkpoints, place, start_at)
+        tailer = Tailer(files, resuming, ledger, place, outbox=outbox, options=TailerOptions(poll_interval_seconds=0.01))
         lifeline = Lifeline(None, lambda: None)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.consume, outbox, ledger)
@@ -181,6 +187,72 @@ async def test_the_file_of_the_checkpoint_is_gone_and_all_files_written_since_ar
         await site.until_read(1, 2, 3)
 
 
+def cut_off(path, length):
+    os.truncate(path, path.stat().st_size - length)
+
+
+@pytest.mark.parametrize("cut", [8, 300], ids=["without its trailer", "torn"])
+async def test_of_a_damaged_gzipped_file_all_is_read_that_can_be_unpacked(site, cut):
+    site.wazuh.write(lines(1))
+    async with site.tailing():
+        await site.until_read(1)
+    site.wazuh.write(lines(*range(2, 100)) + os.urandom(2_000).replace(b"\n", b"") + b"\n")
+    former = site.wazuh.next_day()
+    site.wazuh.write(lines(100))
+    compress(former)
+    cut_off(former.with_name(f"{former.name}.gz"), cut)
+    async with site.tailing():
+        with anyio.fail_after(5):
+            while site.read[-1] != 100:
+                await anyio.sleep(0.01)
+    assert site.read[:99] == list(range(1, 100))
+
+
+async def test_an_error_of_the_disk_does_not_end_a_gzipped_file(tmp_path):
+    data = lines(*range(500))
+    path = tmp_path / "former.json.gz"
+    path.write_bytes(gzip.compress(data))
+
+    class FailingHandle(LocalHandle):
+        fails_at = -1
+        reads = 0
+
+        def read(self, offset, limit):
+            self.reads += 1
+            if self.reads == self.fails_at:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(offset, limit)
+
+    for fails_at in range(1, 6):
+        handle = FailingHandle(path)
+        content = GzippedContent(handle, path)
+        handle.fails_at, found = fails_at, b""
+        while len(found) < len(data):
+            try:
+                piece = content.read(len(found), 100_000)
+            except OSError:
+                continue
+            assert piece, "that is not the end"
+            found += piece
+        assert found == data
+        content.close()
+
+
+async def test_if_no_checkpoint_can_be_read_all_files_are_that_were_written_to_since(site):
+    site.wazuh.write(lines(1))
+    async with site.tailing():
+        await site.until_read(1)
+    for path in (site.path.parent / "state").iterdir():
+        written = path.stat().st_mtime
+        path.write_bytes(b"\0" * 100)
+        os.utime(path, (written, written))
+    site.wazuh.write(lines(2))
+    site.wazuh.next_day()
+    site.wazuh.write(lines(3))
+    async with site.tailing():
+        await site.until_read(1, 1, 2, 3)
+
+
 async def test_a_start_in_the_gap_does_not_forget_the_checkpoint(site):
     site.wazuh.write(lines(1))
     async with site.tailing():
@@ -207,15 +279,111 @@ async def test_an_empty_day_is_deleted_and_nothing_after_it_is_lost(site):
         await site.until_read(1, 2, 3)
 
 
+async def test_the_checkpoint_does_not_grow_with_the_files_that_were_read(site):
+    checkpoint, sizes = site.path.parent / "state" / "checkpoint.json", []
+    for number in range(12):
+        site.wazuh.write(lines(number))
+        async with site.tailing():
+            await site.until_read(*range(number + 1))
+        sizes.append(checkpoint.stat().st_size)
+        site.wazuh.roll()
+    assert max(sizes) - min(sizes) < 100, "bytes, for one file or twelve"
+
+
 async def test_copytruncate_keeps_the_inode_while_the_size_falls(site):
     site.wazuh.write(lines(1, 2, 3))
     async with site.tailing():
         await site.until_read(1, 2, 3)
-        (site.path.parent / "alerts.json.1").write_bytes(site.path.read_bytes())
         os.truncate(site.path, 0)
         await anyio.sleep(0.05)
         site.wazuh.write(lines(4))
         await site.until_read(1, 2, 3, 4)
+
+
+def copytruncate(site, number=1):
+    """What logrotate does: copy, then truncate. Wazuh writes on in the same file."""
+    copy = site.path.parent / f"alerts.json.{number}"
+    copy.write_bytes(site.path.read_bytes())
+    os.truncate(site.path, 0)
+    time.sleep(0.01)
+    return copy
+
+
+async def test_what_a_copytruncate_took_away_is_read_from_its_copy_and_the_copy_is_not_taken_for_a_new_file(site):
+    site.wazuh.write(lines(1, 2))
+    async with site.tailing():
+        await site.until_read(1, 2)
+        site.wazuh.write(lines(3))
+        copytruncate(site)
+        site.wazuh.write(lines(4, 5, 6, 7))
+        await site.until_read(1, 2, 3, 4, 5, 6, 7)
+        site.wazuh.next_day()
+        site.wazuh.write(lines(8))
+        await site.until_read(1, 2, 3, 4, 5, 6, 7, 8)
+
+
+@pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gzipped"])
+async def test_copytruncates_while_the_daemon_was_down_are_read_from_their_copies_in_order(site, gzipped):
+    site.wazuh.write(lines(1, 2))
+    async with site.tailing():
+        await site.until_read(1, 2)
+    site.wazuh.write(lines(3))
+    copies = [copytruncate(site, 2)]
+    site.wazuh.write(lines(4))
+    copies.append(copytruncate(site, 1))
+    site.wazuh.write(lines(5, 6, 7, 8))
+    for path in copies if gzipped else ():
+        written = path.stat().st_mtime_ns
+        compress(path)
+        os.utime(f"{path}.gz", ns=(written, written))  # the command gzip keeps the time
+    async with site.tailing():
+        await site.until_read(1, 2, 3, 4, 5, 6, 7, 8)
+
+
+async def test_a_file_renamed_by_logrotate_while_the_daemon_was_down_is_read_to_its_end(tmp_path):
+    site = Site(tmp_path, None)
+    site.path.write_bytes(lines(1))
+    async with site.tailing():
+        await site.until_read(1)
+    site.path.write_bytes(lines(1, 2))
+    site.path.rename(tmp_path / "alerts.json.1")
+    site.path.write_bytes(lines(3))
+    async with site.tailing():
+        await site.until_read(1, 2, 3)
+
+
+async def test_a_file_cut_by_a_power_failure_that_grew_past_the_position_again_is_read_from_its_beginning(site):
+    site.wazuh.write(lines(1, 2, 3))
+    async with site.tailing():
+        await site.until_read(1, 2, 3)
+    os.truncate(site.path, len(lines(1)))
+    site.wazuh.write(lines(4, 5, 6))
+    async with site.tailing():
+        await site.until_read(1, 2, 3, 1, 4, 5, 6)
+
+
+async def test_two_former_files_that_share_their_first_lines_are_told_apart(site):
+    site.wazuh.write(lines(1, 2))
+    async with site.tailing():
+        await site.until_read(1, 2)
+    site.wazuh.write(lines(3))
+    compress(site.wazuh.roll())
+    site.wazuh.write(lines(1, 4))
+    compress(site.wazuh.roll())
+    site.wazuh.write(lines(5))
+    async with site.tailing():
+        await site.until_read(1, 2, 3, 1, 4, 5)
+
+
+async def test_files_beside_it_that_may_not_be_read_stop_nothing(site):
+    (site.path.parent / "alerts.json.1").mkdir()
+    os.mkfifo(site.path.parent / "alerts.json.2")
+    site.wazuh.write(lines(1, 2))
+    async with site.tailing():
+        await site.until_read(1, 2)
+        os.truncate(site.path, 0)
+        site.wazuh.write(lines(3))
+        await site.until_read(1, 2, 3)
 
 
 async def test_truncated_and_grown_past_the_old_position_between_two_polls(site):
@@ -269,6 +437,30 @@ async def test_an_inode_reused_by_another_file_is_another_file(tmp_path):
         await site.until_read(1, 2, 3)
 
 
+async def test_a_file_just_begun_is_not_taken_for_another_that_has_its_inode_and_begins_alike(site):
+    site.wazuh.write(b"0000")
+    async with site.tailing() as place:
+        while place.file is None:
+            await anyio.sleep(0.01)
+    first_day = site.wazuh.dated
+    with gzip.open(f"{first_day}.gz", "wb") as file:
+        file.write(lines(1, 2))
+    first_day.rename(first_day.with_name("ossec-alerts-31.json"))
+    site.path.write_bytes(lines(3))
+    async with site.tailing():
+        await site.until_read(1, 2, 3)
+
+
+async def test_truncated_behind_a_line_over_the_limit_and_grown_past_it_again(site):
+    site.wazuh.write(lines(1) + b"x" * 300_000 + b"\n")
+    async with site.tailing():
+        await site.until_read(1, b"oversize")
+    os.truncate(site.path, len(lines(1)))
+    site.wazuh.write(lines(*range(2, 400)))
+    async with site.tailing():
+        await site.until_read(1, b"oversize", 1, *range(2, 400))
+
+
 async def test_a_path_that_does_not_exist_yet_is_read_from_its_beginning_when_it_appears(tmp_path):
     site = Site(tmp_path, None)
     async with site.tailing("end") as place:
@@ -287,6 +479,64 @@ async def test_a_path_that_is_a_directory_is_waited_out(tmp_path):
         site.path.rmdir()
         site.path.write_bytes(lines(1))
         await site.until_read(1)
+
+
+@contextmanager
+def without_privileges():
+    """Root may read everything, so it becomes nobody for a while."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+async def test_a_file_that_may_not_be_read_for_a_while_is_read_from_where_it_stood(site):
+    site.wazuh.write(lines(1))
+    async with site.tailing():
+        await site.until_read(1)
+    site.wazuh.write(lines(2))
+    site.path.chmod(0)
+    with without_privileges():
+        async with site.tailing() as place:
+            with anyio.fail_after(5):
+                while not place.problems:
+                    await anyio.sleep(0.01)
+    assert "Permission denied" in place.problems[0]
+    site.path.chmod(0o640)
+    async with site.tailing():
+        await site.until_read(1, 2)
+
+
+async def test_the_bytes_of_a_file_without_a_name_are_told_until_it_is_let_go(site):
+    site.wazuh.write(lines(1, 2))
+    async with site.tailing() as place:
+        await site.until_read(1, 2)
+        assert await place.file.unnamed_bytes() == 0
+        site.path.unlink()
+        site.wazuh.dated.unlink()
+        assert await place.file.unnamed_bytes() == len(lines(1, 2))
+        site.wazuh.number += 1
+        site.wazuh.open_dated()
+        site.wazuh.write(lines(3))
+        await site.until_read(1, 2, 3)
+        assert await place.file.unnamed_bytes() == 0
+
+
+async def test_a_line_split_anywhere_also_inside_a_utf8_sequence_is_handed_on_whole(site):
+    text = "x é € 😀 y".encode()
+    async with site.tailing() as place:
+        while place.file is None:
+            await anyio.sleep(0.01)
+        for cut in range(len(text) + 1):
+            site.wazuh.write(text[:cut])
+            await anyio.sleep(0.02)
+            assert len(site.read) == cut, "nothing of a line before its end"
+            site.wazuh.write(text[cut:] + b"\n")
+            await site.until_read(*[text] * (cut + 1))
 
 
 async def test_a_line_over_the_limit_is_skipped_and_marked_and_the_next_is_whole(site):

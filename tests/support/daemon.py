@@ -13,13 +13,15 @@ TOPIC = "site-1"
 
 
 class Daemon:
-    """Files live in `folder`; `settings` are sections that override the defaults of these tests."""
+    """Files live in `folder`; `settings` are sections that override the defaults of these tests; `environment` adds variables."""
 
     def __init__(self, folder, bootstrap, **settings):
         self.folder = Path(folder)
+        self.environment = {}
         self.alerts = self.folder / "alerts.json"
         self.checkpoint = self.folder / "state" / "checkpoint.json"
         self.dead_letters = self.folder / "dead-letters"
+        self.socket = self.folder / "queue"
         self.log = self.folder / "daemon.log"
         self.config = self.folder / "config.toml"
         sections = {
@@ -30,17 +32,26 @@ class Daemon:
                 "checkpoint_file": str(self.checkpoint),
                 "failed_alerts_path": str(self.dead_letters),
                 "start_at": "beginning",
+                "unix_socket_path": str(self.socket),
             },
             "kafka": {"timeout": 10, "retry_interval": 0.5, "slow_retry_interval": 0.5},
             "supervisor": {"checkpoint_interval": 0.05, "shutdown_timeout": 20},
         }
         for section, values in settings.items():
             sections.setdefault(section, {}).update(values)
-        self.config.write_text(tomlkit.dumps(sections))
+        self.sections = sections
+        self.write_config()
         self.process = None
+
+    def write_config(self, **settings):
+        """Write the configuration anew, with these values changed in it."""
+        for section, values in settings.items():
+            self.sections.setdefault(section, {}).update(values)
+        self.config.write_text(tomlkit.dumps(self.sections))
 
     def start(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("DFN_", "WAZUH_", "KAFKA_", "LOG_"))}
+        environment |= self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "wazuh_dfn", "run", "--config", str(self.config)], stderr=log, stdout=log, env=environment

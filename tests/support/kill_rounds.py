@@ -1,10 +1,15 @@
-"""Rounds of `kill -9` at random moments while a separate process writes and rotates alerts as Wazuh does; run by scripts/kill-rounds too."""
+"""Rounds of `kill -9` at random moments while a separate process writes and rotates alerts as Wazuh does; run by scripts/kill-rounds too.
+
+Meanwhile the broker is now and then frozen, or stopped and started again on its data; it is never killed.
+"""
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -41,21 +46,26 @@ def write_forever(folder, seed):
 
 
 def run_rounds(rounds, seed, folder, report=lambda text: None):
-    """Kill the daemon `rounds` times; returns the corpus, (lost, repeated) and how many of the kills hit it while it had work."""
-    random = Random(seed)
+    """Kill the daemon `rounds` times; returns the corpus, (lost, repeated) and a count of what was done to daemon and broker."""
+    random, done = Random(seed), Counter()
     (folder / "broker").mkdir()
-    busy = 0
     with NoidaBroker(folder / "broker") as broker:
         broker.create_topic(TOPIC)
         daemon = Daemon(folder, broker.bootstrap, kafka={"max_batch_bytes": 50_000})
         writer = subprocess.Popen([sys.executable, "-m", "support.kill_rounds", "--write", str(folder), str(seed)], stdout=subprocess.PIPE)
         try:
             for number in range(1, rounds + 1):
+                before = _saved(daemon)
+                daemon.log.unlink(missing_ok=True)
                 with daemon:
-                    time.sleep(0.8 + random.random())
-                    busy += daemon.process.poll() is None
+                    daemon.wait_for_log("event=reading")
+                    time.sleep(random.random())
+                    done[_disturb(broker, daemon, number, random)] += 1
+                    done["kills"] += daemon.process.poll() is None
                     daemon.kill()
+                done["lives that settled something"] += _saved(daemon) != before
                 report(f"round {number} of {rounds}")
+            broker.thaw()
             (folder / "stop").touch()
             lines = int(writer.communicate(timeout=20)[0])
         finally:
@@ -69,7 +79,36 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
             daemon.wait_until(lambda: _has_settled_all(daemon), 120)
             assert daemon.stop() == 0
         records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60)
-    return corpus, lost_and_repeated(corpus, records), busy
+    return corpus, lost_and_repeated(corpus, records), done
+
+
+def _disturb(broker, daemon, number, random):
+    """Do something to the broker, another thing each round; returns what. One that was frozen stays so until the next round.
+
+    Stopped in the middle of traffic, this broker loses what it has acknowledged last, so the daemon is held still before.
+    """
+    what = ("nothing", "freeze for a moment", "nothing", "restart", "freeze")[number % 5]
+    broker.thaw()
+    if what == "freeze for a moment":
+        broker.freeze()
+        time.sleep(random.random() / 2)
+        broker.thaw()
+    elif what == "freeze":
+        broker.freeze()
+    elif what == "restart":
+        daemon.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        broker.stop()
+        daemon.process.send_signal(signal.SIGCONT)
+        time.sleep(random.random() / 2)
+        broker.restart()
+    time.sleep(random.random() / 2)
+    return what
+
+
+def _saved(daemon):
+    """Return the checkpoint; for a moment while it is written, and so after a kill, there is none."""
+    return daemon.checkpoint.read_bytes() if daemon.checkpoint.exists() else b""
 
 
 def _has_settled_all(daemon):
@@ -89,8 +128,9 @@ def main():
         write_forever(arguments.write[0], int(arguments.write[1]))
         return
     with TemporaryDirectory() as folder:
-        corpus, (lost, repeated), busy = run_rounds(arguments.rounds, arguments.seed, Path(folder), lambda text: print(text, flush=True))
-    print(f"{corpus.lines} lines, {corpus.relevant} relevant; {busy} kills; lost: {len(lost)}, repeated: {repeated}")
+        corpus, (lost, repeated), done = run_rounds(arguments.rounds, arguments.seed, Path(folder), lambda text: print(text, flush=True))
+    print(f"{corpus.lines} lines, {corpus.relevant} relevant; {', '.join(f'{what}: {count}' for what, count in done.items())}")
+    print(f"lost: {len(lost)}, repeated: {repeated}")
     sys.exit(1 if lost else 0)
 
 

@@ -19,6 +19,7 @@ class TlsProxy:
 
     refuse(): close the listening port; accept(): open it again. cut(): end all connections now. serve(context): another certificate
     for what connects from now on. delay: seconds that each piece takes in either direction. stalled: pass nothing on.
+    rewrite(former, latter): put other bytes into the broker's answers. hide(address): for a broker that advertises its own address, so that clients go on through here, not around.
     """
 
     def __init__(self, context: ssl.SSLContext | None, upstream: str = "", host: str = "localhost") -> None:
@@ -30,6 +31,7 @@ class TlsProxy:
         self.connections = 0
         self.failed_handshakes = 0
         self.port = 0
+        self._rewritten: tuple[bytes, bytes] | None = None
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -69,6 +71,14 @@ class TlsProxy:
 
     def serve(self, context: ssl.SSLContext | None) -> None:
         self.context = context
+
+    def rewrite(self, former: bytes, latter: bytes) -> None:
+        self._rewritten = (former, latter)
+
+    def hide(self, address: str) -> None:
+        """Put our port for that of `address` (127.0.0.1:PORT) into the broker's answers; in Kafka's format it follows the host's name."""
+        host, port = address.rsplit(":", 1)
+        self.rewrite(host.encode() + int(port).to_bytes(4, "big"), host.encode() + self.port.to_bytes(4, "big"))
 
     def _spawn(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
@@ -128,5 +138,7 @@ class TlsProxy:
             if not piece:
                 return False
             time.sleep(self.delay)
+            if self._rewritten is not None and source is upstream:
+                piece = piece.replace(*self._rewritten)
             (upstream if source is client else client).sendall(piece)
         return True

@@ -84,10 +84,15 @@ def test_an_override_of_no_key_is_an_error(tmp_path):
     ]
 
 
+def test_a_value_in_place_of_a_section_is_refused_although_a_variable_sets_a_key_of_that_section(tmp_path):
+    (finding,) = findings(tmp_path, "kafka = 5", environ={**BASE, "KAFKA_TIMEOUT": "7"})
+    assert finding.startswith("FILE:1: kafka: this must be a section; ")
+
+
 def test_json_that_is_none_names_its_variable(tmp_path):
     (finding,) = findings(tmp_path, "", environ={**BASE, "KAFKA_PRODUCER_CONFIG": "{x"})
     assert finding.startswith(
-        "environment variable KAFKA_PRODUCER_CONFIG: kafka.producer_config = ***: this is no JSON; allowed: an object like"
+        "environment variable KAFKA_PRODUCER_CONFIG: kafka.producer_config = ***: this is neither a table nor a JSON object; allowed: client_id, "
     )
 
 

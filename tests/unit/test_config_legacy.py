@@ -1,110 +1,32 @@
 """Files, variables and flags of version 0.23: every key takes effect, or is accepted with exactly one warning that names it."""
 
+import functools
 import json
+from pathlib import Path
 
 import pytest
 import tomlkit
 from ruamel.yaml import YAML
 
-from wazuh_dfn.config.keys import KNOWN_KEYS, SETTINGS_KEYS, dotted, flag_name, variable_name
+from support.old_keys import OLD_KEYS
+from wazuh_dfn.cli import main
+from wazuh_dfn.config.document import read_document
+from wazuh_dfn.config.keys import FIELDS, KNOWN_KEYS, dotted, flag_name, is_switch, variable_name
 from wazuh_dfn.config.legacy import LEGACY_KEYS
 from wazuh_dfn.config.load import load_settings
+from wazuh_dfn.config.present import plain
 
-OLD = [
-    ("dfn.dfn_broker", "kafka.example.org:443", "DFN_BROKER_ADDRESS", "--dfn-broker-address"),
-    ("dfn.dfn_cert", "/opt/wazuh-dfn/certs/dfn-cert.pem", "DFN_CERT_PATH", "--dfn-cert-path"),
-    ("dfn.dfn_key", "/opt/wazuh-dfn/certs/dfn-key.pem", "DFN_KEY_PATH", "--dfn-key-path"),
-    ("dfn.dfn_ca", None, "DFN_CA_PATH", "--dfn-ca-path"),
-    ("dfn.dfn_id", None, "DFN_CUSTOMER_ID", "--dfn-customer-id"),
-    ("wazuh.unix_socket_path", "/var/ossec/queue/sockets/queue", "WAZUH_UNIX_SOCKET_PATH", "--wazuh-unix-socket-path"),
-    ("wazuh.max_event_size", 65535, "WAZUH_MAX_EVENT_SIZE", "--wazuh-max-event-size"),
-    ("wazuh.json_alert_file", "/var/ossec/logs/alerts/alerts.json", "WAZUH_JSON_ALERT_FILE", "--wazuh-json-alert-file"),
-    ("wazuh.json_alert_prefix", '{"timestamp"', "WAZUH_JSON_ALERT_PREFIX", "--wazuh-json-prefix"),
-    ("wazuh.json_alert_suffix", "}", "WAZUH_JSON_ALERT_SUFFIX", "--wazuh-json-suffix"),
-    ("wazuh.max_retries", 42, "WAZUH_MAX_RETRIES", "--wazuh-max-retries"),
-    ("wazuh.retry_interval", 5, "WAZUH_RETRY_INTERVAL", "--wazuh-retry-interval"),
-    ("wazuh.max_connection_failures_per_event", 10, "WAZUH_MAX_CONNECTION_FAILURES_PER_EVENT", "--wazuh-max-connection-failures-per-event"),
-    ("wazuh.connection_failure_backoff_base", 0.1, "WAZUH_CONNECTION_FAILURE_BACKOFF_BASE", "--wazuh-connection-failure-backoff-base"),
-    ("wazuh.max_retry_wait_time", 30, "WAZUH_MAX_RETRY_WAIT_TIME", "--wazuh-max-retry-wait-time"),
-    ("wazuh.max_connection_wait_attempts", 50, "WAZUH_MAX_CONNECTION_WAIT_ATTEMPTS", "--wazuh-max-connection-wait-attempts"),
-    ("wazuh.connection_wait_sleep_interval", 0.1, "WAZUH_CONNECTION_WAIT_SLEEP_INTERVAL", "--wazuh-connection-wait-sleep-interval"),
-    ("wazuh.connection_timeout", 30.0, "WAZUH_CONNECTION_TIMEOUT", "--wazuh-connection-timeout"),
-    ("wazuh.read_timeout", 10.0, "WAZUH_READ_TIMEOUT", "--wazuh-read-timeout"),
-    ("wazuh.write_timeout", 10.0, "WAZUH_WRITE_TIMEOUT", "--wazuh-write-timeout"),
-    ("wazuh.json_alert_file_poll_interval", 1.0, "WAZUH_JSON_ALERT_FILE_POLL_INTERVAL", "--wazuh-json-alert-file-poll-interval"),
-    ("wazuh.store_failed_alerts", False, "WAZUH_STORE_FAILED_ALERTS", "--wazuh-store-failed-alerts"),
-    ("wazuh.failed_alerts_path", "/opt/wazuh-dfn/failed-alerts", "WAZUH_FAILED_ALERTS_PATH", "--wazuh-failed-alerts-path"),
-    ("wazuh.max_failed_files", 100, "WAZUH_MAX_FAILED_FILES", "--wazuh-max-failed-files"),
-    ("wazuh.json_alert_queue_size", 100000, "WAZUH_JSON_ALERT_QUEUE_SIZE", "--wazuh-json-alert-queue-size"),
-    ("wazuh.integration_name", "dfn", "WAZUH_INTEGRATION_NAME", "--wazuh-integration-name"),
-    ("kafka.timeout", 60, "KAFKA_TIMEOUT", "--kafka-timeout"),
-    ("kafka.retry_interval", 5, "KAFKA_RETRY_INTERVAL", "--kafka-retry-interval"),
-    ("kafka.connection_max_retries", 5, "KAFKA_CONNECTION_MAX_RETRIES", "--kafka-connection-max-retries"),
-    ("kafka.send_max_retries", 5, "KAFKA_SEND_MAX_RETRIES", "--kafka-send-max-retries"),
-    ("kafka.max_wait_time", 60, "KAFKA_MAX_WAIT_TIME", "--kafka-max-wait-time"),
-    ("kafka.admin_timeout", 10, "KAFKA_ADMIN_TIMEOUT", "--kafka-admin-timeout"),
-    ("kafka.service_retry_interval", 5, "KAFKA_SERVICE_RETRY_INTERVAL", "--kafka-service-retry-interval"),
-    ("kafka.compression_type", "gzip", "KAFKA_COMPRESSION_TYPE", "--kafka-compression-type"),
-    (
-        "kafka.producer_config",
-        {"linger_ms": 5, "max_batch_size": 16384, "acks": 1, "max_request_size": 1048576},
-        "KAFKA_PRODUCER_CONFIG",
-        "--kafka-producer-config",
-    ),
-    ("log.console", True, "LOG_CONSOLE_ENABLED", "--log-console-enabled"),
-    ("log.keep_files", 5, "LOG_KEEP_FILES", "--log-keep-files"),
-    ("log.interval", 600, "LOG_INTERVAL", "--log-interval"),
-    ("log.level", "INFO", "LOG_LEVEL", "--log-level"),
-    ("log.file_path", None, "LOG_FILE_PATH", "--log-file-path"),
-    ("health.stats_interval", 600, "HEALTH_STATS_INTERVAL", "--health-stats-interval"),
-    ("health.history_retention", 3600, "HEALTH_HISTORY_RETENTION", "--health-history-retention"),
-    ("health.max_history_entries", 1000, "HEALTH_MAX_HISTORY_ENTRIES", "--health-max-history-entries"),
-    ("health.cache_ttl", 5, "HEALTH_CACHE_TTL", "--health-cache-ttl"),
-    ("health.event_queue_size", 100000, "HEALTH_EVENT_QUEUE_SIZE", "--health-event-queue-size"),
-    ("health.queue_warning_threshold", 70, "HEALTH_QUEUE_WARNING_THRESHOLD", "--health-queue-warning-threshold"),
-    ("health.queue_critical_threshold", 90, "HEALTH_QUEUE_CRITICAL_THRESHOLD", "--health-queue-critical-threshold"),
-    ("health.worker_stall_threshold", 60, "HEALTH_WORKER_STALL_THRESHOLD", "--health-worker-stall-threshold"),
-    ("health.kafka_slow_threshold", 1.0, "HEALTH_KAFKA_SLOW_THRESHOLD", "--health-kafka-slow-threshold"),
-    ("health.kafka_extremely_slow_threshold", 5.0, "HEALTH_KAFKA_EXTREMELY_SLOW_THRESHOLD", "--health-kafka-extremely-slow-threshold"),
-    ("health.api.enabled", False, "HEALTH_HTTP_SERVER_ENABLED", "--health-api-enabled"),
-    ("health.api.host", "127.0.0.1", "HEALTH_API_HOST", "--health-api-host"),
-    ("health.api.port", 8080, "HEALTH_API_PORT", "--health-api-port"),
-    ("health.api.auth_token", None, "HEALTH_API_AUTH_TOKEN", "--health-api-auth-token"),
-    ("health.api.allowed_ips", ["127.0.0.1", "::1"], "HEALTH_API_ALLOWED_IPS", "--health-api-allowed-ips"),
-    ("health.api.rate_limit", 100, "HEALTH_API_RATE_LIMIT", "--health-api-rate-limit"),
-    ("health.api.rate_limit_window", 60, "HEALTH_API_RATE_LIMIT_WINDOW", "--health-api-rate-limit-window"),
-    ("health.api.https_enabled", False, "HEALTH_API_HTTPS_ENABLED", "--health-api-https-enabled"),
-    ("health.api.cert_file", None, "HEALTH_API_CERT_FILE", "--health-api-cert-file"),
-    ("health.api.key_file", None, "HEALTH_API_KEY_FILE", "--health-api-key-file"),
-    ("misc.num_workers", 10, "MISC_NUM_WORKERS", "--misc-num-workers"),
-    ("misc.own_network", None, "MISC_OWN_NETWORK", "--misc-own-network"),
-]
-"""Key, default, environment variable and flag of version 0.23."""
-
-DEFAULTS = {key: default for key, default, _, _ in OLD}
-SAMPLES = {
-    "dfn.dfn_broker": "[::1]:1",
-    "dfn.dfn_cert": "/c.pem",
-    "dfn.dfn_key": "/k.pem",
-    "dfn.dfn_ca": "/ca.pem",
-    "dfn.dfn_id": "another",
-    "wazuh.json_alert_file": "/a.json",
-    "wazuh.json_alert_file_poll_interval": 0.5,
-    "wazuh.failed_alerts_path": "/failed",
-    "wazuh.max_failed_files": 7,
-    "kafka.timeout": 7,
-    "kafka.retry_interval": 7,
-    "kafka.compression_type": "zstd",
-    "log.console": False,
-    "log.keep_files": 7,
-    "log.level": "debug",
-    "log.file_path": "/l.log",
-    "health.stats_interval": 7,
-    "misc.own_network": "10.0.0.0/8",
-}
-EFFECTIVE = {*SAMPLES, "kafka.producer_config"}
-UNDERSTOOD = {"log.level": "DEBUG", "misc.own_network": ("10.0.0.0/8",)}
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 BASE = {"dfn.dfn_id": "customer-1", "dfn.dfn_broker": "localhost:9092"}
+EACH = [pytest.param(old, id=old.key) for old in OLD_KEYS]
+
+
+def path_of(key):
+    return tuple(key.split("."))
+
+
+def takes_effect(old):
+    return path_of(old.key) in FIELDS
 
 
 def tables(values):
@@ -130,20 +52,20 @@ def write(folder, values, name):
     return path
 
 
-def as_variable(value):
+def as_text(value):
     if isinstance(value, dict):
         return json.dumps(value)
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
+def environment(values):
+    return {variable_name(path_of(key)): as_text(value) for key, value in values.items()}
+
+
 def load_from(source, folder, values, base):
-    """Load `values` from a file, the environment or flags, and `base` from flags."""
-    if source == "variable":
-        return load_settings(
-            None, environ={variable_name(tuple(key.split("."))): as_variable(value) for key, value in values.items()}, overrides=base
-        )
-    if source == "flag":
-        return load_settings(None, environ={}, overrides={**base, **values})
+    """Load `values` from a file or the environment, and `base` from flags."""
+    if source == "environment":
+        return load_settings(None, environ=environment(values), overrides=base)
     return load_settings(write(folder, values, source), environ={}, overrides=base)
 
 
@@ -151,64 +73,128 @@ def load_flags(**flags):
     return load_settings(None, environ={}, overrides={**BASE, **{name.replace("__", "."): value for name, value in flags.items()}})
 
 
-def test_the_table_above_is_all_that_is_known_of_old():
-    assert set(DEFAULTS) - EFFECTIVE == {dotted(key) for key in LEGACY_KEYS}
-    assert {dotted(key) for key in SETTINGS_KEYS} >= EFFECTIVE
+def value_of(settings, key):
+    for name in key.split("."):
+        settings = getattr(settings, name)
+    return plain(settings)
 
 
-@pytest.mark.parametrize(("key", "variable", "flag"), [(key, variable, flag) for key, _, variable, flag in OLD])
-def test_variables_and_flags_have_their_old_names(key, variable, flag):
-    path = tuple(key.split("."))
-    assert path in KNOWN_KEYS
-    assert variable_name(path) == variable
-    assert flag_name(path) == flag
+def is_the_same(found, given):
+    return found == given or as_text(found) == as_text(given)
 
 
-@pytest.mark.parametrize("name", ["old.toml", "old.yaml"])
-def test_an_old_file_with_every_key_at_its_old_default_starts(tmp_path, name):
-    loaded = load_settings(write(tmp_path, {**DEFAULTS, "dfn.dfn_id": "customer-1"}, name), environ={})
-    assert str(loaded.settings.dfn.dfn_cert) == "/opt/wazuh-dfn/certs/dfn-cert.pem"
-    assert loaded.settings.uses_tls
-    assert loaded.settings.wazuh.max_failed_files == 100
-    named = [key for key in DEFAULTS if any(f": {key} " in warning for warning in loaded.warnings)]
-    options = [warning for warning in loaded.warnings if ": kafka.producer_config." in warning]
-    assert set(named) == {key for key, value in DEFAULTS.items() if value is not None} - EFFECTIVE
-    assert len(options) == 2
-    assert len(loaded.warnings) == len(named) + len(options)
+def others(old):
+    """What is given together with a key, as far as it is another one."""
+    return {key: value for key, value in {**BASE, **old.together}.items() if key != old.key}
+
+
+def command(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    return caught.value.code, capsys.readouterr()
+
+
+@pytest.fixture
+def no_variables(monkeypatch):
+    for key in KNOWN_KEYS:
+        monkeypatch.delenv(variable_name(key), raising=False)
+
+
+def test_the_keys_without_use_are_all_of_old():
+    assert {dotted(key) for key in LEGACY_KEYS} <= {old.key for old in OLD_KEYS}
+    assert len({old.key for old in OLD_KEYS}) == 62
+
+
+@pytest.mark.parametrize("old", EACH)
+def test_a_key_is_known_and_its_variable_and_flag_have_their_old_names(old):
+    path = path_of(old.key)
+    assert (path in FIELDS) != (path in LEGACY_KEYS)
+    assert variable_name(path) == old.variable
+    assert flag_name(path) == old.flag
+
+
+@pytest.mark.parametrize("old", EACH)
+@pytest.mark.parametrize("source", ["old.toml", "old.yaml", "environment"])
+def test_a_key_takes_effect_or_gives_exactly_one_warning_that_names_it_and_what_to_use(tmp_path, old, source):
+    loaded = load_from(source, tmp_path, {old.key: old.other}, others(old))
+    about = [warning for warning in loaded.warnings if f": {old.key} " in warning]
+    if takes_effect(old):
+        assert is_the_same(value_of(loaded.settings, old.key), old.other)
+        assert not is_the_same(old.other, old.default)
+        assert about == []
+    else:
+        (warning,) = about
+        assert "; " in warning
+        assert "hunter2" not in warning
+
+
+@pytest.mark.parametrize("old", EACH)
+def test_a_flag_without_a_subcommand_takes_effect_or_gives_one_warning(capsys, no_variables, old):
+    given = [f"{flag_name(path_of(key))}={as_text(value)}" for key, value in others(old).items()]
+    code, printed = command(capsys, old.flag, as_text(old.other), *given, "--print-config-only")
+    assert code == 0, printed.err
+    if takes_effect(old):
+        assert old.key == "health.api.auth_token" or is_the_same(at(tomlkit.parse(printed.out), old.key), old.other)
+        assert f"# flag {old.flag}\n" in printed.out
+        assert f": {old.key} " not in printed.err
+    else:
+        assert printed.err.count(f"warning: flag {old.flag}: {old.key} ") == 1
+
+
+def at(document, key):
+    document = document.unwrap()
+    for name in key.split("."):
+        document = document[name]
+    return document
+
+
+@pytest.mark.parametrize("old", [pytest.param(old, id=old.key) for old in OLD_KEYS if is_switch(path_of(old.key))])
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [("{}", "True"), ("{} true", "True"), ("{}=true", "True"), ("{} false", "False"), ("{}=no", "False"), ("--no-{}", "False")],
+)
+def test_a_switch_is_understood_in_every_form(capsys, no_variables, old, form, expected):
+    flag = form.format(old.flag) if form.startswith("{}") else form.format(old.flag.removeprefix("--"))
+    given = [f"{flag_name(path_of(key))}={as_text(value)}" for key, value in others(old).items()]
+    code, printed = command(capsys, "run", *flag.split(), *given, "--print-config-only")
+    assert code == 0, printed.err
+    assert not takes_effect(old) or as_text(at(tomlkit.parse(printed.out), old.key)) == expected
+
+
+@pytest.mark.parametrize("name", ["wazuh-dfn-0.23.toml", "wazuh-dfn-0.23.yaml"])
+@pytest.mark.parametrize("old", EACH)
+def test_a_full_file_of_old_needs_no_change(old_file, name, old):
+    loaded, in_file = old_file(name)
+    about = [warning for warning in loaded.warnings if f": {old.key} " in warning]
+    if takes_effect(old):
+        assert about == []
+        assert old.key == "kafka.producer_config" or is_the_same(value_of(loaded.settings, old.key), at(in_file, old.key))
+    else:
+        assert len(about) == 1
+        assert f"{name}:" in about[0]
+
+
+@pytest.fixture(scope="module")
+def old_file(tmp_path_factory):
+    @functools.cache
+    def load(name):
+        path = tmp_path_factory.mktemp("old") / name
+        path.write_text((FIXTURES / name).read_text().replace("@FOLDER@", "/srv").replace("@BROKER@", "kafka.example.org:443"))
+        return load_settings(path, environ={}), tomlkit.item(read_document(path).values)
+
+    return load
 
 
 def test_an_old_environment_with_every_variable_at_its_old_default_starts():
-    environ = {variable: as_variable(default) for _, default, variable, _ in OLD if default is not None}
+    environ = {old.variable: as_text(old.default) for old in OLD_KEYS if old.default is not None}
     loaded = load_settings(None, environ={**environ, "DFN_CUSTOMER_ID": "customer-1"})
     assert loaded.settings.kafka.producer_config.given() == {}
     assert loaded.settings.log.console is True
 
 
-@pytest.mark.parametrize("key", sorted(set(DEFAULTS) - EFFECTIVE))
-@pytest.mark.parametrize("source", ["old.toml", "old.yaml", "variable", "flag"])
-def test_a_key_without_use_gives_exactly_one_warning_that_names_it_and_what_to_use(tmp_path, key, source):
-    value = DEFAULTS[key] if DEFAULTS[key] is not None else "hunter2"
-    (warning,) = load_from(source, tmp_path, {key: value}, BASE).warnings
-    assert f": {key} " in warning
-    assert "; " in warning
-    assert "hunter2" not in warning
-
-
 def test_a_key_without_use_in_file_and_variable_gives_one_warning_still(tmp_path):
     path = write(tmp_path, {"misc.num_workers": 1}, "c.toml")
     assert len(load_settings(path, environ={"MISC_NUM_WORKERS": "2"}, overrides=BASE).warnings) == 1
-
-
-@pytest.mark.parametrize("key", sorted(SAMPLES))
-@pytest.mark.parametrize("source", ["old.toml", "old.yaml", "variable", "flag"])
-def test_every_other_key_takes_effect_from_every_source(tmp_path, key, source):
-    pair = {"dfn.dfn_cert": "/c.pem", "dfn.dfn_key": "/k.pem"} if key in {"dfn.dfn_cert", "dfn.dfn_key"} else {}
-    base = {name: value for name, value in {**BASE, **pair}.items() if name != key}
-    loaded = load_from(source, tmp_path, {key: SAMPLES[key]}, base)
-    section, name = key.split(".")
-    found = getattr(getattr(loaded.settings, section), name)
-    assert UNDERSTOOD.get(key, SAMPLES[key]) in {found, str(found)}
-    assert not [warning for warning in loaded.warnings if "dfn.dfn_cert: without" not in warning]
 
 
 def test_the_old_statistics_interval_takes_effect_where_the_new_one_is_not_set():

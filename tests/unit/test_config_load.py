@@ -2,28 +2,17 @@
 
 import re
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from wazuh_dfn.config.keys import FIELDS
 from wazuh_dfn.config.load import check_paths, load_settings
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS
 
-CONF = Path(__file__).parents[2] / "conf"
 LOCAL = {"dfn.dfn_id": "customer-1", "dfn.dfn_broker": "127.0.0.1:9092"}
-EXAMPLES = {
-    ("dfn", "dfn_id"),
-    ("dfn", "dfn_cert"),
-    ("dfn", "dfn_key"),
-    ("dfn", "dfn_ca"),
-    ("wazuh", "windows_event_ids"),
-    ("kafka", "security_protocol"),
-    ("log", "file_path"),
-    ("misc", "own_network"),
-}
 
 
 def write(folder, text, name="wazuh-dfn.toml"):
@@ -248,33 +237,42 @@ def test_check_paths_is_content_with_folders_that_can_be_made_and_makes_none(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["c.pem"]
 
 
-@pytest.mark.parametrize("name", ["wazuh-dfn.sample.toml", "wazuh-dfn.sample.yaml"])
-class TestSample:
-    def uncommented(self, name, folder):
-        text = re.sub(r"(?m)^( *)#(?=[a-z_]+(:| =))", r"\1", (CONF / name).read_text(encoding="utf-8"))
-        return write(folder, text, name)
+@pytest.mark.parametrize("given", [["127.0.0.1", 1514], ("127.0.0.1", 1514), '["127.0.0.1", 1514]'])
+def test_the_queue_socket_can_be_a_host_and_a_port(given):
+    assert load(wazuh__unix_socket_path=given).settings.wazuh.unix_socket_path == ("127.0.0.1", 1514)
 
-    def test_loads_as_it_is_and_changes_nothing(self, name, tmp_path):
-        loaded = load_settings(CONF / name, environ={}, to_run=False)
-        assert loaded.settings == Settings()
-        assert loaded.warnings == ()
 
-    def test_shows_the_defaults(self, name, tmp_path):
-        loaded = load_settings(self.uncommented(name, tmp_path), environ={})
-        assert loaded.warnings == ()
-        shown, default = loaded.settings.model_dump(), Settings().model_dump()
-        different = {(section, key) for section, keys in default.items() for key in keys if shown[section][key] != default[section][key]}
-        assert different == EXAMPLES
+def test_a_host_and_a_port_for_the_queue_socket_from_a_file(tmp_path):
+    path = write(tmp_path, '[wazuh]\nunix_socket_path = ["::1", 1514]\n')
+    assert load(path).settings.wazuh.unix_socket_path == ("::1", 1514)
 
-    def test_has_every_key(self, name, tmp_path):
-        given = load_settings(self.uncommented(name, tmp_path), environ={}).settings
-        for section in type(given).model_fields:
-            assert getattr(given, section).model_fields_set == set(type(getattr(given, section)).model_fields)
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["127.0.0.1"], "this is no host with a port"),
+        ([1514, "127.0.0.1"], "this is no host with a port"),
+        (["127.0.0.1", "1514"], "the second entry is no port"),
+        (["127.0.0.1", 65_536], "the second entry is no port"),
+        (["127.0.0.1", True], "the second entry is no port"),
+        ('["127.0.0.1",', "this looks like a list, and is no JSON"),
+        ("", "the path is empty; feedback is turned off with wazuh.feedback = false"),
+        ("a\nb", "this is no path"),
+        (17, "this is no path; write it in quotes"),
+    ],
+)
+def test_what_is_no_address_of_the_queue_socket_is_refused_in_one_line(given, reason):
+    (line,) = wrong(wazuh__unix_socket_path=given).splitlines()
+    assert f": {reason}; allowed: path of a socket, or a host and a port for TCP" in line
+
+
+@pytest.mark.parametrize("name", ["", " ", "a:b", "a\nb"])
+def test_a_name_that_would_break_the_feedback_is_refused(name):
+    assert "allowed: a text without colons and line breaks" in wrong(wazuh__integration_name=name)
 
 
 def test_every_key_is_described_and_says_what_is_allowed():
-    for section in Settings.model_fields.values():
-        for key, field in section.annotation.model_fields.items():
-            what, _, allowed = field.description.partition("; ")
-            assert what, key
-            assert allowed, key
+    for key, field in FIELDS.items():
+        what, _, allowed = field.description.partition("; ")
+        assert what, key
+        assert allowed, key

@@ -2,8 +2,9 @@
 
 import pytest
 
+from wazuh_dfn.config.document import read_document
 from wazuh_dfn.config.keys import KNOWN_KEYS, flag_name, variable_name
-from wazuh_dfn.config.sources import read_document
+from wazuh_dfn.config.load import load_settings
 from wazuh_dfn.errors import ConfigurationError
 
 
@@ -107,3 +108,10 @@ def test_every_key_has_its_own_variable_and_flag():
     assert len({variable_name(key) for key in KNOWN_KEYS}) == len(KNOWN_KEYS)
     assert len({flag_name(key) for key in KNOWN_KEYS}) == len(KNOWN_KEYS)
     assert variable_name(("supervisor", "shutdown_timeout")) == "SUPERVISOR_SHUTDOWN_TIMEOUT"
+
+
+@pytest.mark.parametrize("text", ['["10.0.0.0/8", "2001:db8::/32"]', "10.0.0.0/8,2001:db8::/32", " 10.0.0.0/8 , 2001:db8::/32 "])
+def test_a_list_in_a_variable_is_json_or_has_commas(text):
+    loaded = load_settings(None, environ={"MISC_OWN_NETWORK": text}, to_run=False)
+    assert loaded.settings.misc.own_network == ("10.0.0.0/8", "2001:db8::/32")
+    assert loaded.places == {("misc", "own_network"): "environment variable MISC_OWN_NETWORK"}

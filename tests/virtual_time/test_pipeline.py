@@ -1,6 +1,6 @@
 """The whole pipeline on the virtual clock, against a world in memory: crashes, hangs and outages lose nothing."""
 
-from hashlib import sha256
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -8,10 +8,11 @@ import trio
 
 from support.corpus import Corpus, arrived, numbered_lines
 from support.faults import crash_some_lives
+from support.scripted_wazuh import ABSENT, ScriptedWazuh
 from support.virtual_clock import run_on_virtual_clock
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import BrokerUnavailableError
-from wazuh_dfn.messages import FileIdentity
+from wazuh_dfn.messages import FileIdentity, Fingerprint
 from wazuh_dfn.pipeline import Pipeline, World
 from wazuh_dfn.supervision.events import ChildFailed, MessageRedelivered
 
@@ -34,17 +35,20 @@ class MemoryFile:
         return True
 
     async def identity(self):
-        return self._identity(1024)
+        return FileIdentity(1, 1, Fingerprint.of(self.data[:1024]))
 
-    async def matches(self, identity):
-        return self._identity(identity.fingerprint_length) == identity
+    async def holds(self, position):
+        return True
 
     async def size(self):
         return len(self.data)
 
-    async def read(self, offset, limit):
+    async def read(self, position, limit, *, skip=0):
         await trio.sleep(0.001)
-        return self.data[offset : offset + limit]
+        return self.data[position.offset + skip :][:limit]
+
+    async def unnamed_bytes(self):
+        return 0
 
     async def modified(self):
         return 0.0
@@ -52,17 +56,15 @@ class MemoryFile:
     async def aclose(self):
         pass
 
-    def _identity(self, length):
-        head = self.data[:length]
-        return FileIdentity(1, 1, sha256(head).hexdigest(), len(head))
-
 
 class MemoryBroker:
     """Factory, producer and broker in one. `outage`: from and to which virtual second nothing is acknowledged; `hangs`: calls that never
-    return."""
+    return; `error`: what is raised in an outage."""
 
-    def __init__(self, *, outage=(0, 0), hangs=0):
+    def __init__(self, *, outage=(0, 0), hangs=0, error=BrokerUnavailableError):
+        self.error = error
         self.values = []
+        self.times = []
         self.began = trio.current_time()
         self.outage = outage
         self.hangs = hangs
@@ -79,8 +81,9 @@ class MemoryBroker:
             self.hangs -= 1
             await trio.sleep_forever()
         if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
-            raise BrokerUnavailableError("no acknowledgement")
+            raise self.error("no acknowledgement")
         self.values.extend(values)
+        self.times.extend([round(trio.current_time() - self.began, 6)] * len(values))
         await trio.sleep(0.005)
 
     async def close(self, producer):
@@ -105,7 +108,7 @@ class Notes:
         self.letters.append(letter)
 
 
-async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60, **supervisor):
+async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60, wazuh=None, **supervisor):
     """Run until `seconds` of virtual time are over, then drain; returns the corpus, the pipeline, its events and notes."""
     corpus = Corpus()
     file = MemoryFile(b"".join(numbered_lines(lines, corpus)))
@@ -118,7 +121,7 @@ async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60,
             "supervisor": {"mailbox_capacity": 1, "poison_limit": 100, "max_restarts": 20, **supervisor},
         }
     )
-    pipeline = Pipeline(settings, World(file, notes, notes, broker, random=Random(0)))
+    pipeline = Pipeline(settings, World(file, notes, notes, broker, wazuh, random=Random(0)))
     events = []
     supervisor = pipeline.supervisor(faults(pipeline.specs()), [events.append])
     async with trio.open_nursery() as nursery:
@@ -184,6 +187,13 @@ async def test_an_outage_of_days_is_waited_out_with_a_bounded_number_of_messages
     assert not [event for event in events if isinstance(event, ChildFailed)], "waiting is not failing"
 
 
+async def test_a_defect_of_the_client_sends_no_good_record_to_the_dead_letters():
+    broker = MemoryBroker(outage=(0.05, 3_600), error=TypeError)
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=4_000, poison_limit=3)
+    assert_all_settled(corpus, pipeline, broker, notes)
+    assert (notes.letters, pipeline.restarts.failures) == ([], {})
+
+
 async def test_a_stop_during_an_outage_ends_in_time_and_checkpoints_only_what_is_settled():
     broker = MemoryBroker(outage=(0.05, 10**9))
     corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=10, shutdown_timeout=30)
@@ -200,3 +210,67 @@ async def test_a_producer_that_hangs_is_given_up_at_the_progress_deadline_and_it
     corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=600, progress_deadline=100)
     assert_all_settled(corpus, pipeline, broker, notes)
     assert pipeline.restarts.failures == {"kafka": 2}
+
+
+async def test_no_message_is_poison_because_the_producer_hangs():
+    broker = MemoryBroker(hangs=20)
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=6_000, progress_deadline=100, poison_limit=2)
+    assert_all_settled(corpus, pipeline, broker, notes)
+    assert notes.letters == []
+
+
+# --- feedback to Wazuh ---
+
+
+async def crash_on_every_breath(lifeline):
+    lifeline.started()
+    raise ZeroDivisionError
+
+
+async def block_before_the_start(lifeline):
+    await trio.sleep_forever()
+
+
+def feedback_body(body):
+    return lambda specs: [replace(spec, body=body) if spec.name == "feedback" else spec for spec in specs]
+
+
+TROUBLES = {
+    "works": ({}, None),
+    "absent": ({"connects": [ABSENT] * 10_000}, None),
+    "hangs when connecting": ({"connects": [10**9] * 1_000}, None),
+    "hangs when sending": ({"sends": [0] + [10**9] * 1_000}, None),
+    "crashes for ever": ({}, crash_on_every_breath),
+    "never starts": ({}, block_before_the_start),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_whatever_happens_to_the_feedback_batches_arrive_at_the_very_moments_at_which_they_do_without_it(trouble):
+    plain = MemoryBroker()
+    await run_pipeline(4_000, plain)
+    script, body = TROUBLES[trouble]
+    broker, wazuh = MemoryBroker(), ScriptedWazuh(**script)
+    faults = feedback_body(body) if body else lambda specs: specs
+    began = trio.current_time()
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, wazuh=wazuh, faults=faults, max_restarts=1)
+    assert trio.current_time() - began < 60 + 2.1, "a stop waits two seconds for it at most"
+    assert_all_settled(corpus, pipeline, broker, notes)
+    assert set(broker.times) == set(plain.times)
+    for kind in ("windows", "fail2ban"):
+        assert arrived([(0, 0, value) for value in broker.values], kind) == getattr(corpus, kind)
+    told = [message for message in wazuh.messages() if b'"dfn":{' in message]
+    if trouble == "works":
+        assert len(told) == corpus.relevant
+    assert len(told) + pipeline.feedback_status.dropped + pipeline.feedback.depth == corpus.relevant
+    assert set(pipeline.restarts.failures) <= {"feedback"}
+
+
+async def test_a_broker_outage_is_told_to_wazuh():
+    broker, wazuh = MemoryBroker(outage=(0.05, 100)), ScriptedWazuh()
+    await run_pipeline(4_000, broker, wazuh=wazuh, seconds=200)
+    errors = [message for message in wazuh.messages() if b'"error":503' in message]
+    assert errors == [
+        b'1:dfn:{"error":503,"description":"broker unavailable, alerts wait in the file: no acknowledgement","integration":"dfn"}',
+        b'1:dfn:{"error":503,"description":"broker unavailable, alerts wait in the file: connection refused","integration":"dfn"}',
+    ]

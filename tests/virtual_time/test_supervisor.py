@@ -294,6 +294,100 @@ async def test_the_default_backoff_is_quick_enough_to_reach_the_default_intensit
         await Supervisor([ChildSpec("child", failing(99))]).run()
 
 
+# --- what the others can do without ---
+
+
+def insignificant(name, body, **options):
+    return ChildSpec(name, body, significant=False, backoff=STEADY, **options)
+
+
+async def test_an_insignificant_child_is_restarted_for_ever_and_never_counts(journal):
+    specs = [insignificant("extra", failing(10**6)), ChildSpec("other", failing(1, after=50), backoff=STEADY)]
+    async with running(journal, *specs, intensity=Intensity(1, 1000)):
+        await trio.sleep(500)
+        assert len([event for event in journal.of(ChildFailed) if event.child == "extra"]) > 400
+        assert len([event for event in journal.of(ChildStarted) if event.child == "other"]) == 2
+        assert not journal.of(Escalated)
+
+
+@pytest.mark.parametrize("first_start", ["fails", "hangs"])
+async def test_nobody_waits_for_the_first_start_of_an_insignificant_child(journal, first_start):
+    lives = []
+
+    async def body(lifeline):
+        lives.append(trio.current_time())
+        if len(lives) < 4:
+            if first_start == "hangs":
+                await trio.sleep_forever()
+            raise OSError
+        await forever(lifeline)
+
+    async with running(journal, insignificant("extra", body, progress_deadline_seconds=5), ChildSpec("other", forever)):
+        assert ChildStarted("other", 0) in journal.of(ChildStarted)
+        assert ChildStarted("extra", 0) not in journal.of(ChildStarted)
+        await trio.sleep(100)
+        assert ChildStarted("extra", 3) in journal.of(ChildStarted)
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient"])
+async def test_an_insignificant_child_that_fails_is_not_started_again_once_it_was_asked_to_stop(journal, restart):
+    async def fails_in_the_end(lifeline):
+        lifeline.started()
+        await lifeline.stopping.wait()
+        raise RuntimeError
+
+    began = trio.current_time()
+    async with running(journal, insignificant("extra", fails_in_the_end, restart=restart), ChildSpec("other", forever)):
+        await trio.sleep(10)
+    assert trio.current_time() - began == 10
+    assert [event.delay_seconds for event in journal.of(ChildFailed)] == [None]
+
+
+async def test_a_stop_does_not_wait_for_the_restart_of_an_insignificant_child(journal):
+    patient = Backoff(initial_seconds=1000, max_seconds=1000, jitter=0)
+    spec = ChildSpec("extra", failing(9), significant=False, backoff=patient)
+    began = trio.current_time()
+    async with running(journal, spec, ChildSpec("other", forever)):
+        await trio.sleep(10)
+    assert trio.current_time() - began == 10
+    assert len(journal.of(ChildStarted)) == 2
+
+
+async def test_a_stop_waits_for_an_insignificant_child_as_long_as_its_shutdown_may_take_and_no_longer(journal):
+    async def deaf(lifeline):
+        lifeline.started()
+        await trio.sleep_forever()
+
+    began = trio.current_time()
+    spec = insignificant("extra", deaf, shutdown_timeout_seconds=3)
+    async with running(journal, spec, ChildSpec("other", forever), drain_timeout_seconds=100):
+        await trio.sleep(10)
+    assert trio.current_time() - began == 13
+
+
+async def test_an_insignificant_child_that_is_temporary_stays_down(journal):
+    async with running(journal, insignificant("extra", failing(9), restart="temporary"), ChildSpec("other", forever)):
+        await trio.sleep(100)
+        assert len(journal.of(ChildFailed)) == 1
+
+
+async def test_poison_of_an_insignificant_child_forgives_nobody_else(journal):
+    async def bury(item, error):
+        pass
+
+    inbox = Mailbox("inbox", 1, poison_limit=2, on_poison=bury)
+    specs = [
+        insignificant("extra", consumer(journal, poison=["bad"]), inbox=inbox),
+        ChildSpec("bad", failing(99, after=30), backoff=STEADY),
+    ]
+    with pytest.RaisesGroup(RestartIntensityExceededError):
+        async with running(journal, *specs, intensity=Intensity(1, 100)):
+            await trio.sleep(35)
+            await put(inbox, "bad")
+            await trio.sleep(30)
+    assert len(journal.of(MessagePoisoned)) == 1
+
+
 # --- hanging ---
 
 
@@ -397,6 +491,26 @@ async def test_a_poison_message_is_handed_over_with_its_error_and_the_others_go_
         assert journal.notes == [("consumer", "a"), ("consumer", "b")]
         assert [event.failures for event in journal.of(MessagePoisoned)] == [3]
         assert len(journal.of(ChildFailed)) == 3
+
+
+async def test_one_poison_message_after_the_other_is_a_broken_child_and_ends_the_supervisor(journal):
+    buried = []
+
+    async def bury(item, error):
+        buried.append(item)
+
+    inbox = Mailbox("inbox", 100, poison_limit=3, on_poison=bury)
+    numbers = list(range(100))
+
+    async def live():
+        async with running(journal, ChildSpec("child", consumer(journal, poison=numbers), inbox=inbox, backoff=STEADY)):
+            await put(inbox, *numbers)
+            await trio.sleep(1_000)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await live()
+    assert caught.group_contains(RestartIntensityExceededError)
+    assert buried == [0, 1, 2, 3], "the failures of the first are forgiven, the others count"
 
 
 async def test_a_poison_handler_that_fails_counts_as_a_failure_and_is_tried_again(journal):

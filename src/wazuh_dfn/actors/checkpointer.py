@@ -26,9 +26,11 @@ class Checkpointer:
     async def run(self, lifeline: Lifeline[None]) -> None:
         """Save until asked to stop, and once more then."""
         lifeline.started()
-        while not lifeline.stopping.is_set():
+        is_last = False
+        while not is_last:
             with anyio.move_on_after(self._interval_seconds):
                 await lifeline.stopping.wait()
+            is_last = lifeline.stopping.is_set()
             await self._save()
             lifeline.progress()
 

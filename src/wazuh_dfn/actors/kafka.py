@@ -9,9 +9,10 @@ from random import Random
 import anyio
 
 from wazuh_dfn.actors.kafka_status import KafkaStatus
+from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, ProducerFactory, RecordProducer
-from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError, in_brief
 from wazuh_dfn.messages import Record, RecordBatch
 from wazuh_dfn.supervision.errors import EndOfMailboxError
 from wazuh_dfn.supervision.lifeline import Lifeline
@@ -42,6 +43,7 @@ class KafkaActor:
         dead_letters: DeadLetterStore,
         *,
         status: KafkaStatus,
+        feedback: FeedbackQueue,
         options: KafkaActorOptions,
         random: Random,
     ) -> None:
@@ -49,14 +51,16 @@ class KafkaActor:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._status = status
+        self._feedback = feedback
         self._options = options
         self._random = random
         self._producer: RecordProducer | None = None
 
     async def run(self, lifeline: Lifeline[RecordBatch]) -> None:
-        """Deliver until the mailbox ends."""
+        """Connect, so that what is wrong shows before there is anything to send; then deliver until the mailbox ends."""
         lifeline.started()
         try:
+            await self._make_contact(lifeline)
             async for first in lifeline.messages():
                 leases = self._gather(lifeline, first)
                 for batch in self._batches(leases):
@@ -65,6 +69,23 @@ class KafkaActor:
                     lease.done()
         finally:
             await self._drop_producer()
+
+    async def _make_contact(self, lifeline: Lifeline[RecordBatch]) -> None:
+        """Try until connected, or asked to stop: what waits in the mailbox then still gets its turn."""
+        async with anyio.create_task_group() as tasks:
+
+            async def end_with_stop() -> None:
+                await lifeline.stopping.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(end_with_stop)
+            while self._producer is None:
+                try:
+                    await self._connect()
+                except BrokerUnavailableError as error:
+                    await self._wait_for_broker(lifeline, error)
+            self._status.reached()
+            tasks.cancel_scope.cancel()
 
     def _gather(self, lifeline: Lifeline[RecordBatch], first: Lease[RecordBatch]) -> list[Lease[RecordBatch]]:
         leases = [first]
@@ -100,16 +121,21 @@ class KafkaActor:
         while True:
             try:
                 producer = await self._connect()
+                lifeline.progress()
                 await producer.deliver([record.value for _, record in entries])
             except RecordsRejectedError as error:
                 await self._isolate(lifeline, entries, error)
                 return
             except BrokerUnavailableError as error:
                 await self._wait_for_broker(lifeline, error)
+            except Exception as error:  # noqa: BLE001 - a defect of the client must not send good records to the dead letters
+                defect = BrokerUnavailableError(f"unexpected error while delivering: {in_brief(error)}", needs_operator=True)
+                await self._wait_for_broker(lifeline, defect)
             else:
                 self._status.acknowledged()
                 for batch, record in entries:
                     self._ledger.settle(batch.ticket, batch.kind, record.offset)
+                    self._feedback.delivered(batch.kind, record.raw)
                 lifeline.progress()
                 return
 
@@ -122,18 +148,26 @@ class KafkaActor:
             return
         [(batch, record)] = entries
         position = replace(batch.start, offset=record.offset)
-        await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
+        with lifeline.waiting("the dead-letter store"):
+            await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
         self._ledger.settle(batch.ticket, batch.kind, record.offset, dead=True)
-        lifeline.progress()
+        self._feedback.error("rejected", f"the broker refuses a record, its line is in the dead letters: {error.reason}")
 
     async def _connect(self) -> RecordProducer:
         if self._producer is None:
-            self._producer = await self._producers.connect()
+            try:
+                self._producer = await self._producers.connect()
+            except BrokerUnavailableError:
+                raise
+            except Exception as error:  # whatever went wrong before anything was sent, the records are not to blame
+                raise BrokerUnavailableError(f"unexpected error while connecting: {in_brief(error)}", needs_operator=True) from error
             self._status.connected()
         return self._producer
 
     async def _wait_for_broker(self, lifeline: Lifeline[RecordBatch], error: BrokerUnavailableError) -> None:
-        self._status.failed(error)
+        if self._status.failed(error):
+            self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {error.reason}")
+        lifeline.progress()
         await self._drop_producer()
         longest = self._options.slow_retry_interval_seconds if error.needs_operator else self._options.retry_interval_seconds
         exponent = min(self._status.failures_in_a_row - 1, 32)

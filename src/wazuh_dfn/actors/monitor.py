@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,9 @@ import structlog
 
 from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Accounting, Ledger
+from wazuh_dfn.errors import in_brief
 from wazuh_dfn.supervision.events import ChildFailed, LifecycleEvent
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
@@ -29,9 +32,8 @@ class RestartLog:
         """Take note of a lifecycle event."""
         if isinstance(event, ChildFailed):
             self.failures[event.child] = self.failures.get(event.child, 0) + 1
-            log.error(
-                "actor failed", actor=event.child, cause=repr(event.error), restart_in_seconds=event.delay_seconds, exc_info=event.error
-            )
+            log.error("actor failed", actor=event.child, cause=in_brief(event.error), restart_in_seconds=event.delay_seconds)
+            log.debug("traceback of the failure", actor=event.child, exc_info=event.error)
         else:
             log.debug("lifecycle", event_type=type(event).__name__, details=str(event))
 
@@ -43,6 +45,7 @@ class Watched:
     ledger: Ledger
     place: ReadingPlace
     kafka: KafkaStatus
+    feedback: FeedbackStatus
     mailboxes: Sequence[Mailbox[Any]]
     restarts: Mapping[str, int]
     resident_bytes: Callable[[], int]
@@ -59,9 +62,11 @@ class Monitor:
     async def run(self, lifeline: Lifeline[None]) -> None:
         """Report until asked to stop."""
         lifeline.started()
-        while not lifeline.stopping.is_set():
+        is_last = False
+        while not is_last:
             with anyio.move_on_after(self._interval_seconds):
                 await lifeline.stopping.wait()
+            is_last = lifeline.stopping.is_set()
             log.info("statistics", **await self.report())
             lifeline.progress()
 
@@ -86,23 +91,43 @@ class Monitor:
             "mailboxes": {mailbox.name: f"{mailbox.depth}/{mailbox.capacity}" for mailbox in watched.mailboxes},
             **await self._reading(),
             **self._producer(now),
+            **self._feedback(),
             "restarts": dict(watched.restarts),
-            "resident_mib": round(watched.resident_bytes() / 2**20, 1),
+            "resident_mib": self._resident_mib(),
         }
+
+    def _resident_mib(self) -> float | None:
+        try:
+            return round(self._watched.resident_bytes() / 2**20, 1)
+        except OSError:  # to look, it needs a file descriptor
+            return None
 
     async def _reading(self) -> dict[str, Any]:
         place, acked = self._watched.place, self._watched.ledger.acked_through
-        if place.file is None:
+        if place.file is None or place.at is None:
             return {"file": None, "problems": list(place.problems)}
-        lag_bytes = max(0, await place.file.size() - place.offset)
-        return {
+        report: dict[str, Any] = {
             "file": place.file.path,
-            "read_to": place.offset,
+            "read_to": place.at.offset,
             "acked_through": acked.offset if acked is not None else None,
-            "lag_bytes": lag_bytes,
+            "lag_bytes": None,
+            "unnamed_bytes": None,
         }
+        with suppress(OSError, ValueError):  # the tailer may just be closing it
+            report["lag_bytes"] = max(0, await place.file.size() - place.at.offset)
+            report["unnamed_bytes"] = await place.file.unnamed_bytes()
+        return report
 
     def _producer(self, now: float) -> dict[str, Any]:
         kafka = self._watched.kafka
         since_ack = None if kafka.last_acknowledgement is None else round(now - kafka.last_acknowledgement, 1)
         return {"producer": kafka.state, "producer_problem": kafka.reason or None, "seconds_since_acknowledgement": since_ack}
+
+    def _feedback(self) -> dict[str, Any]:
+        status = self._watched.feedback
+        return {
+            "feedback": status.state,
+            "feedback_problem": status.reason or None,
+            "feedback_sent": status.sent,
+            "feedback_dropped": status.dropped,
+        }

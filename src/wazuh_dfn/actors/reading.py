@@ -13,25 +13,27 @@ class ReadingPlace:
     """The open file and the byte up to which its lines have been handed on."""
 
     file: OpenAlertFile | None = None
-    identity: FileIdentity | None = None
-    offset: int = 0
+    at: Position | None = None
+    """Where in that file; None as long as no file was found."""
+    former: FileIdentity | None = None
+    """The last file with something in it that was read to its end; an empty one after it may be deleted without a trace."""
     successor: OpenAlertFile | None = None
-    """What `alerts.json` names by now; the file itself is complete then, and is read to its end first."""
-    scanned_to: int = 0
-    """While a line over the limit is being skipped: up to here it was seen to go on."""
+    """What is to be read next; the file itself is complete then, and is read to its end first."""
+    copies_since: float = 0.0
+    """Copies made by logrotate before this time (seconds since the epoch) have been read, or are parts of what was."""
+    skipped: int = 0
+    """While a line over the limit is being skipped: for so many bytes it was seen to go on."""
     has_waited: bool = False
     """Whether there was no file at first: whatever appears then is new, and is read from its beginning."""
     problems: list[str] = field(default_factory=list)
     """Why there is nothing to read, or not from where it should be; emptied when reading goes on."""
 
-    @property
-    def position(self) -> Position:
-        """The place as a position; only while a file is open."""
-        if self.file is None or self.identity is None:
-            raise ValueError("no file is open")
-        return Position(self.file.path, self.identity, self.offset)
+    def move_to(self, file: OpenAlertFile, position: Position) -> None:
+        """Read on in `file` at `position`."""
+        self.file = file
+        self.go_on(position)
 
-    def move_to(self, file: OpenAlertFile, identity: FileIdentity, offset: int) -> None:
-        """Read on in `file` at `offset`."""
-        self.file, self.identity, self.offset, self.scanned_to = file, identity, offset, 0
+    def go_on(self, position: Position) -> None:
+        """All before `position` in the same file has been handed on."""
+        self.at, self.skipped = position, 0
         self.problems.clear()

@@ -11,6 +11,7 @@ from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.formats.torn import take_apart
 from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox, Permit
@@ -25,6 +26,8 @@ class _Sorted:
     alerts: dict[RecordKind, list[Alert]] = field(default_factory=dict)
     pending: dict[int, set[RecordKind]] = field(default_factory=dict)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    lines_more: int = 0
+    """Torn lines count as what they should have been: so many lines more."""
 
     def add(self, kind: RecordKind, alert: Alert) -> None:
         self.alerts.setdefault(kind, []).append(alert)
@@ -43,6 +46,11 @@ class Router:
         self._dead_letters = dead_letters
         self._outboxes = outboxes
 
+    def use(self, scan: CandidateScan, selection: Selection) -> None:
+        """Go by other rules from the next chunk on."""
+        self._scan = scan
+        self._selection = selection
+
     async def run(self, lifeline: Lifeline[Chunk]) -> None:
         """Route until the mailbox ends."""
         lifeline.started()
@@ -50,8 +58,8 @@ class Router:
             chunk = lease.item
             found = self._sort(chunk)
             for letter in found.dead_letters:
-                await self._dead_letters.store(letter)
-                lifeline.progress()
+                with lifeline.waiting("the dead-letter store"):
+                    await self._dead_letters.store(letter)
             async with AsyncExitStack() as stack:
                 permits: dict[RecordKind, Permit[AlertBatch]] = {}
                 for kind in found.alerts:
@@ -64,23 +72,35 @@ class Router:
     def _sort(self, chunk: Chunk) -> _Sorted:
         found = _Sorted()
         if chunk.oversize:
-            found.dead_letters.append(DeadLetter(chunk.start, "oversize", "longer than 256 KiB; only its beginning is kept", chunk.data))
+            found.dead_letters.append(
+                DeadLetter(chunk.start, "oversize", "longer than 256 KiB; its first and last 128 KiB are kept", chunk.data)
+            )
             return found
         for start, end in self._scan.candidates(chunk.data):
-            raw = chunk.data[start:end]
-            offset = chunk.start.offset + start
-            try:
-                alert = Alert(offset, raw, parse_alert(raw))
-            except MalformedLineError as error:
-                found.dead_letters.append(DeadLetter(replace(chunk.start, offset=offset), "malformed", str(error), raw))
-                continue
-            if self._selection.windows(alert.content):
-                found.add("windows", alert)
-            if self._selection.fail2ban(alert.content):
-                found.add("fail2ban", alert)
+            self._sort_line(chunk, start, chunk.data[start:end], found)
         return found
 
+    def _sort_line(self, chunk: Chunk, start: int, raw: bytes, found: _Sorted) -> None:
+        offset = chunk.start.offset + start
+        try:
+            self._select(Alert(offset, raw, parse_alert(raw)), found)
+        except MalformedLineError as error:
+            torn = take_apart(raw)
+            found.lines_more += len(torn.alerts) + torn.has_rest - 1
+            if torn.has_rest:
+                saved = f"; alerts that stand whole on it were forwarded: {len(torn.alerts)}" if torn.alerts else ""
+                found.dead_letters.append(DeadLetter(replace(chunk.start, offset=offset), "malformed", f"{error}{saved}", raw))
+            for span, content in torn.alerts:
+                self._select(Alert(offset + span.start, raw[span], content), found)
+
+    def _select(self, alert: Alert, found: _Sorted) -> None:
+        if self._selection.windows(alert.content):
+            found.add("windows", alert)
+        if self._selection.fail2ban(alert.content):
+            found.add("fail2ban", alert)
+
     def _book(self, chunk: Chunk, found: _Sorted) -> None:
-        lines = 1 if chunk.oversize else count_lines(chunk.data)
+        lines = 1 if chunk.oversize else count_lines(chunk.data) + found.lines_more
         dead = len(found.dead_letters)
+        self._ledger.add_lines(chunk.ticket, found.lines_more)
         self._ledger.route(chunk.ticket, not_relevant=lines - dead - len(found.pending), dead=dead, pending=found.pending)

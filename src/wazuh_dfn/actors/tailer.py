@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import anyio
 import structlog
 
 from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, OpenAlertFile, SavedPosition
-from wazuh_dfn.errors import CheckpointUnreadableError
-from wazuh_dfn.messages import Chunk, count_lines
+from wazuh_dfn.delivery.ports import AlertFiles, OpenAlertFile
+from wazuh_dfn.errors import FileTruncatedError
+from wazuh_dfn.messages import FINGERPRINT_BYTES, Chunk, FileIdentity, Fingerprint, Position, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
 LINE_LIMIT_BYTES = 256 * 1024
 """A line over this is garbage: Wazuh's own limit of 64 KiB an alert, with room for `full_log` repeating `data`."""
-FULL_FINGERPRINT_BYTES = 1024
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TailerOptions:
-    """`start_at` counts for the very first start alone; `chunk_bytes` is at least `LINE_LIMIT_BYTES`."""
+    """`chunk_bytes` is at least `LINE_LIMIT_BYTES`."""
 
     poll_interval_seconds: float = 1.0
     chunk_bytes: int = LINE_LIMIT_BYTES
-    start_at: Literal["end", "beginning"] = "end"
 
 
 class Tailer:
-    """Reads `files` into the router's mailbox `outbox`, keeping its place in `place`."""
+    """Reads `files` into the router's mailbox `outbox`, keeping its place in `place`; `resuming` finds that place at first."""
 
     def __init__(
-        self,
-        files: AlertFiles,
-        checkpoints: CheckpointStore,
-        ledger: Ledger,
-        place: ReadingPlace,
-        *,
-        outbox: Mailbox[Chunk],
-        options: TailerOptions,
+        self, files: AlertFiles, resuming: Resuming, ledger: Ledger, place: ReadingPlace, *, outbox: Mailbox[Chunk], options: TailerOptions
     ) -> None:
         self._files = files
-        self._checkpoints = checkpoints
+        self._resuming = resuming
         self._ledger = ledger
         self._place = place
         self._outbox = outbox
@@ -53,162 +44,157 @@ class Tailer:
 
     async def run(self, lifeline: Lifeline[None]) -> None:
         """Read until asked to stop."""
-        if self._place.file is None:
-            await self._resume()
         lifeline.started()
         while not lifeline.stopping.is_set():
-            if not (await self._read(lifeline) or await self._follow(lifeline)):
+            if not await self._step(lifeline):
                 with anyio.move_on_after(self._options.poll_interval_seconds):
                     await lifeline.stopping.wait()
-                await self._begin_truncated_again()
             lifeline.progress()
 
-    async def _resume(self) -> None:
-        """Find the place where a former process stopped, or where the very first one is to begin; tried again while there is no file."""
+    async def _step(self, lifeline: Lifeline[None]) -> bool:
+        """Read some, or go on to another file; False if there is nothing to do now."""
+        place = self._place
+        if place.file is None or place.at is None:
+            with lifeline.waiting("the search for where reading stopped"):  # gzipped files may have to be unpacked up to there
+                found = await self._resuming.find()
+            if found is not None:
+                self._ledger.begin_at(found[1])
+                self._move_to(*found)
+            return found is not None
         try:
-            saved = await self._checkpoints.load()
-        except CheckpointUnreadableError as error:
-            self._say_once(f"{error}: reading alerts.json from its beginning, records may be repeated")
-            await self._begin(at_end=False)
-        else:
-            if saved is None:
-                await self._begin(at_end=self._options.start_at == "end" and not self._place.has_waited)
-            else:
-                await self._go_on(saved)
-        self._place.has_waited = self._place.file is None
-
-    async def _begin(self, *, at_end: bool) -> None:
-        file = await self._open()
-        if file is not None:
-            await self._move_to(file, await end_of_last_line(file) if at_end else 0)
-
-    async def _go_on(self, saved: SavedPosition) -> None:
-        """Go on at the checkpoint, whichever name its file has by now; else with the oldest file that it can't have covered."""
-        checkpoint = saved.position
-        current = await self._open()
-        if current is not None and await current.matches(checkpoint.file):
-            size = await current.size()
-            if size < checkpoint.offset:
-                log.warning(
-                    "alerts.json is shorter than at the checkpoint, reading it from its beginning", size=size, was=checkpoint.offset
-                )
-            await self._move_to(current, checkpoint.offset if size >= checkpoint.offset else 0)
-            return
-        former = await self._files.open_former(checkpoint.file)
-        if former is not None:
-            log.info("alerts.json was rotated meanwhile, reading the rest of the former file first", file=former.path)
-            await self._move_to(former, checkpoint.offset)
-            return
-        self._say_once("the file of the checkpoint is gone, reading all files that were written to since it was saved")
-        following = await self._files.open_successor(checkpoint.file, saved.saved_at)
-        if following is not None:
-            await self._move_to(following, 0)
-
-    async def _open(self) -> OpenAlertFile | None:
-        try:
-            file = await self._files.open_current()
+            try:
+                return await self._read(lifeline, place.file, place.at) or await self._follow(lifeline, place.file, place.at)
+            except FileTruncatedError:
+                with lifeline.waiting("the search for what was truncated"):
+                    await self._begin_truncated_again(place.file, place.at)
+                return True
         except OSError as error:
-            self._say_once(f"alerts.json can't be opened: {error.strerror or error}")
-            return None
-        if file is None:
-            self._say_once("alerts.json does not exist (yet)")
-        return file
-
-    def _say_once(self, problem: str) -> None:
-        if problem not in self._place.problems:
-            self._place.problems.append(problem)
-            log.warning("reading can't go on as usual", reason=problem)
-
-    async def _move_to(self, file: OpenAlertFile, offset: int) -> None:
-        self._place.move_to(file, await file.identity(), offset)
-        self._ledger.begin_at(self._place.position)
-        log.info("reading", file=file.path, offset=offset)
-
-    async def _read(self, lifeline: Lifeline[None]) -> bool:
-        """Hand on the next chunk of whole lines; False if there is none by now."""
-        file = self._place.file
-        if file is None:
+            self._resuming.say_once(f"an alert file can't be read: {error}")
             return False
-        if self._place.scanned_to:
-            return await self._skip_long_line(lifeline, file)
-        data = await file.read(self._place.offset, self._options.chunk_bytes)
+
+    def _move_to(self, file: OpenAlertFile, position: Position) -> None:
+        self._place.move_to(file, position)
+        log.info("reading", file=file.path, offset=position.offset)
+
+    async def _read(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
+        """Hand on the next chunk of whole lines; False if there is none by now."""
+        if self._place.skipped:
+            return await self._skip_long_line(lifeline, file, at)
+        data = await file.read(at, self._options.chunk_bytes)
         end = data.rfind(b"\n") + 1
         if end == 0 and len(data) >= LINE_LIMIT_BYTES:
-            self._place.scanned_to = self._place.offset + len(data)
+            self._place.skipped = len(data)
             return True
         if end == 0:
             return False
-        await self._hand_on(lifeline, data[:end] if end < len(data) else data)
+        await self._hand_on(lifeline, file, at, data[:end] if end < len(data) else data)
         return True
 
-    async def _skip_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile) -> bool:
+    async def _skip_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
         """Look for the end of a line over the limit, in constant memory; then hand on its beginning, marked."""
-        data = await file.read(self._place.scanned_to, self._options.chunk_bytes)
+        data = await file.read(at, self._options.chunk_bytes, skip=self._place.skipped)
         end = data.find(b"\n") + 1
         if end == 0:
-            self._place.scanned_to += len(data)
+            self._place.skipped += len(data)
             return bool(data)
-        await self._hand_on_long_line(lifeline, file, self._place.scanned_to + end)
+        await self._hand_on_long_line(lifeline, file, at, self._place.skipped + end)
         return True
 
-    async def _hand_on_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile, end: int) -> None:
-        head = await file.read(self._place.offset, LINE_LIMIT_BYTES)
-        await self._hand_on(lifeline, head, length=end - self._place.offset, oversize=True)
-        self._place.scanned_to = 0
+    async def _hand_on_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, length: int) -> None:
+        """Keep both ends: after a crash of the writer, a whole alert can stand at the end of a line of garbage."""
+        half = LINE_LIMIT_BYTES // 2
+        ends = await file.read(at, half) + await file.read(at, half, skip=length - half)
+        await self._hand_on(lifeline, file, at, ends, skipped=length)
 
-    async def _hand_on(self, lifeline: Lifeline[None], data: bytes, *, length: int | None = None, oversize: bool = False) -> None:
-        place = self._place
-        if place.file is not None and place.identity is not None and place.identity.fingerprint_length < FULL_FINGERPRINT_BYTES:
-            place.identity = await place.file.identity()
-        length = len(data) if length is None else length
+    async def _hand_on(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, data: bytes, *, skipped: int = 0) -> None:
+        if not at.is_telling:
+            await self._look_for_copy(file, at)
+        if at.file.head.length < FINGERPRINT_BYTES:
+            at = replace(at, file=await _better_known(file, at, data))
+        lines = 1 if skipped else count_lines(data)
+        end = at.after(skipped or len(data), data)
         async with lifeline.reserve(self._outbox) as permit:
-            start = place.position
-            lines = 1 if oversize else count_lines(data)
-            permit.put(Chunk(self._ledger.open_chunk(start, length, lines), start, data, oversize))
-            place.offset += length
+            permit.put(Chunk(self._ledger.open_chunk(end, lines), at, data, oversize=bool(skipped)))
+            self._place.go_on(end)
 
-    async def _follow(self, lifeline: Lifeline[None]) -> bool:
+    async def _look_for_copy(self, file: OpenAlertFile, at: Position) -> None:
+        """Notice that a file, which was just begun when it was opened, was written to, copied and truncated before it was looked at again."""
+        copy = await self._files.open_copy(self._place.copies_since, await file.modified())
+        if copy is not None:
+            await copy.aclose()
+            raise FileTruncatedError(at.path)
+
+    async def _follow(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
         """At the end of what there is: go on to the file that Wazuh wrote next."""
         place = self._place
-        if place.file is None:
-            await self._resume()
-            return place.file is not None
-        if place.successor is not None:
-            await self._hand_on_rest(lifeline, place.file)
-            await place.file.aclose()
-            file, place.successor = place.successor, None
-            await self._move_to(file, 0)
-            return True
-        if not await self._files.is_current(place.file):
-            identity = await place.file.identity()
-            place.successor = await self._files.open_successor(identity, await place.file.modified())
-        return place.successor is not None
+        if place.successor is None:
+            if await self._files.is_current(file):
+                return False
+            is_copy = file.path != at.path
+            identities = [] if is_copy else [await file.identity(), *([place.former] if place.former is not None else [])]
+            successor = await self._files.open_successor(identities, await file.modified(), at.path)
+            if successor is not None and await self._files.is_current(file):
+                await successor.aclose()  # the path named nothing for a moment, and names the same file again
+                return False
+            place.successor = successor
+            return successor is not None
+        last_written, identity = await file.modified(), await file.identity()
+        await self._hand_on_rest(lifeline, file, at)
+        if not file.is_gzipped:  # the time of a gzipped file is that of the gzipping
+            place.copies_since = max(place.copies_since, last_written)
+        await self._move_on(place.successor)
+        if identity.head.length:
+            place.former = identity
+        await file.aclose()
+        return True
 
-    async def _hand_on_rest(self, lifeline: Lifeline[None], file: OpenAlertFile) -> None:
-        """The file is complete, so bytes after its last line feed are all there will be of that line."""
-        if self._place.scanned_to:
-            await self._hand_on_long_line(lifeline, file, self._place.scanned_to)
-        elif data := await file.read(self._place.offset, self._options.chunk_bytes):
-            await self._hand_on(lifeline, data)
+    async def _move_on(self, successor: OpenAlertFile) -> None:
+        """Begin with the successor; but before, with what was in it, or in a file between, until logrotate copied and truncated it.
 
-    async def _begin_truncated_again(self) -> None:
-        """Look before reading on after a pause: a file that shrank, or has other first bytes, is a new one in the old one's place."""
+        The ledger hears of a new file with its first lines: an empty one may be deleted, and would not be found again.
+        """
         place = self._place
-        if place.file is None or place.identity is None:
-            return
-        size = await place.file.size()
-        if size < place.offset or not await place.file.matches(place.identity):
-            log.warning("alerts.json was truncated, reading it from its beginning", size=size, read_to=place.offset)
-            await self._move_to(place.file, 0)
+        beginning = await _beginning(successor)  # before looking for copies: if it is truncated later, that will be noticed
+        copy = await self._files.open_copy(place.copies_since, await successor.modified())
+        if copy is None:
+            place.successor = None
+            self._move_to(successor, beginning)
+        else:
+            copied_at, beginning_of_copy = await copy.modified(), await _beginning(copy)
+            place.successor, place.copies_since = successor, copied_at
+            self._move_to(copy, beginning_of_copy)
+
+    async def _hand_on_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> None:
+        """The file is complete, so bytes after its last line feed are all there will be of that line."""
+        if self._place.skipped:
+            await self._hand_on_long_line(lifeline, file, at, self._place.skipped)
+        elif data := await file.read(at, self._options.chunk_bytes):
+            await self._hand_on(lifeline, file, at, data)
+
+    async def _begin_truncated_again(self, file: OpenAlertFile, at: Position) -> None:
+        """Read what is in the file's place from its beginning; but before, the rest of the old content if logrotate made a copy."""
+        log.warning("alerts.json was truncated, reading it from its beginning", read_to=at.offset)
+        if self._place.successor is not None:
+            await self._place.successor.aclose()  # it will be found again, after what is in the truncated file
+            self._place.successor = None
+        copy = await self._files.open_former(at) if at.is_telling else None
+        if copy is None:
+            await self._move_on(file)
+        else:
+            copied_at = await copy.modified()
+            self._place.successor, self._place.copies_since = file, copied_at
+            self._move_to(copy, at)
 
 
-async def end_of_last_line(file: OpenAlertFile) -> int:
-    """Return the offset behind the last line feed, searching backwards; 0 if there is none."""
-    end = await file.size()
-    while end > 0:
-        start = max(0, end - LINE_LIMIT_BYTES)
-        found = (await file.read(start, end - start)).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
+async def _beginning(file: OpenAlertFile) -> Position:
+    return Position(file.path, await file.identity(), 0)
+
+
+async def _better_known(file: OpenAlertFile, at: Position, data: bytes) -> FileIdentity:
+    """Return the file's identity by more first bytes than there were when it was opened; `data` was read at the position."""
+    if at.offset == 0:
+        return replace(at.file, head=Fingerprint.of(data[:FINGERPRINT_BYTES]))
+    identity = await file.identity()
+    if not await file.holds(replace(at, file=identity)):
+        raise FileTruncatedError(at.path)
+    return identity

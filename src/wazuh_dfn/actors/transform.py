@@ -8,8 +8,10 @@ from datetime import datetime
 from traceback import format_exc
 from typing import ClassVar
 
+from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
+from wazuh_dfn.errors import in_brief
 from wazuh_dfn.formats import record
 from wazuh_dfn.messages import Alert, AlertBatch, Record, RecordBatch, RecordKind
 from wazuh_dfn.supervision.lifeline import Lifeline
@@ -27,11 +29,17 @@ class TransformActor:
     kind: ClassVar[RecordKind]
 
     def __init__(
-        self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], now: Callable[[], datetime] = local_now
+        self,
+        ledger: Ledger,
+        dead_letters: DeadLetterStore,
+        outbox: Mailbox[RecordBatch],
+        feedback: FeedbackQueue,
+        now: Callable[[], datetime] = local_now,
     ) -> None:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._outbox = outbox
+        self._feedback = feedback
         self._now = now
 
     async def run(self, lifeline: Lifeline[AlertBatch]) -> None:
@@ -39,7 +47,7 @@ class TransformActor:
         lifeline.started()
         async for lease in lifeline.messages():
             batch = lease.item
-            records = [record for alert in batch.alerts if (record := await self._transform(batch, alert)) is not None]
+            records = [record for alert in batch.alerts if (record := await self._transform(lifeline, batch, alert)) is not None]
             if records:
                 async with lifeline.reserve(self._outbox) as permit:
                     permit.put(RecordBatch(batch.ticket, batch.start, batch.kind, tuple(records)))
@@ -50,7 +58,7 @@ class TransformActor:
     def inspect(self, alert: Alert) -> None:
         """Look at an alert before it is transformed; for warnings."""
 
-    async def _transform(self, batch: AlertBatch, alert: Alert) -> Record | None:
+    async def _transform(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch, alert: Alert) -> Record | None:
         """Return the record; None if the alert was dead-lettered, now or by a predecessor that crashed afterwards."""
         if not self._ledger.is_pending(batch.ticket, batch.kind, alert.offset):
             return None
@@ -58,8 +66,12 @@ class TransformActor:
             self.inspect(alert)
             value = record.build(batch.kind, alert.content, self._now())
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
-            letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, repr(error), alert.raw, format_exc())
-            await self._dead_letters.store(letter)
+            letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, in_brief(error), alert.raw, format_exc())
+            with lifeline.waiting("the dead-letter store"):
+                await self._dead_letters.store(letter)
             self._ledger.settle(batch.ticket, batch.kind, alert.offset, dead=True)
+            self._feedback.error(
+                batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {error!r}"
+            )
             return None
         return Record(alert.offset, alert.raw, value)

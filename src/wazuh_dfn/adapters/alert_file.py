@@ -1,148 +1,112 @@
-"""alerts.json and its dated files on a real file system, read through aiofiles' threads (asyncio only)."""
+"""`alerts.json` and the files it named before, on any disk."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import os
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
-import aiofiles
-import structlog
-from aiofiles.threadpool.binary import AsyncFileIO
-
-from wazuh_dfn.adapters.dated_files import FINGERPRINT_BYTES, DatedFile, find, open_content, successors
+from wazuh_dfn.adapters.alert_content import Content, open_content
+from wazuh_dfn.adapters.dated_files import begun, dated_name, slot_of
+from wazuh_dfn.adapters.disk import Disk
+from wazuh_dfn.adapters.former_files import find, successors, unread_copy
 from wazuh_dfn.delivery.ports import OpenAlertFile
-from wazuh_dfn.messages import FileIdentity
-
-log = structlog.get_logger(__name__)
+from wazuh_dfn.messages import FileIdentity, Position
 
 
-class PlainAlertFile:
-    """An open file; reads never move a shared file position, so a read that was cancelled half-way disturbs nothing."""
+class AlertFile:
+    """Implements `OpenAlertFile`."""
 
-    def __init__(self, path: str, file: AsyncFileIO) -> None:
-        self.path = path
-        self._file = file
-        self._descriptor = file.fileno()
-
-    async def identity(self) -> FileIdentity:
-        """See `OpenAlertFile`."""
-        return await asyncio.to_thread(self._identity, FINGERPRINT_BYTES)
-
-    async def matches(self, identity: FileIdentity) -> bool:
-        """See `OpenAlertFile`."""
-        return await asyncio.to_thread(self._identity, identity.fingerprint_length) == identity
-
-    async def size(self) -> int:
-        """See `OpenAlertFile`."""
-        return (await asyncio.to_thread(os.fstat, self._descriptor)).st_size
-
-    async def modified(self) -> float:
-        """See `OpenAlertFile`."""
-        return (await asyncio.to_thread(os.fstat, self._descriptor)).st_mtime
-
-    async def read(self, offset: int, limit: int) -> bytes:
-        """See `OpenAlertFile`."""
-        return await asyncio.to_thread(os.pread, self._descriptor, limit, offset)
-
-    async def aclose(self) -> None:
-        """See `OpenAlertFile`."""
-        await self._file.close()
-
-    def _identity(self, length: int) -> FileIdentity:
-        status = os.fstat(self._descriptor)
-        head = os.pread(self._descriptor, length, 0) if length else b""
-        return FileIdentity(status.st_dev, status.st_ino, hashlib.sha256(head).hexdigest(), len(head))
-
-
-class GzippedAlertFile:
-    """What monitord made of a former day's file; complete by definition. Offsets are those of the content."""
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, disk: Disk, path: Path, content: Content) -> None:
         self.path = str(path)
-        self._file = open_content(path)
-        self._status = os.fstat(self._file.fileno())
-        self._head = self._read(0, FINGERPRINT_BYTES)
-        self._size: int | None = None
-        self._lock = asyncio.Lock()
+        self.is_gzipped = path.suffix == ".gz"
+        self._disk = disk
+        self._content = content
+
+    @property
+    def begun(self) -> float:
+        """See `OpenAlertFile`."""
+        return begun(Path(self.path))
 
     async def identity(self) -> FileIdentity:
         """See `OpenAlertFile`."""
-        return FileIdentity(self._status.st_dev, self._status.st_ino, hashlib.sha256(self._head).hexdigest(), len(self._head))
+        return await self._disk.run(self._content.identity)
 
-    async def matches(self, identity: FileIdentity) -> bool:
-        """See `OpenAlertFile`; the inode does not count, as gzipping makes a new one."""
-        return hashlib.sha256(self._head[: identity.fingerprint_length]).hexdigest() == identity.fingerprint
+    async def holds(self, position: Position) -> bool:
+        """See `OpenAlertFile`."""
+        if not position.is_telling and position.path != self.path:
+            return False
+        return await self._disk.run(self._content.holds, position)
 
     async def size(self) -> int:
-        """See `OpenAlertFile`; found by reading all of it once, as a gzipped file does not tell reliably."""
-        async with self._lock:
-            if self._size is None:
-                self._size = await asyncio.to_thread(self._measure)
-        return self._size
+        """See `OpenAlertFile`."""
+        return await self._disk.run(self._content.size)
+
+    async def unnamed_bytes(self) -> int:
+        """See `OpenAlertFile`."""
+        status = await self._disk.run(self._content.status)
+        return 0 if status.links else status.size
 
     async def modified(self) -> float:
         """See `OpenAlertFile`."""
-        return self._status.st_mtime
+        return (await self._disk.run(self._content.status)).modified
 
-    async def read(self, offset: int, limit: int) -> bytes:
-        """See `OpenAlertFile`; forward reads are cheap, backward ones begin anew. A damaged rest counts as the end, and is logged."""
-        async with self._lock:
-            return await asyncio.to_thread(self._read, offset, limit)
+    async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
+        """See `OpenAlertFile`."""
+        return await self._disk.run(self._content.read_after, position, limit, skip)
 
     async def aclose(self) -> None:
         """See `OpenAlertFile`."""
-        await asyncio.to_thread(self._file.close)
-
-    def _measure(self) -> int:
-        try:
-            return self._file.seek(0, os.SEEK_END)
-        except (EOFError, zlib.error):
-            return self._file.tell()
-
-    def _read(self, offset: int, limit: int) -> bytes:
-        try:
-            self._file.seek(offset)
-            return self._file.read(limit)
-        except (EOFError, zlib.error) as error:
-            log.error("a gzipped alert file is damaged, its rest can't be read", file=self.path, offset=offset, reason=str(error))  # noqa: TRY400
-            return b""
+        await self._disk.run(self._content.close)
 
 
 class AlertPath:
-    """The path `alerts.json`, which Wazuh links to another file every day (and at other times), and the dated files beside it."""
+    """Implements `AlertFiles` for the path `alerts.json`, which Wazuh links to another file every day (and at other times)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk) -> None:
         self._path = path
+        self._disk = disk
 
     async def open_current(self) -> OpenAlertFile | None:
-        """See `AlertFiles`."""
-        return await self._open_plain(self._path)
+        """See `AlertFiles`; its path is the dated name, where it has one: that tells its place among the others, whatever the clock says."""
+        file = await self._open(self._path)
+        if file is not None:
+            identity = await file.identity()
+            dated = await self._disk.run(dated_name, self._disk, self._path, (identity.device, identity.inode))
+            file.path = str(dated or self._path)
+        return file
 
     async def is_current(self, file: OpenAlertFile) -> bool:
         """See `AlertFiles`."""
         identity = await file.identity()
         try:
-            status = await asyncio.to_thread(os.stat, self._path)
+            status = await self._disk.run(self._disk.status, self._path)
         except FileNotFoundError:
             return False
-        return (status.st_dev, status.st_ino) == (identity.device, identity.inode)
+        return (status.device, status.inode) == (identity.device, identity.inode)
 
-    async def open_former(self, identity: FileIdentity) -> OpenAlertFile | None:
+    async def open_former(self, position: Position) -> OpenAlertFile | None:
         """See `AlertFiles`."""
-        found = await asyncio.to_thread(find, self._path.parent, identity)
-        return await self._open_dated(found) if found is not None else None
+        found = await self._disk.run(find, self._disk, self._path, position)
+        return await self._open_former(found) if found is not None else None
 
-    async def open_successor(self, identity: FileIdentity, since: float) -> OpenAlertFile | None:
+    async def open_copy(self, since: float, until: float) -> OpenAlertFile | None:
+        """See `AlertFiles`."""
+        while (found := await self._disk.run(unread_copy, self._disk, self._path, since, until)) is not None:
+            file = await self._open_former(found[0])
+            if file is not None and await file.modified() == found[1]:
+                return file
+            if file is not None:  # logrotate is just numbering its copies up
+                await file.aclose()
+        return None
+
+    async def open_successor(self, identities: Sequence[FileIdentity], since: float, path: str = "") -> OpenAlertFile | None:
         """See `AlertFiles`."""
         current = await self.open_current()
         if current is None:
             return None
         current_identity = await current.identity()
-        for dated in await asyncio.to_thread(successors, self._path.parent, identity, since):
-            file = await self._open_dated(dated)
+        for name in await self._disk.run(successors, self._disk, self._path, identities, since, Path(path)):
+            file = await self._open_former(name)
             if file is None:
                 continue
             found = await file.identity()
@@ -151,21 +115,18 @@ class AlertPath:
                 break
             await current.aclose()
             return file
+        if slot_of(Path(path)) is not None and slot_of(Path(current.path)) is None and not await current.size():
+            await current.aclose()  # Wazuh has deleted the empty file of a day, and is about to link alerts.json to the next one
+            return None
         return current
 
-    async def _open_plain(self, path: Path) -> PlainAlertFile | None:
-        try:
-            return PlainAlertFile(str(path), await aiofiles.open(path, "rb", buffering=0))
-        except FileNotFoundError:
-            return None
+    async def _open_former(self, path: Path) -> OpenAlertFile | None:
+        """Open it, under its other name if it has just been gzipped; None if it is gone."""
+        plain = path.with_suffix("") if path.suffix == ".gz" else path
+        return await self._open(plain) or await self._open(plain.with_name(f"{plain.name}.gz"))
 
-    async def _open_dated(self, dated: DatedFile) -> OpenAlertFile | None:
-        """Open it, under its other name if monitord has just gzipped it; None if it is gone."""
-        plain = dated.path.with_suffix("") if dated.is_gzipped else dated.path
-        file = await self._open_plain(plain)
-        if file is not None:
-            return file
+    async def _open(self, path: Path) -> AlertFile | None:
         try:
-            return await asyncio.to_thread(GzippedAlertFile, plain.with_name(plain.name + ".gz"))
+            return AlertFile(self._disk, path, await self._disk.run(open_content, self._disk, path))
         except FileNotFoundError:
             return None

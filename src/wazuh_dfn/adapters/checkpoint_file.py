@@ -5,57 +5,80 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import structlog
-from anyio import to_thread
 
-from wazuh_dfn.adapters.durable_write import sync_folder, write_durably
+from wazuh_dfn.adapters.disk import Disk
 from wazuh_dfn.delivery.ports import SavedPosition
 from wazuh_dfn.errors import CheckpointUnreadableError
-from wazuh_dfn.messages import FileIdentity, Position
+from wazuh_dfn.messages import NO_BYTES, FileIdentity, Fingerprint, Position
 
-VERSION = 1
+VERSION = 2
 log = structlog.get_logger(__name__)
 
 
 class CheckpointFile:
-    """Implements `CheckpointStore` with `PATH` and `PATH.previous`; makes the folder if it is missing."""
+    """Implements `CheckpointStore` with `PATH` and `PATH.previous`; makes the folder if it is missing.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: its name; the predecessor's is made of it.
+        disk: where it is kept.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, path: Path, disk: Disk, now: Callable[[], float] = time.time) -> None:
         self._path = path
-        self._previous = path.with_name(path.name + ".previous")
+        self._previous = previous(path)
+        self._disk = disk
+        self._now = now
 
     async def load(self) -> SavedPosition | None:
         """See `CheckpointStore`."""
-        return await to_thread.run_sync(self._load)
+        return await self._disk.run(self._load)
 
     async def save(self, position: Position) -> None:
         """See `CheckpointStore`."""
-        await to_thread.run_sync(self._save, position)
+        await self._disk.run_to_its_end(self._save, position)
 
     def _load(self) -> SavedPosition | None:
-        damaged = False
+        damaged: list[float] = []
         for path in (self._path, self._previous):
             try:
-                return decode(path.read_bytes())
+                return decode(self._disk.read(path))
             except FileNotFoundError:
                 continue
             except ValueError as error:
-                damaged = True
+                damaged.append(self._disk.status(path).modified)
                 log.warning("checkpoint can't be read, trying the previous one", path=str(path), reason=str(error))
         if damaged:
-            raise CheckpointUnreadableError(f"no readable checkpoint at {self._path}")
+            raise CheckpointUnreadableError(f"no readable checkpoint at {self._path}", min(damaged))
         return None
 
     def _save(self, position: Position) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._path.exists():
-            self._path.replace(self._previous)
-        write_durably(self._path, encode(position, time.time()))
-        sync_folder(self._path.parent)
+        self._disk.make_folder(self._path.parent)
+        temporary = self._path.with_name(f".{self._path.name}.tmp")
+        self._disk.write(temporary, encode(position, self._now()))
+        if self._is_readable():
+            self._disk.rename(self._path, self._previous)
+        self._disk.rename(temporary, self._path)
+        self._disk.sync_folder(self._path.parent)
+
+    def _is_readable(self) -> bool:
+        """Tell whether the last checkpoint may take the place of its predecessor: a damaged one must not."""
+        try:
+            decode(self._disk.read(self._path))
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
+
+
+def previous(path: Path) -> Path:
+    """Return where the predecessor of a checkpoint is kept."""
+    return path.with_name(f"{path.name}.previous")
 
 
 def encode(position: Position, saved_at: float) -> bytes:
@@ -65,7 +88,7 @@ def encode(position: Position, saved_at: float) -> bytes:
 
 
 def decode(data: bytes) -> SavedPosition:
-    """Return the position from a file's content.
+    """Return the position from a file's content, of this version or the one before.
 
     Raises:
         ValueError: torn, foreign, or of another version; the text says what.
@@ -73,14 +96,29 @@ def decode(data: bytes) -> SavedPosition:
     try:
         document = json.loads(data)
         content = {name: document[name] for name in ("position", "saved_at")}
-        if document["version"] != VERSION:
+        if document["version"] not in _POSITION_OF:
             raise ValueError(f"version {document['version']} is not known here")
         if document["checksum"] != _checksum(content):
             raise ValueError("the checksum does not match")
-        saved = document["position"]
-        return SavedPosition(Position(saved["path"], FileIdentity(**saved["file"]), saved["offset"]), document["saved_at"])
-    except (KeyError, TypeError) as error:
+        return SavedPosition(_POSITION_OF[document["version"]](document["position"]), document["saved_at"])
+    except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a checkpoint: {error!r}") from error
+
+
+def _position(saved: dict[str, Any]) -> Position:
+    file = saved["file"]
+    identity = FileIdentity(file["device"], file["inode"], Fingerprint(**file["head"]))
+    return Position(saved["path"], identity, saved["offset"], Fingerprint(**saved["tail"]))
+
+
+def _position_of_version_1(saved: dict[str, Any]) -> Position:
+    file = saved["file"]
+    identity = FileIdentity(file["device"], file["inode"], Fingerprint(file["fingerprint"], file["fingerprint_length"]))
+    return Position(saved["path"], identity, saved["offset"], NO_BYTES)
+
+
+_POSITION_OF: dict[int, Callable[[dict[str, Any]], Position]] = {1: _position_of_version_1, 2: _position}
+"""How a position was written, by version."""
 
 
 def _checksum(content: Any) -> str:

@@ -1,25 +1,24 @@
-"""Wazuh's dated alert files: `YYYY/Mon/ossec-alerts-DD[-NNN].json`, gzipped by monitord to `.json.gz` some time after the day.
+"""The names of Wazuh's dated alert files: `YYYY/Mon/ossec-alerts-DD[-NNN].json`, gzipped by monitord to `.json.gz` after the day.
 
-`alerts.json` is a hard link to the newest of them. Their names give the order; which of them a position belongs to is told by identity:
-device, inode and first bytes for a plain file, first bytes alone for a gzipped one, as that is another file with the same content.
+`alerts.json` is a hard link to the newest of them. Their names give the order in which they were written.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import FileIO
+from datetime import datetime
 from pathlib import Path
 
-from wazuh_dfn.messages import FileIdentity
+from wazuh_dfn.adapters.disk import Disk
 
-FINGERPRINT_BYTES = 1024
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NAME = re.compile(r"ossec-alerts-(?P<day>\d\d)(?:-(?P<number>\d+))?\.json(?P<gz>\.gz)?")
+
+
+type Slot = tuple[int, int, int, int]
+"""Year, month, day, and number within the day."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,84 +33,56 @@ class DatedFile:
     path: Path
 
     @property
-    def slot(self) -> tuple[int, int, int, int]:
+    def slot(self) -> Slot:
         """What a plain file and the gzipped one made of it have in common."""
         return (self.year, self.month, self.day, self.number)
 
-    def modified(self) -> float:
-        """Return when it was last written, in seconds since the epoch; gzipping counts, so it can be late but not early."""
-        return self.path.stat().st_mtime
 
-
-def newest_first(folder: Path) -> Iterator[DatedFile]:
+def newest_first(disk: Disk, folder: Path) -> Iterator[DatedFile]:
     """Yield the dated files below `folder`; of a name that is there plain and gzipped, the plain one (the other may be unfinished)."""
-    for year in sorted((name for name in _names(folder) if re.fullmatch(r"\d{4}", name)), reverse=True):
-        months = [month for month in _names(folder / year) if month in _MONTHS]
+    for year in sorted((name for name in names(disk, folder) if re.fullmatch(r"\d{4}", name)), reverse=True):
+        months = [month for month in names(disk, folder / year) if month in _MONTHS]
         for month in sorted(months, key=_MONTHS.index, reverse=True):
-            files = sorted(_in_month(folder / year / month, int(year), _MONTHS.index(month) + 1))
+            files = sorted(_in_month(disk, folder / year / month, int(year), _MONTHS.index(month) + 1))
             plain = {file.slot for file in files if not file.is_gzipped}
             yield from (file for file in reversed(files) if not (file.is_gzipped and file.slot in plain))
 
 
-def successors(folder: Path, identity: FileIdentity, since: float) -> list[DatedFile]:
-    """Return the files that Wazuh wrote after the one of `identity`, oldest first.
-
-    If that one is not to be found, all files that were written to after `since` (seconds since the epoch): some may be repeated then,
-    none is lost.
-    """
-    later: list[DatedFile] = []
-    for file in newest_first(folder):
-        if is_same(file, identity):
-            return later[::-1]
-        later.append(file)
-    return [file for file in later[::-1] if file.modified() > since]
+def begun(path: Path) -> float:
+    """Return when a dated file was begun at the earliest: at midnight, in seconds since the epoch; 0 if its name has no date."""
+    slot = slot_of(path)
+    return datetime(*slot[:3]).astimezone().timestamp() if slot is not None else 0.0
 
 
-def find(folder: Path, identity: FileIdentity) -> DatedFile | None:
-    """Return the file of that identity, None if it is not (or no longer) there."""
-    return next((file for file in newest_first(folder) if is_same(file, identity)), None)
-
-
-def is_same(file: DatedFile, identity: FileIdentity) -> bool:
-    """Tell whether this is the file of the identity, or has been made of it by gzipping."""
-    if file.is_gzipped:
-        return identity.fingerprint_length > 0 and fingerprint(file.path, identity.fingerprint_length) == identity.fingerprint
-    try:
-        status = file.path.stat()
-    except FileNotFoundError:
-        return False
-    if (status.st_dev, status.st_ino) != (identity.device, identity.inode):
-        return False
-    return fingerprint(file.path, identity.fingerprint_length) == identity.fingerprint
-
-
-def fingerprint(path: Path, length: int) -> str | None:
-    """Return the hash of the first `length` bytes of the content; None if it can't be read."""
-    try:
-        with open_content(path) as file:
-            return hashlib.sha256(file.read(length)).hexdigest()
-    except (OSError, EOFError, zlib.error):
+def slot_of(path: Path) -> Slot | None:
+    """Return the place of a dated file's name in the order of writing; None for any other name."""
+    name, month, year = _NAME.fullmatch(path.name), path.parent.name, path.parent.parent.name
+    if name is None or month not in _MONTHS or not re.fullmatch(r"\d{4}", year):
         return None
+    return (int(year), _MONTHS.index(month) + 1, int(name["day"]), int(name["number"] or 0))
 
 
-def open_content(path: Path) -> gzip.GzipFile | FileIO:
-    """Open a plain or a gzipped file for reading what Wazuh wrote.
+def dated_name(disk: Disk, alerts: Path, inode: tuple[int, int]) -> Path | None:
+    """Return the dated name of the file that `alerts` is a hard link to; None at a site that has none."""
+    for file in newest_first(disk, alerts.parent):
+        try:
+            status = disk.status(file.path)
+        except FileNotFoundError:
+            continue
+        if (status.device, status.inode) == inode:
+            return file.path
+    return None
 
-    Raises:
-        OSError: it can't be opened.
-    """
-    # without a buffer of its own: reads are large, and a reader must see what was appended just now
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb", buffering=0)
 
-
-def _names(folder: Path) -> list[str]:
+def names(disk: Disk, folder: Path) -> list[str]:
+    """Return the names in a folder, none if it is not there."""
     try:
-        return [path.name for path in folder.iterdir()]
+        return disk.names(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def _in_month(folder: Path, year: int, month: int) -> Iterator[DatedFile]:
-    for name in _names(folder):
+def _in_month(disk: Disk, folder: Path, year: int, month: int) -> Iterator[DatedFile]:
+    for name in names(disk, folder):
         if match := _NAME.fullmatch(name):
             yield DatedFile(year, month, int(match["day"]), int(match["number"] or 0), match["gz"] is not None, folder / name)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import anyio
 import structlog
-from anyio import to_thread
 
-from wazuh_dfn.adapters.durable_write import sync_folder, write_durably
+from wazuh_dfn.adapters.disk import Disk, write_durably
 from wazuh_dfn.delivery.ports import DeadLetter
 
 RETRY_SECONDS = 5.0
@@ -25,11 +24,13 @@ class DeadLetterFolder:
 
     Args:
         folder: made if missing.
+        disk: where it is.
         max_letters: more than these and the oldest is removed, with a warning.
     """
 
-    def __init__(self, folder: Path, max_letters: int) -> None:
+    def __init__(self, folder: Path, disk: Disk, max_letters: int) -> None:
         self._folder = folder
+        self._disk = disk
         self._max_letters = max_letters
         self._names: dict[str, None] | None = None
         self._lock = anyio.Lock()
@@ -49,7 +50,7 @@ class DeadLetterFolder:
         problem = None
         while True:
             try:
-                return await to_thread.run_sync(self._store, letter)
+                return await self._disk.run_to_its_end(self._store, letter)
             except OSError as error:
                 if str(error) != problem:
                     problem = str(error)
@@ -57,21 +58,27 @@ class DeadLetterFolder:
                 await anyio.sleep(RETRY_SECONDS)
 
     def _store(self, letter: DeadLetter) -> list[str]:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._disk.make_folder(self._folder)
         if self._names is None:
-            notes = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-            self._names = dict.fromkeys(path.stem for path in notes)
+            self._names = dict.fromkeys(path.stem for path in self._oldest_first())
         name = letter_name(letter)
-        write_durably(self._folder / f"{name}.raw", letter.raw)
-        write_durably(self._folder / f"{name}.json", _note(letter))
+        write_durably(self._disk, self._folder / f"{name}.raw", letter.raw)
+        write_durably(self._disk, self._folder / f"{name}.json", _note(letter))
         self._names.setdefault(name)
-        removed = [oldest for oldest, _ in zip(list(self._names), range(len(self._names) - self._max_letters), strict=False)]
+        if len(self._names) > self._max_letters:  # the operator may have removed some
+            present = set(self._disk.names(self._folder))
+            self._names = {name: None for name in self._names if f"{name}.json" in present}
+        removed = list(self._names)[: max(0, len(self._names) - self._max_letters)]
         for oldest in removed:
             del self._names[oldest]
             for suffix in (".json", ".raw"):
-                (self._folder / f"{oldest}{suffix}").unlink(missing_ok=True)
-        sync_folder(self._folder)
+                self._disk.remove(self._folder / f"{oldest}{suffix}")
+        self._disk.sync_folder(self._folder)
         return removed
+
+    def _oldest_first(self) -> list[Path]:
+        notes = [self._folder / name for name in self._disk.names(self._folder) if name.endswith(".json") and not name.startswith(".")]
+        return sorted(notes, key=lambda path: self._disk.status(path).modified)
 
 
 def letter_name(letter: DeadLetter) -> str:

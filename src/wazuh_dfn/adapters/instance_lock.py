@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wazuh_dfn.errors import ConfigurationError
+
+_TRIES = 5
+_TRY_AGAIN_SECONDS = 0.02
+"""`holder` has the lock for a moment: a daemon that starts just then must not give up."""
 
 
 @contextmanager
@@ -18,7 +23,7 @@ def exclusive_use(checkpoint: Path) -> Iterator[None]:
     Raises:
         ConfigurationError: another daemon holds it (its pid is named), or the lock file can't be written.
     """
-    path = checkpoint.with_name(f"{checkpoint.name}.lock")
+    path = lock_file(checkpoint)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
@@ -26,17 +31,51 @@ def exclusive_use(checkpoint: Path) -> Iterator[None]:
         raise ConfigurationError(f"wazuh.checkpoint_file: the lock file {path} can't be written: {error.strerror}") from error
     try:
         _lock(descriptor, checkpoint)
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):  # the lock holds on a full disk too, only its message would name no pid
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, checkpoint: Path) -> None:
+def holder(checkpoint: Path) -> str | None:
+    """Return the pid of the daemon that runs on this checkpoint ("unknown" if it has not written it yet), None if there is none.
+
+    Raises:
+        OSError: the lock file can't be read.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(lock_file(checkpoint), os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        pid = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-        text = f"another wazuh-dfn (pid {pid}) is running on the checkpoint {checkpoint}: stop it, or set another wazuh.checkpoint_file"
-        raise ConfigurationError(text) from None
+        return _pid(descriptor)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def lock_file(checkpoint: Path) -> Path:
+    """Return the path of the file that is locked for a checkpoint."""
+    return checkpoint.with_name(f"{checkpoint.name}.lock")
+
+
+def _pid(descriptor: int) -> str:
+    return os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+
+
+def _lock(descriptor: int, checkpoint: Path) -> None:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_TRY_AGAIN_SECONDS)
+        else:
+            return
+    pid = _pid(descriptor)
+    text = f"another wazuh-dfn (pid {pid}) is running on the checkpoint {checkpoint}: stop it, or set another wazuh.checkpoint_file"
+    raise ConfigurationError(text)

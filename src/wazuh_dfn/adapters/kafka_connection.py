@@ -14,7 +14,7 @@ import contextlib
 import ssl
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import anyio
@@ -33,6 +33,7 @@ TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
 
 _UNLIMITED = 2**31 - 1
+_LOG_APPEND_TIME = 1
 
 
 class KafkaConnection:
@@ -42,6 +43,7 @@ class KafkaConnection:
         self._options = options
         self._tls = tls
         self._partition = -1
+        self.appended_at: float | None = None
         self._dropped: set[asyncio.Transport] = set()
         timeout_ms = max(1, round(options.timeout_seconds * 1000))
         self._producer = AIOKafkaProducer(
@@ -66,7 +68,7 @@ class KafkaConnection:
         await self._producer.start()
         with anyio.fail_after(min(TOPIC_PATIENCE, self._options.timeout_seconds / 2)):
             partitions = sorted(await self._producer.partitions_for(self._options.topic))
-        self._partition = partitions[zlib.crc32(self._options.topic.encode()) % len(partitions)]
+        self._partition = choose_partition(self._options.topic, partitions)
 
     async def send(self, batches: Iterable[list[bytes]]) -> None:
         """Send each list as one record batch, in this order, and wait for all acknowledgements."""
@@ -82,7 +84,8 @@ class KafkaConnection:
             sent.add(future)
         done, _ = await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION)
         for future in done:
-            future.result()
+            acknowledged = future.result()
+            self.appended_at = acknowledged.timestamp / 1000 if acknowledged.timestamp_type == _LOG_APPEND_TIME else None
 
     def leader(self) -> list[str]:
         """Return the address of the partition's leader, or of all known brokers if there is none now."""
@@ -90,7 +93,7 @@ class KafkaConnection:
         leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
         metadata = cluster.broker_metadata(leader) if leader not in (None, -1) else None
         brokers = [metadata] if metadata is not None else cluster.brokers()
-        return [f"[{broker.host}]:{broker.port}" if ":" in broker.host else f"{broker.host}:{broker.port}" for broker in brokers]
+        return [join_address(broker.host, broker.port) for broker in brokers]
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
         """Say in one line why it did not work, if need be by looking at the broker, for at most `within` seconds."""
@@ -187,7 +190,7 @@ async def open_connection(options: KafkaOptions) -> KafkaConnection:
     Raises:
         BrokerUnavailableError: with the reason in one line.
     """
-    tls = await anyio.to_thread.run_sync(make_tls_context, options.tls) if options.tls is not None else None
+    tls = await _tls_context(options)
     connection = KafkaConnection(options, tls)
     allowed, for_diagnosis = split_time(options.timeout_seconds)
     try:
@@ -203,6 +206,26 @@ async def open_connection(options: KafkaOptions) -> KafkaConnection:
         await connection.close()
         raise
     return connection
+
+
+async def _tls_context(options: KafkaOptions) -> ssl.SSLContext | None:
+    if options.tls is None:
+        return None
+    try:
+        with anyio.fail_after(options.timeout_seconds):  # the files may be on a file system that hangs
+            return await anyio.to_thread.run_sync(make_tls_context, options.tls, abandon_on_cancel=True)
+    except TimeoutError as error:
+        raise BrokerUnavailableError("the TLS files can't be read: the file system does not answer", needs_operator=True) from error
+
+
+def choose_partition(topic: str, partitions: Sequence[int]) -> int:
+    """Return the one that all records of the topic go to, of the sorted numbers of its partitions."""
+    return partitions[zlib.crc32(topic.encode()) % len(partitions)]
+
+
+def join_address(host: str, port: int) -> str:
+    """Return `host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def split_time(timeout: float) -> tuple[float, float]:

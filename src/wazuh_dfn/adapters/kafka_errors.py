@@ -47,15 +47,11 @@ class UnsupportedCompressionTypeError(BrokerResponseError):  # type: ignore[misc
 for _added in (InvalidRecordError, UnsupportedCompressionTypeError):
     aiokafka.errors.kafka_errors.setdefault(_added.errno, _added)
 
-REJECTIONS: tuple[type[KafkaError], ...] = (
-    CorruptRecordException,
-    InvalidRecordError,
-    InvalidTimestampError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    RecordTooLargeError,
-    UnsupportedForMessageFormatError,
-)
+REJECTIONS: tuple[type[KafkaError], ...] = (CorruptRecordException, MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
+"""One record is to blame, and the others would be taken."""
+
+_REFUSES_ALL = (InvalidRecordError, InvalidTimestampError, UnsupportedForMessageFormatError)
+"""The topic's settings or this host's clock are to blame: every record would be refused."""
 _LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
 
 
@@ -67,7 +63,7 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:
+def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:  # noqa: PLR0911 - a table of reasons
     """Return the reason where the error says enough by itself."""
     if isinstance(error, TopicAuthorizationFailedError):
         return topic_reason(_TOPIC_NOT_AUTHORISED, options.topic)
@@ -82,6 +78,9 @@ def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailab
         return BrokerUnavailableError(text, needs_operator=True)
     if isinstance(error, UnsupportedCompressionTypeError):
         text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
+        return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, _REFUSES_ALL):
+        text = f"the broker refuses all records: {in_words(error)}; look at the topic's settings and at this host's clock"
         return BrokerUnavailableError(text, needs_operator=True)
     if isinstance(error, _LOST_SEQUENCE):
         return BrokerUnavailableError(f"the broker no longer accepts this producer's numbering, a new one is needed: {in_words(error)}")

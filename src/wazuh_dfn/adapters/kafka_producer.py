@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import anyio
 from aiokafka.errors import KafkaError
+from anyio import to_thread
 
 from wazuh_dfn.adapters.kafka_connection import KafkaConnection, open_connection, split_time
 from wazuh_dfn.adapters.kafka_errors import REJECTIONS, in_words
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
+from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.delivery.ports import RecordProducer
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
 
@@ -31,6 +33,17 @@ class AiokafkaRecordProducer:
         self._connection: KafkaConnection | None = connection
         self._spoilt = False
         self._delivering: anyio.CancelScope | None = None
+        self._is_outdated = False
+
+    def renew(self, options: KafkaOptions) -> None:
+        """Connect anew, with these options, before the next delivery."""
+        self._options = options
+        self._is_outdated = True
+
+    @property
+    def appended_at(self) -> float | None:
+        """The broker's time (seconds since the epoch) when it wrote what was delivered last; None where the topic keeps our time instead."""
+        return self._connection.appended_at if self._connection is not None else None
 
     async def deliver(self, values: Sequence[bytes]) -> None:
         """Send these values in order and return once all in-sync replicas have acknowledged all of them.
@@ -48,6 +61,10 @@ class AiokafkaRecordProducer:
         if not values:
             return
         self._spoilt = True  # until all went well; that covers cancellation too
+        if self._is_outdated and self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+        self._is_outdated = False
         if self._connection is None:
             self._connection = await open_connection(self._options)
         await self._send(self._connection, list(self._batches(values)))
@@ -96,16 +113,35 @@ class AiokafkaProducerFactory:
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
+        self._latest: AiokafkaRecordProducer | None = None
 
-    async def connect(self) -> RecordProducer:
+    async def renew(self, options: KafkaOptions) -> None:
+        """Use these options from the next delivery on: with a new connection, as certificates are read when one is made.
+
+        Raises:
+            BrokerUnavailableError: the certificates can't be used; all stays as it was.
+        """
+        if options.tls is not None:
+            await to_thread.run_sync(make_tls_context, options.tls)
+        self._options = options
+        if self._latest is not None:
+            self._latest.renew(options)
+
+    async def connect(self) -> AiokafkaRecordProducer:
         """Connect within `timeout_seconds`.
 
         Raises:
             BrokerUnavailableError: with the one clear line for the operator.
         """
-        return AiokafkaRecordProducer(self._options, await open_connection(self._options))
+        options = self._options
+        producer = self._latest = AiokafkaRecordProducer(options, await open_connection(options))
+        if options is not self._options:
+            producer.renew(self._options)
+        return producer
 
     async def close(self, producer: RecordProducer) -> None:
         """Close within three seconds, also when cancelled; never waits for records that can't be sent."""
+        if producer is self._latest:
+            self._latest = None
         if isinstance(producer, AiokafkaRecordProducer):
             await producer.aclose()

@@ -11,9 +11,9 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 
@@ -52,12 +52,16 @@ _REFUSALS = {
 }
 
 
+Step = Literal["name", "tcp", "tls", "kafka"]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why an address can't be used, and whether waiting alone won't mend it."""
+    """Why an address can't be used, whether waiting alone won't mend it, and which step failed (all before it went well)."""
 
     reason: str
     needs_operator: bool
+    failed: Step = "name"
 
 
 async def explain(
@@ -80,7 +84,7 @@ async def explain(
     if len(found) < len(findings) or not found:
         return None
     reasons = dict.fromkeys(finding.reason for finding in found)
-    return Finding("; ".join(reasons), all(finding.needs_operator for finding in found))
+    return Finding("; ".join(reasons), all(finding.needs_operator for finding in found), found[0].failed)
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -102,20 +106,22 @@ class _Probe:
         self.tls = tls
         self.within = within
         self.trusted = trusted
-        self.step = ""
+        self.trying: Step = "name"
+        self.waits_for = ""
 
     async def run(self) -> Finding | None:
         try:
             with anyio.fail_after(self.within):
-                return await self._steps()
+                finding = await self._steps()
         except TimeoutError:
-            return Finding(f"{self.step} within {self.within:.3g} s", needs_operator=False)
+            finding = Finding(f"{self.waits_for} within {self.within:.3g} s", needs_operator=False)
+        return replace(finding, failed=self.trying) if finding is not None else None
 
     async def _steps(self) -> Finding | None:
         finding = await self._try_name()
         if finding is not None:
             return finding
-        self.step = f"{self.where} did not answer a connection attempt"
+        self.trying, self.waits_for = "tcp", f"{self.where} did not answer a connection attempt"
         try:
             async with self._opened(None) as (reader, writer):
                 if self.tls is None:
@@ -127,7 +133,7 @@ class _Probe:
         return await self._try_tls(self.tls)
 
     async def _try_name(self) -> Finding | None:
-        self.step = f"the name {self.host} was not resolved"
+        self.waits_for = f"the name {self.host} was not resolved"
         try:
             await asyncio.get_running_loop().getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
@@ -137,7 +143,7 @@ class _Probe:
         return None
 
     async def _try_tls(self, tls: ssl.SSLContext) -> Finding | None:
-        self.step = f"TLS to {self.where} failed (does this port speak TLS?): no answer to the handshake"
+        self.trying, self.waits_for = "tls", f"TLS to {self.where} failed (does this port speak TLS?): no answer to the handshake"
         try:
             async with self._opened(tls) as (reader, writer):
                 return await self._use_tls(reader, writer)
@@ -171,7 +177,7 @@ class _Probe:
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Finding | None:
         """Send one Kafka request: a port that accepts connections need not be a broker, nor one that is awake."""
-        self.step = f"{self.where} accepts connections, but does not answer a Kafka request"
+        self.trying, self.waits_for = "kafka", f"{self.where} accepts connections, but does not answer a Kafka request"
         answer = b""
         try:
             writer.write(len(_API_VERSIONS).to_bytes(4, "big") + _API_VERSIONS)
@@ -193,6 +199,7 @@ class _Probe:
         return None
 
     def _tls(self, why: str) -> Finding:
+        self.trying = "tls"  # a refusal can come as late as in answer to the request
         return Finding(f"TLS to {self.where} failed: {why}", needs_operator=True)
 
     async def _distrust(self, error: ssl.SSLCertVerificationError) -> str:

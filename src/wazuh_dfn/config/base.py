@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 _NUMBERS = (int, float, int | None)
@@ -25,6 +25,17 @@ class Section(BaseModel):
         """Without this, pydantic takes true for 1."""
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in _NUMBERS:
             raise ValueError("this must be a number")
+        return value
+
+
+class OptionTable(Section):
+    """A table that counts as one value: a variable or a flag sets all of it, as JSON."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_text(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError("this is neither a table nor a JSON object")  # noqa: TRY004 - pydantic wants a ValueError
         return value
 
 

@@ -42,8 +42,15 @@ class LogSettings(Section):
         "auto", description='Form of the lines; "console" (key=value), "json", or "auto"'
     )
     console: bool = Field(default=True, description="Whether lines go to the standard error stream; true or false")
-    file_path: OptionalPath = Field(None, description="Log file, besides the console; path of a file")
-    keep_files: int = Field(5, ge=0, le=1_000, description="How many rotated log files are kept; a number from 0 to 1000")
+    file_path: OptionalPath = Field(
+        None, examples=["/var/log/wazuh-dfn/wazuh-dfn.log"], description="Log file, besides the console; path of a file"
+    )
+    keep_files: int = Field(
+        5,
+        ge=0,
+        le=1_000,
+        description="How many rotated log files are kept, with 0 the rotation is left to logrotate; a number from 0 to 1000",
+    )
 
 
 class HealthSettings(Section):
@@ -57,6 +64,7 @@ class MiscSettings(Section):
 
     own_network: Annotated[tuple[str, ...], BeforeValidator(_split_networks), AfterValidator(_check_networks)] = Field(
         (),
+        examples=["192.0.2.0/24, 2001:db8::/32"],
         description="Your own networks: fail2ban alerts about addresses in them, or that are not global, are not forwarded; "
         "IPv4 or IPv6 networks like 192.0.2.0/24, several with commas between them",
     )
@@ -83,7 +91,7 @@ class SupervisorSettings(Section):
         5, gt=0, le=3_600, description="Longest wait before a restart; seconds, more than 0, at most 3600, not less than backoff_initial"
     )
     poison_limit: int = Field(
-        3, ge=1, le=100, description="Crashes over one alert after which it becomes a dead letter; a number from 1 to 100"
+        3, ge=2, le=100, description="Crashes over one alert after which it becomes a dead letter; a number from 2 to 100"
     )
     progress_deadline: float = Field(
         120, ge=1, le=86_400, description="Time without progress after which a part counts as hanging; seconds, 1 to 86400"

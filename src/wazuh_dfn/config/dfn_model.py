@@ -36,15 +36,21 @@ class DfnSettings(Section):
     )
     dfn_id: Annotated[OptionalText, AfterValidator(_check_topic)] = Field(
         None,
+        examples=["your-customer-id"],
         description="Customer id that DFN-CERT gave you, which is also the Kafka topic, needed to run; "
         "1 to 249 of the characters a-z A-Z 0-9 . _ -",
     )
-    dfn_cert: OptionalPath = Field(None, description="Client certificate (PEM), goes together with dfn_key; path of a file")
+    dfn_cert: OptionalPath = Field(
+        None, examples=["/etc/wazuh-dfn/cert.pem"], description="Client certificate (PEM), goes together with dfn_key; path of a file"
+    )
     dfn_key: OptionalPath = Field(
-        None, description="Private key of the client certificate (PEM), goes together with dfn_cert; path of a file"
+        None,
+        examples=["/etc/wazuh-dfn/key.pem"],
+        description="Private key of the client certificate (PEM), goes together with dfn_cert; path of a file",
     )
     dfn_ca: OptionalPath = Field(
         None,
+        examples=["/etc/wazuh-dfn/ca.pem"],
         description="CA certificates (PEM) to verify the broker's certificate with, without it those of the system; path of a file",
     )
 

@@ -20,9 +20,14 @@ class Finding:
     text: str
 
 
+def is_secret(path: KeyPath, value: Any) -> bool:
+    """Whether a value may be secret, going by the names of the key, or because it looks like a private key."""
+    return any(_SECRET_NAME.search(part) for part in path) or "-----BEGIN" in str(value)
+
+
 def show(path: KeyPath, value: Any) -> str:
     """A value as messages write it: on one line, at most 80 characters, and nothing that may be secret."""
-    if any(_SECRET_NAME.search(part) for part in path) or "-----BEGIN" in str(value):
+    if is_secret(path, value):
         return "***"
     if isinstance(value, dict):
         return "(a table)"

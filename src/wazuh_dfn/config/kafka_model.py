@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from wazuh_dfn.config.base import OptionalText, Section, conflict
+from wazuh_dfn.config.base import OptionalText, OptionTable, Section, conflict
 
 _BATCH_BYTES = 950_000
 _REQUEST_BYTES = 1_048_576
@@ -24,7 +24,7 @@ def _default_batch_bytes(data: dict[str, Any]) -> int:
     return min(_BATCH_BYTES, int(data.get("max_request_size", _REQUEST_BYTES)))
 
 
-class ProducerOptions(Section):
+class ProducerOptions(OptionTable):
     """Options of aiokafka's producer that are passed through as they are; those left out have aiokafka's default."""
 
     client_id: OptionalText = Field(None, description="Name of this client in the broker's logs and quotas; a text")
@@ -48,6 +48,7 @@ class KafkaSettings(Section):
 
     security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, BeforeValidator(_upper)] = Field(
         None,
+        examples=["SSL"],
         description='Encryption of the connection; "SSL" or "PLAINTEXT", left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only',
     )
     timeout: float = Field(60, ge=1, le=3_600, description="How long one request to the broker may take; seconds, 1 to 3600")

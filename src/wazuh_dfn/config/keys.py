@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
+from wazuh_dfn.config.base import OptionTable, Section
 from wazuh_dfn.config.legacy import LEGACY_KEYS
 from wazuh_dfn.config.model import Settings
 
 KeyPath = tuple[str, ...]
 """A section and a key in it, like `("kafka", "timeout")`; `("health", "api", "port")` for the one section within another."""
+
+PRODUCER_CONFIG: KeyPath = ("kafka", "producer_config")
+"""The key whose value is a table."""
 
 _VARIABLES: dict[KeyPath, str] = {
     ("dfn", "dfn_broker"): "DFN_BROKER_ADDRESS",
@@ -20,6 +27,14 @@ _VARIABLES: dict[KeyPath, str] = {
     ("log", "console"): "LOG_CONSOLE_ENABLED",
     ("health", "api", "enabled"): "HEALTH_HTTP_SERVER_ENABLED",
 }
+_OLD_SWITCHES: frozenset[KeyPath] = frozenset(
+    {
+        ("wazuh", "store_failed_alerts"),
+        ("health", "api", "enabled"),
+        ("health", "api", "https_enabled"),
+    }
+)
+_OLD_LISTS: frozenset[KeyPath] = frozenset({("health", "api", "allowed_ips")})
 _VERY_CLOSE = 0.8
 _FLAGS: dict[KeyPath, str] = {
     ("wazuh", "json_alert_prefix"): "--wazuh-json-prefix",
@@ -28,19 +43,63 @@ _FLAGS: dict[KeyPath, str] = {
 }
 
 
-def _settings_keys() -> dict[KeyPath, None]:
-    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
-    return {(name, key): None for name, section in sections.items() for key in getattr(section, "model_fields", ())}
+def _is(field: FieldInfo, kind: type[Section]) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, kind)
 
 
-SETTINGS_KEYS: tuple[KeyPath, ...] = tuple(_settings_keys())
-"""Every key that has an effect, in the order of the model."""
+def is_section(field: FieldInfo) -> bool:
+    """Whether this is a table of keys, not a key itself."""
+    return _is(field, Section) and not _is(field, OptionTable)
+
+
+def _fields(section: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        if is_section(field):
+            yield from _fields(field.annotation, (*path, name))
+        else:
+            yield (*path, name), field
+
+
+FIELDS: dict[KeyPath, FieldInfo] = dict(_fields(Settings))
+"""Every key that has an effect, in the order of the model, with its type, default and description."""
+
+SETTINGS_KEYS: tuple[KeyPath, ...] = tuple(FIELDS)
+"""Every key that has an effect."""
 
 KNOWN_KEYS: tuple[KeyPath, ...] = (*SETTINGS_KEYS, *LEGACY_KEYS)
 """Every key that is accepted."""
 
 SECTIONS: tuple[str, ...] = tuple(Settings.model_fields)
 """The tables of a configuration file."""
+
+SECTION_PATHS: frozenset[KeyPath] = frozenset(key[:length] for key in KNOWN_KEYS for length in range(1, len(key)))
+"""The same as paths, with the tables within tables."""
+
+
+def value_of(settings: Settings, key: KeyPath) -> Any:
+    """The value that the settings have for a key."""
+    value: Any = settings
+    for name in key:
+        value = getattr(value, name)
+    return value
+
+
+def is_table(key: KeyPath) -> bool:
+    """Whether the value of the key is a table; in a variable and as a flag it is JSON."""
+    return key in FIELDS and _is(FIELDS[key], OptionTable)
+
+
+def is_switch(key: KeyPath) -> bool:
+    """Whether the value is true or false, so that the flag alone says true."""
+    return FIELDS[key].annotation is bool if key in FIELDS else key in _OLD_SWITCHES
+
+
+def is_list(key: KeyPath) -> bool:
+    """Whether there may be several values, so that the flag may be repeated."""
+    if key not in FIELDS:
+        return key in _OLD_LISTS
+    annotation = FIELDS[key].annotation
+    return any(get_origin(kind) is tuple and Ellipsis in get_args(kind) for kind in (annotation, *get_args(annotation)))
 
 
 def dotted(path: KeyPath) -> str:
@@ -65,8 +124,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def suggestion(path: KeyPath) -> str:
-    """What to write instead of the unknown key `path`: the nearest one of its section, or one of the same name in another section."""
-    beside = [other[-1] for other in KNOWN_KEYS if other[:-1] == path[:-1]]
+    """What to write instead of the unknown `path`: the nearest key of its section, or one of the same name in another section."""
+    beside = [other[-1] for other in KNOWN_KEYS if other[:-1] == path[:-1]] or list(SECTIONS)
     elsewhere = next((other for other in SETTINGS_KEYS if other[-1] == path[-1]), None)
     if elsewhere is not None and not difflib.get_close_matches(path[-1], beside, n=1, cutoff=_VERY_CLOSE):
         return f"did you mean {dotted(elsewhere)}?"

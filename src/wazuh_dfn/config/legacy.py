@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_FEEDBACK = "has no effect yet: telling Wazuh about deliveries is not built in yet; the key may stay for when it is"
+_GIVES_UP = "is not needed: feedback to Wazuh waits for its socket as long as it takes; use wazuh.retry_interval for the time between tries"
+_WAIT = "is not needed: the waits between tries to reach Wazuh double; use wazuh.retry_interval for the first and wazuh.max_retry_wait_time for the longest"
 _HTTP = "has no effect yet: the HTTP API is not built in yet; use the statistics in the log (health.stats_interval) until it is"
 _STATES = (
     "has no effect yet: judging the daemon's health is not built in yet; use the statistics in the log (health.stats_interval) until it is"
@@ -18,19 +19,12 @@ _WAZUH = {
     "store_failed_alerts": "is not needed: dead letters are always kept, they are the only copy; use wazuh.max_failed_files to bound them",
     "json_alert_queue_size": "is not needed: no queue drops alerts, the file itself is the buffer; use supervisor.mailbox_capacity for "
     "how much is under way",
-    "unix_socket_path": _FEEDBACK,
-    "max_event_size": _FEEDBACK,
-    "integration_name": _FEEDBACK,
-    "max_retries": _FEEDBACK,
-    "retry_interval": _FEEDBACK,
-    "max_connection_failures_per_event": _FEEDBACK,
-    "connection_failure_backoff_base": _FEEDBACK,
-    "max_retry_wait_time": _FEEDBACK,
-    "max_connection_wait_attempts": _FEEDBACK,
-    "connection_wait_sleep_interval": _FEEDBACK,
-    "connection_timeout": _FEEDBACK,
-    "read_timeout": _FEEDBACK,
-    "write_timeout": _FEEDBACK,
+    "max_retries": _GIVES_UP,
+    "max_connection_failures_per_event": _GIVES_UP,
+    "max_connection_wait_attempts": _GIVES_UP,
+    "connection_failure_backoff_base": _WAIT,
+    "connection_wait_sleep_interval": _WAIT,
+    "read_timeout": "is not needed: nothing is read from Wazuh's socket; use wazuh.write_timeout for the time to accept a message",
 }
 _KAFKA = {
     "connection_max_retries": _RETRIES,

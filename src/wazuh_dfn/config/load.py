@@ -9,12 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from wazuh_dfn.config.document import FileFormat, read_document
 from wazuh_dfn.config.findings import Finding, about_key
+from wazuh_dfn.config.given import Given
 from wazuh_dfn.config.keys import KeyPath, dotted
-from wazuh_dfn.config.merge import Given, merge
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.config.rules import broken_rules, cautions
-from wazuh_dfn.config.sources import FileFormat, read_document
+from wazuh_dfn.config.sources import disagreements, file_source, flag_source, merge, variable_source
 from wazuh_dfn.config.translate import translate
 from wazuh_dfn.config.validate import validate
 from wazuh_dfn.errors import ConfigurationError
@@ -24,10 +25,14 @@ _NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings, and what the log should warn about at start: one line each."""
+    """The settings, and what the log should warn about at start: one line each.
+
+    `places` tells where a value came from (`FILE:LINE`, an environment variable, a flag), for each key that has not its default.
+    """
 
     settings: Settings
     warnings: tuple[str, ...]
+    places: Mapping[KeyPath, str] = MappingProxyType({})
 
 
 def load_settings(
@@ -50,17 +55,17 @@ def load_settings(
     Raises:
         ConfigurationError: Something is wrong; the text names every finding, one a line.
     """
-    document = None if path is None else read_document(path, file_format)
-    merged = merge(document, environ, overrides)
-    values, legacy_warnings = translate(merged.values)
+    file = file_source(None if path is None else read_document(path, file_format))
+    variables = variable_source(environ)
+    merged = merge(flag_source(overrides), variables, file)
+    values, legacy_warnings = translate(merged)
     settings, findings = validate(values)
-    findings = merged.findings + findings
     if to_run:
         findings += _broken(settings, findings, values, "configuration" if path is None else str(path))
     if findings:
         raise ConfigurationError("\n".join(finding.text for finding in findings))
-    warnings = (*merged.warnings, *legacy_warnings, *(cautions(settings) if to_run else ()))
-    return LoadedSettings(settings, warnings)
+    warnings = (*disagreements(file, variables, merged), *legacy_warnings, *(cautions(settings) if to_run else ()))
+    return LoadedSettings(settings, warnings, {key: given.place for key, given in values.items()})
 
 
 def _broken(settings: Settings, findings: list[Finding], values: dict[KeyPath, Given], label: str) -> list[Finding]:
@@ -81,8 +86,8 @@ def check_paths(settings: Settings) -> None:
     problems = []
     if settings.uses_tls:
         problems += [_unreadable(name, getattr(settings.dfn, name)) for name in ("dfn_cert", "dfn_key", "dfn_ca")]
-    problems.append(_unwritable(("wazuh", "checkpoint_file"), settings.wazuh.checkpoint_file.parent))
-    problems.append(_unwritable(("wazuh", "failed_alerts_path"), settings.wazuh.failed_alerts_path))
+    problems.append(unwritable(("wazuh", "checkpoint_file"), settings.wazuh.checkpoint_file.parent))
+    problems.append(unwritable(("wazuh", "failed_alerts_path"), settings.wazuh.failed_alerts_path))
     if found := [problem for problem in problems if problem]:
         raise ConfigurationError("\n".join(found))
 
@@ -98,7 +103,8 @@ def _unreadable(name: str, path: Path | None) -> str | None:
     return None
 
 
-def _unwritable(key: KeyPath, folder: Path) -> str | None:
+def unwritable(key: KeyPath, folder: Path) -> str | None:
+    """Say why the folder of a setting can't be made or written to by this user, and after the last "; " what to do; None if it can."""
     nearest = folder
     while not _exists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent

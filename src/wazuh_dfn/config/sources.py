@@ -1,147 +1,113 @@
-"""Reading a configuration file, TOML or YAML, with the line of each key."""
+"""Which value wins: a flag over an environment variable over the file. The sources are ours, the merging is pydantic-settings'.
+
+Its own sources can't be used: they read no line numbers, demand that every variable with a prefix of ours is one of ours (a machine may
+well have a KAFKA_HOME), and can't express the variables of version 0.23, whose names follow no rule.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-import tomlkit
-import tomlkit.items
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node
-from tomlkit.exceptions import ParseError, TOMLKitError
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from wazuh_dfn.config.toml_lines import line_of_repeated_key, toml_lines
-from wazuh_dfn.errors import ConfigurationError
-
-FileFormat = Literal["toml", "yaml"]
-"""The formats of a configuration file."""
-
-_FORMATS: dict[str, FileFormat] = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
-_REPEATED = re.compile(r'found duplicate key "([^"]*)"')
+from wazuh_dfn.config.document import Document
+from wazuh_dfn.config.findings import show
+from wazuh_dfn.config.given import Given, flattened, nested
+from wazuh_dfn.config.keys import KNOWN_KEYS, SECTION_PATHS, KeyPath, dotted, flag_name, is_list, is_table, variable_name
+from wazuh_dfn.config.legacy import LEGACY_KEYS
+from wazuh_dfn.config.model import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What a file says: `values` are plain Python values, `lines` tells (counted from 1) where a table or key stands."""
+class _Merged(BaseSettings):
+    """The values by section, each a `Given`; what they may be is checked later, so that all findings come at once."""
 
-    path: Path
-    values: Mapping[str, Any]
-    lines: Mapping[tuple[str, ...], int]
-
-    def place(self, key: tuple[str, ...]) -> str:
-        """`FILE:LINE` of the key, of the nearest table around it, or just the file."""
-        for length in range(len(key), 0, -1):
-            if key[:length] in self.lines:
-                return f"{self.path}:{self.lines[key[:length]]}"
-        return str(self.path)
+    model_config = SettingsConfigDict(extra="allow")
 
 
-class _Constructor(SafeConstructor):
-    """Keeps the plus sign of a number, which means something in a list of event ids."""
+class Source(PydanticBaseSettingsSource):
+    """Where values come from; `given` has all that it gives."""
 
-    def construct_signed_int(self, node: Any) -> Any:
-        return node.value if str(node.value).startswith("+") else self.construct_yaml_int(node)
+    def __init__(self, given: Iterable[tuple[KeyPath, Given]]) -> None:
+        super().__init__(_Merged)
+        self.given = dict(given)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class has it
+        """Nothing: a source here gives all of its values at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All values by section, for pydantic-settings."""
+        return nested(self.given)
 
 
-_Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_signed_int)
+def file_source(document: Document | None) -> Source:
+    """The configuration file; a key whose value is null counts as not given."""
+    return Source(_entries(document, (), document.values) if document else ())
 
 
-def read_document(path: Path, file_format: FileFormat | None = None) -> Document:
-    """Read a configuration file.
+def variable_source(environ: Mapping[str, str]) -> Source:
+    """The environment; an empty variable counts as not set."""
+    texts = {key: environ.get(variable_name(key), "").strip() for key in KNOWN_KEYS}
+    return Source((key, Given(_from_text(key, text), f"environment variable {variable_name(key)}")) for key, text in texts.items() if text)
 
-    Args:
-        path: The file, UTF-8.
-        file_format: Its format; None tells it by the file's ending.
 
-    Raises:
-        ConfigurationError: The file is missing, unreadable, broken, or no table; one line that says what to do.
+def flag_source(overrides: Mapping[str, Any]) -> Source:
+    """The command line: values by `section.key`; None counts as not given."""
+    values = {tuple(name.split(".")): value for name, value in overrides.items() if value is not None}
+    places = {key: f"flag {flag_name(key)}" for key in KNOWN_KEYS}
+    return Source((key, Given(_from_text(key, value), places.get(key, "command line"))) for key, value in values.items())
+
+
+def merge(*sources: Source) -> dict[KeyPath, Given]:
+    """Take each key's value from the first source that has one.
+
+    A value that stands where a section belongs is kept too, to be refused: a section of another source would hide it.
     """
-    chosen = file_format or _FORMATS.get(path.suffix.lower())
-    if chosen is None:
-        raise ConfigurationError(
-            f"{path}: the ending does not tell the format; name the file .toml or .yaml, or give --config-format toml|yaml"
-        )
-    text = _read_text(path)
-    values, lines = _parse_toml(path, text) if chosen == "toml" else _parse_yaml(path, text)
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise ConfigurationError(
-            f"{path}:1: the file holds no sections; write sections like dfn and wazuh with keys in them, as in the sample file"
-        )
-    return Document(path, values, lines)
+    misplaced = {key: given for source in sources for key, given in source.given.items() if key in SECTION_PATHS}
+    return {**dict(flattened(_Merged(_build_sources=(sources, {})).model_extra or {})), **misplaced}
 
 
-def _read_text(path: Path) -> str:
+def disagreements(file: Source, variables: Source, merged: Mapping[KeyPath, Given]) -> list[str]:
+    """Say which value won where a file and a variable mean different things."""
+    warnings = []
+    for key in sorted(file.given.keys() & variables.given.keys() - LEGACY_KEYS.keys()):
+        in_file, in_variable, winner = file.given[key], variables.given[key], merged[key]
+        if not _same(key, in_file.value, in_variable.value):
+            warnings.append(
+                f"{dotted(key)}: {winner.place} ({show(key, winner.value)}) wins over {in_file.place} ({show(key, in_file.value)})"
+                + ("" if winner is in_variable else f" and {in_variable.place}")
+            )
+    return warnings
+
+
+def _entries(document: Document, path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Given]]:
+    for name, value in table.items():
+        key = (*path, name)
+        if key in SECTION_PATHS and (value is None or isinstance(value, dict)):
+            yield from _entries(document, key, value or {})
+        elif value is not None or key not in KNOWN_KEYS:
+            places = {str(inner): document.place((*key, str(inner))) for inner in value} if isinstance(value, dict) else {}
+            yield key, Given(value, document.place(key), places)
+
+
+def _from_text(key: KeyPath, value: Any) -> Any:
+    """Read a table, and a list in brackets, from its JSON; what is none is left for the model to refuse."""
+    if not isinstance(value, str) or not (is_table(key) or (is_list(key) and value.startswith("["))):
+        return value
     try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path}: there is no such file; name yours with --config PATH, or start from a sample file") from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: byte {error.start} is no UTF-8; save the file as UTF-8") from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: can't be read ({error.strerror}); mend its permissions, or name another file with --config PATH"
-        ) from error
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
-def _parse_toml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
+def _same(key: KeyPath, first: Any, second: Any) -> bool:
+    """Whether two values mean the same to the model, like "60" and 60."""
     try:
-        values = _plain_toml(tomlkit.parse(text))
-    except ParseError as error:
-        reason = re.sub(r" at line \d+ col \d+$", "", str(error)).rstrip(".")
-        raise ConfigurationError(f"{path}:{error.line}: this is no TOML (column {error.col}): {reason}; mend this line") from error
-    except (TOMLKitError, ValueError) as error:
-        line = line_of_repeated_key(text)
-        place = f"{path}:{line}" if line else str(path)
-        raise ConfigurationError(f"{place}: this is no TOML: {str(error).rstrip('.')}; mend this line") from error
-    return values, toml_lines(text)
-
-
-def _plain_toml(item: Any) -> Any:
-    if isinstance(item, Mapping):
-        return {str(key): _plain_toml(value) for key, value in item.items()}
-    if isinstance(item, list):
-        return [_plain_toml(value) for value in item]
-    if isinstance(item, tomlkit.items.Integer) and item.as_string().startswith("+"):
-        return item.as_string()
-    return item.unwrap() if isinstance(item, tomlkit.items.Item) else item
-
-
-def _parse_yaml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
-    try:
-        values = _text_keys(yaml.load(text))
-        return values, dict(_yaml_lines(YAML(typ="safe", pure=True).compose(text)))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        repeated = _REPEATED.match(error.problem or "") if isinstance(error, DuplicateKeyError) else None
-        reason = f"the key {repeated[1]} stands here for the second time" if repeated else error.problem
-        column = f" (column {mark.column + 1})" if mark else ""
-        raise ConfigurationError(f"{place}: this is no YAML{column}: {reason}; mend this line") from error
-    except (YAMLError, ValueError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise ConfigurationError(f"{path}: this is no YAML: {reason}; mend the file") from error
-
-
-def _text_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _text_keys(item) for key, item in value.items()}
-    return [_text_keys(item) for item in value] if isinstance(value, list) else value
-
-
-def _yaml_lines(node: Node | None, table: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], int]]:
-    found: list[tuple[tuple[str, ...], int]] = []
-    for key, value in node.value if isinstance(node, MappingNode) else ():
-        path = (*table, str(key.value))
-        found.append((path, key.start_mark.line + 1))
-        found.extend(_yaml_lines(value, path))
-    return found
+        one, other = (Settings.model_validate(nested({key: value})) for value in (first, second))
+    except ValidationError:
+        return str(first) == str(second)
+    return one == other

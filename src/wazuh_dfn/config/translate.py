@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from wazuh_dfn.config.keys import KeyPath, dotted
+from wazuh_dfn.config.given import Given
+from wazuh_dfn.config.keys import PRODUCER_CONFIG, KeyPath, dotted
 from wazuh_dfn.config.legacy import LEGACY_KEYS, LEGACY_PRODUCER_OPTIONS, MOVED_PRODUCER_OPTIONS
-from wazuh_dfn.config.merge import PRODUCER_CONFIG, Given
 
 _ACKNOWLEDGED_BY_ALL = ("all", -1, "-1")
 _OLD_INTERVAL: KeyPath = ("log", "interval")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from wazuh_dfn.config.findings import Finding, about_key, about_value
-from wazuh_dfn.config.kafka_model import ProducerOptions
-from wazuh_dfn.config.keys import KeyPath, nearest
-from wazuh_dfn.config.merge import PRODUCER_CONFIG, Given
+from wazuh_dfn.config.given import Given, nested
+from wazuh_dfn.config.keys import FIELDS, SECTION_PATHS, KeyPath, dotted, is_table, nearest, suggestion
 from wazuh_dfn.config.model import Settings
 
 _WORDS = {
@@ -39,11 +36,11 @@ def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
     Returns:
         The settings, with defaults in place of the values that are wrong, and what is wrong.
     """
-    left = dict(values)
-    findings: list[Finding] = []
+    findings = [_unknown(key, given) for key, given in values.items() if key not in FIELDS]
+    left = {key: given for key, given in values.items() if key in FIELDS}
     while True:
         try:
-            return Settings.model_validate(_nested(left)), findings
+            return Settings.model_validate(nested({key: given.value for key, given in left.items()})), findings
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 if detail["type"] == "default_factory_not_called":
@@ -56,42 +53,40 @@ def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
                     left.pop(key, None)  # so each round has fewer values, and no values are valid
 
 
-def _nested(values: dict[KeyPath, Given]) -> dict[str, dict[str, Any]]:
-    nested: dict[str, dict[str, Any]] = {}
-    for (section, key), given in values.items():
-        nested.setdefault(section, {})[key] = given.value
-    return nested
+def _unknown(key: KeyPath, given: Given) -> Finding:
+    if key in SECTION_PATHS:
+        return about_key(given.place, key, f"this must be a section; write [{dotted(key)}] with keys below it")
+    return about_key(given.place, key, f"unknown {'section' if len(key) == 1 else 'key'}; {suggestion(key)}")
 
 
 def _keys_of(detail: ErrorDetails) -> tuple[KeyPath, ...]:
-    section = str(detail["loc"][0])
+    path = tuple(map(str, detail["loc"]))
     if detail["type"] == "conflict":
-        return tuple((section, key) for key in detail["ctx"]["keys"])
-    return ((section, str(detail["loc"][1])),)
+        return tuple((*path, key) for key in detail["ctx"]["keys"])
+    return (next(path[:length] for length in range(1, len(path) + 1) if path[:length] in FIELDS),)
 
 
 def _finding(detail: ErrorDetails, keys: tuple[KeyPath, ...], values: dict[KeyPath, Given]) -> Finding:
     key = next(key for key in keys if key in values)
     given = values[key]
-    inner = tuple(map(str, detail["loc"][2:])) if key == PRODUCER_CONFIG else ()
-    if inner:
-        return _producer_finding(detail, inner[0], given)
+    inner = tuple(map(str, detail["loc"]))[len(key) :]
     if detail["type"] == "conflict":
-        finding = about_value(given.place, key, given.value, detail["msg"])
-        return Finding(keys, finding.text)
-    return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {_allowed(_field(key))}")
+        return Finding(keys, about_value(given.place, key, given.value, detail["msg"]).text)
+    if inner and is_table(key):
+        return _option_finding(detail, key, inner[0], given)
+    return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {_allowed(FIELDS[key])}")
 
 
-def _producer_finding(detail: ErrorDetails, name: str, given: Given) -> Finding:
-    path = (*PRODUCER_CONFIG, name)
+def _option_finding(detail: ErrorDetails, key: KeyPath, name: str, given: Given) -> Finding:
+    path = (*key, name)
     place = given.places.get(name, given.place)
-    options = ProducerOptions.model_fields
+    options: dict[str, FieldInfo] = getattr(FIELDS[key].annotation, "model_fields", {})
     if name not in options:
         known = ", ".join(options)
         finding = about_key(place, path, f"this option is not passed on; allowed: {known}; did you mean {nearest(name, options)}?")
     else:
         finding = about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {_allowed(options[name])}")
-    return Finding((PRODUCER_CONFIG,), finding.text)
+    return Finding((key,), finding.text)
 
 
 def _wrong(detail: ErrorDetails) -> str:
@@ -103,9 +98,3 @@ def _wrong(detail: ErrorDetails) -> str:
 def _allowed(field: FieldInfo) -> str:
     what, _, allowed = (field.description or "").partition("; ")
     return allowed or what
-
-
-def _field(key: KeyPath) -> FieldInfo:
-    section = Settings.model_fields[key[0]].annotation
-    fields: dict[str, FieldInfo] = getattr(section, "model_fields", {})
-    return fields[key[1]]

@@ -1,18 +1,19 @@
-"""The section `[wazuh]`: what is read, where the daemon keeps its state, and which events it selects."""
+"""The section `[wazuh]`: what is read, where the daemon keeps its state, which events it selects, and what it tells Wazuh."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from wazuh_dfn.config.base import RequiredPath, Section
 from wazuh_dfn.config.event_ids import parse_event_ids, resolve_event_ids
+from wazuh_dfn.config.socket_address import SocketAddress, check_name, parse_socket_address
 
 
 class WazuhSettings(Section):
-    """Alert file, checkpoint, dead letters and the Windows events to forward."""
+    """Alert file, checkpoint, dead letters, the Windows events to forward, and the feedback to Wazuh."""
 
     json_alert_file: RequiredPath = Field(
         Path("/var/ossec/logs/alerts/alerts.json"),
@@ -41,8 +42,38 @@ class WazuhSettings(Section):
     )
     windows_event_ids: Annotated[tuple[str, ...] | None, BeforeValidator(parse_event_ids)] = Field(
         None,
+        examples=[["+4768", "-1100"]],
         description="Windows events to forward; ids from 0 to 65535, all with a sign like ['+4768', '-1100'] (they change the default list) "
         "or none with (they replace it)",
+    )
+    feedback: bool = Field(
+        default=True, description="Whether Wazuh is told what was delivered and what went wrong, where its socket is there; true or false"
+    )
+    unix_socket_path: Annotated[SocketAddress, PlainValidator(parse_socket_address)] = Field(
+        Path("/var/ossec/queue/sockets/queue"),
+        description='Queue socket of Wazuh, for the feedback; path of a socket, or a host and a port for TCP like ["127.0.0.1", 1514]',
+    )
+    integration_name: Annotated[str, AfterValidator(check_name)] = Field(
+        "dfn", description="Name of this integration in the feedback; a text without colons and line breaks"
+    )
+    max_event_size: int = Field(65_535, ge=512, le=65_535, description="Largest message to Wazuh; bytes, 512 to 65535")
+    connection_timeout: float = Field(
+        30, gt=0, le=3_600, description="How long connecting to the socket may take; seconds, more than 0, at most 3600"
+    )
+    write_timeout: float = Field(
+        10, gt=0, le=3_600, description="How long Wazuh may take to accept one message; seconds, more than 0, at most 3600"
+    )
+    retry_interval: float = Field(
+        5,
+        gt=0,
+        le=3_600,
+        description="Wait before the socket is tried again, doubled with each try that fails; seconds, more than 0, at most 3600",
+    )
+    max_retry_wait_time: float = Field(
+        30,
+        gt=0,
+        le=3_600,
+        description="Longest such wait, where it is more than retry_interval; seconds, more than 0, at most 3600",
     )
 
     @property

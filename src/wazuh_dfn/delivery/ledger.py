@@ -7,7 +7,7 @@ All methods are synchronous, so that an actor can hand a message on and book it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from wazuh_dfn.messages import Position, RecordKind, Ticket
 
@@ -43,6 +43,10 @@ class _OpenChunk:
         return self.unrouted == 0 and not self.pending
 
 
+CROWDED_CHUNKS = 256
+"""So many open chunks are looked through for those that can be merged."""
+
+
 class Ledger:
     """Books every chunk from reading to settlement. Settling twice, or what is unknown, changes nothing."""
 
@@ -51,6 +55,7 @@ class Ledger:
         """Up to here all is settled; None until something was read or a start position was set."""
         self.records_delivered: dict[RecordKind, int] = {"windows": 0, "fail2ban": 0}
         self._chunks: dict[Ticket, _OpenChunk] = {}
+        self._crowded_at = CROWDED_CHUNKS
         self._last_ticket = Ticket(0)
         self._lines_read = 0
         self._not_relevant = 0
@@ -68,12 +73,19 @@ class Ledger:
         self._chunks[self._next_ticket()] = _OpenChunk(position, unrouted=0)
         self._advance()
 
-    def open_chunk(self, start: Position, length: int, lines: int) -> Ticket:
-        """Book `lines` lines that were read, `length` bytes from `start` on."""
+    def open_chunk(self, end: Position, lines: int) -> Ticket:
+        """Book `lines` lines that were read, up to `end`."""
+        if len(self._chunks) >= self._crowded_at:
+            self._merge_settled()
         ticket = self._next_ticket()
-        self._chunks[ticket] = _OpenChunk(replace(start, offset=start.offset + length), unrouted=lines)
+        self._chunks[ticket] = _OpenChunk(end, unrouted=lines)
         self._lines_read += lines
         return ticket
+
+    def add_lines(self, ticket: Ticket, lines: int) -> None:
+        """Book that a chunk holds more lines than it has line feeds: a crashed writer left some without."""
+        self._chunks[ticket].unrouted += lines
+        self._lines_read += lines
 
     def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[int, Iterable[RecordKind]]) -> None:
         """Book what the router decided: lines not relevant, dead-lettered, and on their way (offset: kinds of record)."""
@@ -110,6 +122,16 @@ class Ledger:
             self._dead_lettered += 1
         else:
             self._delivered += 1
+
+    def _merge_settled(self) -> None:
+        """Of settled chunks in a row only the last counts: behind one record that waits for days, there can be very many."""
+        kept: dict[Ticket, _OpenChunk] = {}
+        for ticket, chunk in self._chunks.items():
+            if kept and chunk.is_settled and next(reversed(kept.values())).is_settled:
+                kept.popitem()
+            kept[ticket] = chunk
+        self._chunks = kept
+        self._crowded_at = 2 * len(kept) + CROWDED_CHUNKS
 
     def _next_ticket(self) -> Ticket:
         self._last_ticket = Ticket(self._last_ticket + 1)

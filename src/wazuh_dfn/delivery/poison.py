@@ -8,6 +8,7 @@ from traceback import format_exception
 
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
+from wazuh_dfn.errors import in_brief
 from wazuh_dfn.messages import Alert, AlertBatch, Chunk, Position, Record, RecordBatch
 
 
@@ -40,9 +41,10 @@ class PoisonBurial:
 
     async def bury_chunk(self, chunk: Chunk, error: BaseException) -> None:
         """Settle what is left of a chunk (its poisonous line)."""
-        for part in split_chunk(chunk):
-            await self._dead_letters.store(_letter(part.start, part.data, error))
-        self._ledger.route(chunk.ticket, not_relevant=0, dead=len(split_chunk(chunk)), pending={})
+        lines = split_chunk(chunk)
+        for line in lines:
+            await self._dead_letters.store(_letter(line.start, line.data, error))
+        self._ledger.route(chunk.ticket, not_relevant=0, dead=len(lines), pending={})
 
     async def bury_batch(self, batch: AlertBatch | RecordBatch, error: BaseException) -> None:
         """Settle those parts of a batch that are not settled yet."""
@@ -62,5 +64,5 @@ def lines_of(data: bytes) -> list[bytes]:
 
 
 def _letter(position: Position, raw: bytes, error: BaseException) -> DeadLetter:
-    reason = f"crashed its actor again and again: {type(error).__name__}: {error}"
+    reason = f"crashed its actor again and again: {in_brief(error)}"
     return DeadLetter(position, "poison", reason, raw, traceback="".join(format_exception(error)))

@@ -13,23 +13,35 @@ class OpenAlertFile(Protocol):
     """An alert file held open; it stays readable when its last name is removed."""
 
     path: str
+    is_gzipped: bool
+
+    @property
+    def begun(self) -> float:
+        """When it was begun at the earliest, in seconds since the epoch, by the date in its name; 0 if it has none."""
 
     async def identity(self) -> FileIdentity:
         """Return the identity with a fingerprint of the bytes there are by now (at most 1,024)."""
 
-    async def matches(self, identity: FileIdentity) -> bool:
-        """Tell whether it is the file of that identity: same device and inode, and the same first bytes."""
+    async def holds(self, position: Position) -> bool:
+        """Tell whether it is the file of that position: same device and inode, and the same bytes at its beginning and before the offset.
+
+        A gzipped file is told by its content alone. One that was just begun then has to have the same name, too.
+        """
 
     async def size(self) -> int:
         """Return the file's present size in bytes."""
 
+    async def unnamed_bytes(self) -> int:
+        """Return how many bytes it keeps on the disk although its last name was removed; 0 if it has a name."""
+
     async def modified(self) -> float:
         """Return when it was last written to, in seconds since the epoch."""
 
-    async def read(self, offset: int, limit: int) -> bytes:
-        """Return up to `limit` bytes from `offset` on; empty at the end of the file.
+    async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
+        """Return up to `limit` bytes from `skip` bytes after the position on; empty at the end of the file.
 
         Raises:
+            FileTruncatedError: it does not hold the position any more; what is there now is to be read from its beginning.
             OSError: the operating system can't read it.
         """
 
@@ -50,15 +62,26 @@ class AlertFiles(Protocol):
     async def is_current(self, file: OpenAlertFile) -> bool:
         """Tell whether the path still names this very file; False too while the path names nothing."""
 
-    async def open_former(self, identity: FileIdentity) -> OpenAlertFile | None:
-        """Open the file of that identity under its dated name, plain or gzipped; None if there is none."""
+    async def open_former(self, position: Position) -> OpenAlertFile | None:
+        """Open the file of that position, which `alerts.json` does not name any more.
 
-    async def open_successor(self, identity: FileIdentity, since: float) -> OpenAlertFile | None:
-        """Open the file that Wazuh wrote next after the one of `identity`: a dated one, or at last the current one.
+        It is found under its dated name, plain or gzipped, or as the file that logrotate renamed or copied. None if there is none.
+        """
+
+    async def open_copy(self, since: float, until: float) -> OpenAlertFile | None:
+        """Open the oldest copy that logrotate made in that time (seconds since the epoch) of a file that it truncated then.
+
+        None if there is none, or all of it still stands in the file that it was copied from.
+        """
+
+    async def open_successor(self, identities: Sequence[FileIdentity], since: float, path: str = "") -> OpenAlertFile | None:
+        """Open the file that Wazuh wrote next after the first of `identities` that is to be found: a dated one, or at last the current one.
 
         Args:
-            identity: a file that is not the current one any more.
-            since: if no dated file has that identity, the oldest that was written to after this time (seconds since the epoch) is next.
+            identities: files that are not the current one any more; the one that was read last comes first.
+            since: when that one was last written to, in seconds since the epoch. If none is to be found (or given), the oldest that
+                was written to later is next.
+            path: instead of that time, the dated name of the file that is not to be found: it tells which ones are not older.
 
         Returns:
             None while the path names nothing: a file is complete, and has a successor, once the path names another.
@@ -101,8 +124,10 @@ class DeadLetter:
     stage: str
     """Which step gave up: `oversize`, `malformed`, `windows`, `fail2ban`, `rejected`, `poison`."""
     reason: str
+    """In one line, which goes to the log too: it quotes nothing of the alert."""
     raw: bytes
     traceback: str | None = None
+    """May quote the alert."""
 
 
 class DeadLetterStore(Protocol):
@@ -138,4 +163,29 @@ class CheckpointStore(Protocol):
 
         Raises:
             OSError: it can't be written; the former one is still there.
+        """
+
+
+class WazuhConnection(Protocol):
+    """A connection to the queue socket of Wazuh; one `send` at a time."""
+
+    async def send(self, message: bytes) -> None:
+        """Hand one message over to the operating system; whether Wazuh reads it is not known.
+
+        Raises:
+            WazuhUnavailableError: Wazuh is gone, or did not take it in time; close this connection.
+        """
+
+    async def aclose(self) -> None:
+        """Close it without waiting for anything."""
+
+
+class WazuhSocket(Protocol):
+    """Makes connections to the queue socket of Wazuh; after a restart of Wazuh it is another one of the same name."""
+
+    async def connect(self) -> WazuhConnection:
+        """Connect in time.
+
+        Raises:
+            WazuhUnavailableError: there is no socket, or nobody behind it.
         """

@@ -80,7 +80,7 @@ async def _write_alerts(path: Path) -> None:
 
 async def _until_read(pipeline: Pipeline) -> None:
     with anyio.move_on_after(5):
-        while pipeline.place.file is None or await pipeline.place.file.size() > pipeline.place.offset:  # noqa: ASYNC110 - as above
+        while (await pipeline.monitor().report()).get("lag_bytes") != 0:  # noqa: ASYNC110 - as above
             await anyio.sleep(0.1)
 
 
@@ -116,6 +116,7 @@ def _settings(folder: Path, bootstrap: str) -> Settings:
                 "checkpoint_file": str(folder / "checkpoint.json"),
                 "failed_alerts_path": str(folder / "dead-letters"),
                 "start_at": "beginning",
+                "feedback": False,
             },
             "log": {"level": "WARNING"},
         }

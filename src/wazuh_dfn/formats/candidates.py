@@ -14,7 +14,8 @@ from wazuh_dfn.formats.values import event_id_text
 
 _KEY = b'"eventID"'
 _PROGRAM = FAIL2BAN_PROGRAM.encode()
-_ALERT_START = b'{"timestamp"'
+ALERT_START = b'{"timestamp"'
+"""How Wazuh begins each alert."""
 _WHITE_SPACE = b" \t\r\v\f"
 _OPEN, _CLOSE = b"{}"
 
@@ -72,10 +73,10 @@ class CandidateScan:
 
     def _hits(self, data: bytes) -> Iterator[int]:
         """Give the offsets of all that makes a line a candidate, in no order."""
-        for offset in _occurrences(data, _KEY):
+        for offset in occurrences(data, _KEY):
             if self._can_be_wanted(data, offset + len(_KEY)):
                 yield offset
-        yield from _occurrences(data, _PROGRAM)
+        yield from occurrences(data, _PROGRAM)
         yield from (escape.start() for escape in _ESCAPE.finditer(data))
         yield from _inner_alert_starts(data)
 
@@ -88,7 +89,8 @@ class CandidateScan:
         return text is None or event_id_text(text.decode("utf-8", "replace")) in self._event_ids
 
 
-def _occurrences(data: bytes, token: bytes) -> Iterator[int]:
+def occurrences(data: bytes, token: bytes) -> Iterator[int]:
+    """Yield the offsets of all occurrences of a token that do not overlap."""
     offset = data.find(token)
     while offset >= 0:
         yield offset
@@ -97,9 +99,9 @@ def _occurrences(data: bytes, token: bytes) -> Iterator[int]:
 
 def _inner_alert_starts(data: bytes) -> Iterator[int]:
     """Give the offsets where an alert seems to begin within a line; counting first, because there normally are none."""
-    at_line_starts = data.count(b"\n" + _ALERT_START) + data.startswith(_ALERT_START)
-    if data.count(_ALERT_START) > at_line_starts:
-        yield from (offset for offset in _occurrences(data, _ALERT_START) if offset and data[offset - 1] != ord("\n"))
+    at_line_starts = data.count(b"\n" + ALERT_START) + data.startswith(ALERT_START)
+    if data.count(ALERT_START) > at_line_starts:
+        yield from (offset for offset in occurrences(data, ALERT_START) if offset and data[offset - 1] != ord("\n"))
 
 
 def _looks_broken(data: bytes, start: int, end: int) -> bool:

@@ -11,6 +11,9 @@ from wazuh_dfn.formats.values import json_bytes
 from wazuh_dfn.formats.windows_xml import event_xml
 from wazuh_dfn.messages import RecordKind
 
+EVENT_FORMATS: dict[RecordKind, str] = {"windows": "windows-xml", "fail2ban": "syslog5424-json"}
+"""The field `event_format` of each kind."""
+
 
 def build(kind: RecordKind, alert: Mapping[str, Any], now: datetime) -> bytes:
     """Return the record of an alert as one JSON object in UTF-8; never raises for an alert that `parse_alert` returned.
@@ -23,14 +26,15 @@ def build(kind: RecordKind, alert: Mapping[str, Any], now: datetime) -> bytes:
     fields: dict[str, Any] = {
         "timestamp": _timestamp(alert.get("timestamp"), now),
         "event_forward": True,
+        "event_format": EVENT_FORMATS[kind],
         "event_parser": "wazuh",
         "event_source": "soc-agent",
     }
     if kind == "windows":
         xml = event_xml(alert)
-        fields |= {"event_format": "windows-xml", "event_raw": xml, "body": xml, "data": alert.get("data")}
+        fields |= {"event_raw": xml, "body": xml, "data": alert.get("data")}
     else:
-        fields |= {"event_format": "syslog5424-json", **syslog_fields(alert)}
+        fields |= syslog_fields(alert)
     return json_bytes(fields)
 
 

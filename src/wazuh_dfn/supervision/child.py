@@ -15,6 +15,12 @@ from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.supervision.restart_policy import Backoff, Restart
 
+SHORTEST_SLEEP_SECONDS = 0.001
+"""Less could be lost in the rounding of the clock, and a virtual one would never move on."""
+
+OVERDUE_SECONDS = 30.0
+"""So long after its progress deadline a child that hangs should have been stopped."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
@@ -28,6 +34,9 @@ class ChildSpec:
         backoff: delays between restarts.
         progress_deadline_seconds: without progress for so long, although there is work, it counts as hung; None: never.
         shutdown_timeout_seconds: what it may take to clean up when a drain is cut short.
+        significant: whether its failures can end the supervisor. If not, they do not count, a first start that fails is tried again
+            too, and no other start waits for it. An orderly stop that has reached it waits for its `shutdown_timeout_seconds` at most,
+            and does not start it again.
     """
 
     name: str
@@ -37,6 +46,7 @@ class ChildSpec:
     backoff: Backoff = field(default_factory=Backoff)
     progress_deadline_seconds: float | None = None
     shutdown_timeout_seconds: float = 1.0
+    significant: bool = True
 
 
 class FailureJudge(Protocol):
@@ -44,6 +54,9 @@ class FailureJudge(Protocol):
 
     def may_restart(self, child: Child, error: BaseException) -> bool:
         """Count a failure; False if the child stays down: it is temporary, or this failure ends the supervisor."""
+
+    def forgive(self, failures: int) -> None:
+        """Forget the last failures: what caused them is gone."""
 
 
 class Child:
@@ -60,15 +73,19 @@ class Child:
         self._publish = publish
         self._random = random
         self._failures_in_a_row = 0
+        self._messages_done_at_burial = -1
         self._lifeline: Lifeline[Any] | None = None
         self._scope = anyio.CancelScope()
         self._all_lives = anyio.CancelScope()
         self._is_stopping = False
 
     @property
-    def waiting_for(self) -> str | None:
-        """What the child waits for at the moment."""
-        return self._lifeline.waiting_for if self._lifeline is not None else None
+    def is_overdue(self) -> bool:
+        """Whether it hangs, and could not be stopped for that."""
+        deadline_seconds = self.spec.progress_deadline_seconds
+        if self._lifeline is None or deadline_seconds is None:
+            return False
+        return self._lifeline.silent_seconds() >= deadline_seconds + OVERDUE_SECONDS
 
     def request_stop(self) -> None:
         """Ask it to finish; what is in its inbox is worked on first."""
@@ -77,6 +94,8 @@ class Child:
             self.spec.inbox.close()
         if self._lifeline is not None:
             self._lifeline.stopping.set()
+        elif not self.spec.significant:
+            self.cancel()
 
     def cancel(self) -> None:
         """Stop it now; what it had in work stays unsettled."""
@@ -87,15 +106,24 @@ class Child:
         self.has_begun = True
         try:
             with self._all_lives:
-                while (error := await self._live()) is not None:
-                    delay_seconds = self._fail(error)
-                    if delay_seconds is None:
-                        break
-                    await anyio.sleep(delay_seconds)
-                    self.restarts += 1
+                await self._live_on()
+        except BaseExceptionGroup as group:
+            failures, cancellation = group.split(Exception)
+            if failures is not None:  # it failed while it was being cancelled: there is nothing left to restart
+                self._publish(ChildFailed(self.spec.name, _only_one(failures), self.restarts, None))
+            if cancellation is not None:
+                raise cancellation from None
         finally:
             self.finished.set()
             self._publish(ChildFinished(self.spec.name))
+
+    async def _live_on(self) -> None:
+        while (error := await self._live()) is not None:
+            delay_seconds = self._fail(error)
+            if delay_seconds is None:
+                return
+            await anyio.sleep(delay_seconds)
+            self.restarts += 1
 
     async def _live(self) -> BaseException | None:
         """Run one life; returns why it failed, None if the child is done for good."""
@@ -106,9 +134,12 @@ class Child:
             error = await self._run_body()
         except Exception as exception:  # noqa: BLE001 - any failure, groups too, is what a supervisor is for
             error = _only_one(exception)
+        finally:
+            self._lifeline = None
         if anyio.current_time() - began >= self.spec.backoff.stable_after_seconds:
             self._failures_in_a_row = 0
-        self._reclaim(error)
+        # what does not answer is outside: the messages are not to blame for a hang
+        self._reclaim(None if isinstance(error, ChildHungError) else error)
         if error is None and self.spec.restart == "permanent" and not self._is_stopping:
             error = UnexpectedExitError(f"{self.spec.name} returned although it is permanent")
         return error
@@ -131,7 +162,7 @@ class Child:
     @staticmethod
     async def _watch(lifeline: Lifeline[Any], deadline_seconds: float, scope: anyio.CancelScope, hung: list[float]) -> None:
         while (silent := lifeline.silent_seconds()) < deadline_seconds:  # noqa: ASYNC110 - silence gives no event
-            await anyio.sleep(deadline_seconds - silent)
+            await anyio.sleep(max(deadline_seconds - silent, SHORTEST_SLEEP_SECONDS))
         hung.append(silent)
         scope.cancel()
 
@@ -143,7 +174,8 @@ class Child:
         """Publish the failure; returns the delay in seconds before the next start, None if there is to be none."""
         self._failures_in_a_row += 1
         delay_seconds: float | None = self.spec.backoff.delay_seconds(self._failures_in_a_row, self._random)
-        if not self._judge.may_restart(self, error):
+        is_wanted = self.spec.significant or not self._is_stopping
+        if self._all_lives.cancel_called or not is_wanted or not self._judge.may_restart(self, error):
             delay_seconds = None
         self._publish(ChildFailed(self.spec.name, error, self.restarts, delay_seconds))
         return delay_seconds
@@ -156,6 +188,10 @@ class Child:
     async def _bury_poison(self) -> None:
         if self.spec.inbox is not None:
             for failures, error in await self.spec.inbox.bury_poison():
+                is_one_of_many = self.spec.inbox.messages_done != self._messages_done_at_burial  # else it is not the messages that are bad
+                if self.spec.significant and is_one_of_many:
+                    self._judge.forgive(failures)
+                self._messages_done_at_burial = self.spec.inbox.messages_done
                 self._publish(MessagePoisoned(self.spec.inbox.name, failures, error))
 
 

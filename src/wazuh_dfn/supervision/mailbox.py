@@ -92,6 +92,8 @@ class Mailbox[T]:
     ) -> None:
         self.name = name
         self.capacity = capacity
+        self.messages_done = 0
+        """How many messages consumers have done, parts of split ones counted each."""
         self._poison_limit = poison_limit if on_poison is not None else None
         self._on_poison = on_poison
         self._split = split
@@ -211,5 +213,6 @@ class Mailbox[T]:
 
     def _remove(self, lease: Lease[T]) -> None:
         self._leases.remove(lease)
+        self.messages_done += 1
         lease.slot.leave()
         self._changed.set()

@@ -53,3 +53,8 @@ class RestartCounter:
         while self._times[0] <= now - self._intensity.window_seconds:
             self._times.popleft()
         return len(self._times) > self._intensity.max_restarts
+
+    def forgive(self, failures: int) -> None:
+        """Forget the last `failures`."""
+        for _ in range(min(failures, len(self._times))):
+            self._times.pop()

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from wazuh_dfn.supervision.child import Child, ChildSpec
-from wazuh_dfn.supervision.errors import ChildStartError, RestartIntensityExceededError
+from wazuh_dfn.supervision.errors import ChildStartError, RestartIntensityExceededError, UnexpectedExitError
 from wazuh_dfn.supervision.events import DrainCutShort, DrainStarted, Escalated, LifecycleEvent, Subscriber
 from wazuh_dfn.supervision.restart_policy import Intensity, RestartCounter
 
@@ -39,7 +39,7 @@ class Supervisor:
     ) -> None:
         self._intensity = intensity or Intensity()
         self._counter = RestartCounter(self._intensity)
-        self._drain_timeout_seconds = drain_timeout_seconds
+        self.drain_timeout_seconds = drain_timeout_seconds
         self._subscribers = tuple(subscribers)
         jitter = random or Random()  # noqa: S311 - jitter needs no secrecy
         self.children = tuple(Child(spec, self, self._publish, jitter) for spec in specs)
@@ -56,11 +56,17 @@ class Supervisor:
         """Ask for an orderly stop: sources first; each mailbox runs empty before its consumer is stopped."""
         self._drain_requested.set()
 
+    def overdue(self) -> tuple[str, ...]:
+        """Return the children that hang although their deadline is long over: they could not be stopped, so no restart helps."""
+        return tuple(child.spec.name for child in self.children if child.is_overdue)
+
     def may_restart(self, child: Child, error: BaseException) -> bool:
         """See `FailureJudge`."""
         failure: Exception
         if self._failure is not None:
             return False
+        if not child.spec.significant:
+            return child.spec.restart != "temporary"
         if not child.ready.is_set():
             failure = ChildStartError(child.spec.name)
         elif child.spec.restart == "temporary":
@@ -75,6 +81,10 @@ class Supervisor:
         self._normal_life.cancel()
         return False
 
+    def forgive(self, failures: int) -> None:
+        """See `FailureJudge`."""
+        self._counter.forgive(failures)
+
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start all children and stay until all are done; `task_status` is told when all have started.
 
@@ -83,6 +93,7 @@ class Supervisor:
         Raises:
             ChildStartError: a first start failed.
             RestartIntensityExceededError: too many restarts.
+            UnexpectedExitError: a child was cancelled by something else than this supervisor, which took all others with it.
         """
         try:
             await self._run_children(task_status)
@@ -92,13 +103,16 @@ class Supervisor:
                     child.spec.inbox.dispose()
         if self._failure is not None:
             raise self._failure
+        if not self.is_draining:
+            raise UnexpectedExitError("all children ended although nobody asked them to: something cancelled one of them")
 
     async def _run_children(self, task_status: TaskStatus[None]) -> None:
         async with anyio.create_task_group() as tasks:
             with self._normal_life:
                 for child in self.children:
                     tasks.start_soon(child.run, name=child.spec.name)
-                    await _first_of(child.ready, child.finished)
+                    if child.spec.significant:
+                        await _first_of(child.ready, child.finished)
                 tasks.start_soon(self._drain_when_all_finished)
                 task_status.started()
                 await self._drain_requested.wait()
@@ -107,13 +121,12 @@ class Supervisor:
 
     async def _drain(self) -> None:
         reserved_seconds = sum(child.spec.shutdown_timeout_seconds for child in self.children)
-        run_down_seconds = max(self._drain_timeout_seconds / 2, self._drain_timeout_seconds - reserved_seconds)
+        run_down_seconds = max(self.drain_timeout_seconds / 2, self.drain_timeout_seconds - reserved_seconds)
         deadline = anyio.current_time() + run_down_seconds
         self._publish(DrainStarted(run_down_seconds))
         for child in reversed(self.children):
             child.request_stop()
-            grace_seconds = child.spec.shutdown_timeout_seconds if child.spec.inbox is None else 0.0
-            with anyio.move_on_at(max(deadline, anyio.current_time() + grace_seconds)):
+            with anyio.move_on_at(_stop_deadline(child.spec, deadline)):
                 await child.finished.wait()
             if not child.finished.is_set():
                 self._publish(DrainCutShort(child.spec.name))
@@ -134,6 +147,14 @@ class Supervisor:
     def _publish(self, event: LifecycleEvent) -> None:
         for subscriber in self._subscribers:
             subscriber(event)
+
+
+def _stop_deadline(spec: ChildSpec, run_down_deadline: float) -> float:
+    """Return until when an orderly stop waits for a child; all times are those of the event loop's clock."""
+    until = anyio.current_time() + spec.shutdown_timeout_seconds
+    if not spec.significant:
+        return until
+    return run_down_deadline if spec.inbox is not None else max(run_down_deadline, until)
 
 
 async def _first_of(*events: anyio.Event) -> None:

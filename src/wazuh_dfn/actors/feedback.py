@@ -1,0 +1,127 @@
+"""The actor that tells Wazuh what was delivered and what went wrong. Whatever becomes of it, no record waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from random import Random
+
+import anyio
+
+from wazuh_dfn.delivery.feedback_queue import ErrorNote, FeedbackQueue, Note
+from wazuh_dfn.delivery.feedback_status import FeedbackStatus
+from wazuh_dfn.delivery.ports import WazuhConnection, WazuhSocket
+from wazuh_dfn.errors import WazuhUnavailableError
+from wazuh_dfn.formats.feedback import FeedbackFormat
+from wazuh_dfn.formats.parse import parse_alert
+from wazuh_dfn.supervision.lifeline import Lifeline
+
+DRAIN_SECONDS = 1.0
+CLOSE_TIMEOUT_SECONDS = 0.5
+OLD_SECONDS = 90.0
+"""An error that is told later than this says how long ago it was; more than the minute that an error may have to wait anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackActorOptions:
+    """Waits between attempts to connect: the first, and the longest after doubling."""
+
+    first_retry_seconds: float = 5.0
+    longest_retry_seconds: float = 30.0
+
+
+class FeedbackActor:
+    """Connects, greets, and then passes on what the queue gives; connects anew after each failure, for ever.
+
+    Lines are parsed again here, so that the way of the records to the broker pays nothing for it.
+    """
+
+    def __init__(
+        self,
+        socket: WazuhSocket,
+        queue: FeedbackQueue,
+        *,
+        form: FeedbackFormat,
+        status: FeedbackStatus,
+        options: FeedbackActorOptions,
+        random: Random,
+    ) -> None:
+        self._socket = socket
+        self._queue = queue
+        self._form = form
+        self._status = status
+        self._options = options
+        self._random = random
+        self._failures_in_a_row = 0
+
+    async def run(self, lifeline: Lifeline[None]) -> None:
+        """Tell until asked to stop; then tell what is left, if Wazuh takes it within a second."""
+        lifeline.started()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._end_in_time, lifeline, tasks.cancel_scope)
+                await self._tell(lifeline)
+                tasks.cancel_scope.cancel()
+        finally:
+            if lifeline.stopping.is_set():
+                self._queue.drop_rest()
+
+    async def _end_in_time(self, lifeline: Lifeline[None], scope: anyio.CancelScope) -> None:
+        await lifeline.stopping.wait()
+        self._queue.close()
+        await anyio.sleep(DRAIN_SECONDS)
+        scope.cancel()
+
+    async def _tell(self, lifeline: Lifeline[None]) -> None:
+        while not lifeline.stopping.is_set():
+            try:
+                await self._tell_over_one_connection(lifeline)
+            except WazuhUnavailableError as error:
+                self._status.failed(error)
+                with lifeline.waiting("Wazuh"), anyio.move_on_after(self._next_delay_seconds()):
+                    await lifeline.stopping.wait()
+
+    async def _tell_over_one_connection(self, lifeline: Lifeline[None]) -> None:
+        connection = await self._socket.connect()
+        try:
+            await connection.send(self._form.description(f"wazuh-dfn {version('wazuh-dfn')} tells here what it delivers, and its errors"))
+            self._status.sent += 1
+            self._status.connected()
+            self._failures_in_a_row = 0
+            while True:
+                lifeline.progress()
+                with lifeline.waiting("something to tell"):
+                    note = await self._queue.take()
+                if note is None:
+                    return
+                await self._pass_on(connection, note)
+        finally:
+            with anyio.move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True):
+                await connection.aclose()
+
+    async def _pass_on(self, connection: WazuhConnection, note: Note) -> None:
+        try:
+            message = self._message(note)
+            if message is None:
+                self._status.dropped += 1
+                return
+            await connection.send(message)
+        except WazuhUnavailableError:
+            self._queue.put_back(note)
+            raise
+        except BaseException:  # a crash, or cancelled: it may have been told
+            self._status.dropped += 1
+            raise
+        self._status.sent += 1
+
+    def _message(self, note: Note) -> bytes | None:
+        if isinstance(note, ErrorNote):
+            age_seconds = anyio.current_time() - note.at
+            return self._form.error(note.text if age_seconds < OLD_SECONDS else f"{note.text} ({age_seconds:.0f} s ago)")
+        return self._form.delivered(note.kind, parse_alert(note.raw))
+
+    def _next_delay_seconds(self) -> float:
+        first, longest = self._options.first_retry_seconds, self._options.longest_retry_seconds
+        exponent = min(self._failures_in_a_row, 32)
+        self._failures_in_a_row += 1
+        return min(max(first, longest), first * 2.0**exponent) * (1 - 0.3 * self._random.random())

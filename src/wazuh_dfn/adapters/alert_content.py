@@ -1,0 +1,191 @@
+"""What Wazuh wrote, read from a plain or a gzipped file: blocking, and the same for a real and a simulated disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+import structlog
+
+from wazuh_dfn.adapters.disk import Disk, Handle, Status
+from wazuh_dfn.errors import FileTruncatedError
+from wazuh_dfn.messages import FINGERPRINT_BYTES, FileIdentity, Fingerprint, Position
+
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+log = structlog.get_logger(__name__)
+
+
+class Content(Protocol):
+    """An alert file's content; all methods block and may raise OSError."""
+
+    def status(self) -> Status:
+        """Return the status of the file itself, packed or not."""
+
+    def size(self) -> int:
+        """Return the size of the content in bytes."""
+
+    def identity(self) -> FileIdentity:
+        """Return its identity, with as many first bytes as there are by now."""
+
+    def holds(self, position: Position) -> bool:
+        """See `OpenAlertFile`."""
+
+    def read_after(self, position: Position, limit: int, skip: int) -> bytes:
+        """See `OpenAlertFile.read`."""
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset` on."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+def open_content(disk: Disk, path: Path) -> Content:
+    """Open an alert file; one with the suffix `.gz` is unpacked while it is read.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+    handle = disk.open(path)
+    return GzippedContent(handle, path) if path.suffix == ".gz" else PlainContent(handle)
+
+
+class PlainContent:
+    """A file as Wazuh writes it; what was read of it is looked at again with each read, as it can be truncated at any time."""
+
+    def __init__(self, handle: Handle) -> None:
+        self.status = handle.status
+        self.read = handle.read
+        self.close = handle.close
+
+    def size(self) -> int:
+        """See `Content`."""
+        return self.status().size
+
+    def identity(self) -> FileIdentity:
+        """See `Content`."""
+        return _identity(self)
+
+    def holds(self, position: Position) -> bool:
+        """See `Content`."""
+        status, identity = self.status(), position.file
+        return (status.device, status.inode) == (identity.device, identity.inode) and holds_content(self, position)
+
+    def read_after(self, position: Position, limit: int, skip: int) -> bytes:
+        """See `Content`."""
+        data = self.read(position.offset + skip, limit)
+        if not holds_content(self, position):  # looked at afterwards, so that it was true when the data was read
+            raise FileTruncatedError(position.path)
+        return data
+
+
+class GzippedContent:
+    """What monitord or logrotate made of a former file; complete by definition. Offsets are those of the content."""
+
+    def __init__(self, handle: Handle, path: Path) -> None:
+        self.status = handle.status
+        self._handle = handle
+        self._path = path
+        self._lock = Lock()
+        """A read whose caller was cancelled may still be going on."""
+        self._file = self._unpack()
+        self._size: int | None = None
+
+    def size(self) -> int:
+        """See `Content`; found by reading all of it once, as a gzipped file does not tell reliably."""
+        if self._size is None:
+            with self._unpacked() as file:
+                try:
+                    self._size = file.seek(0, os.SEEK_END)
+                except _DAMAGED:
+                    self._size = file.tell()
+        return self._size
+
+    def identity(self) -> FileIdentity:
+        """See `Content`."""
+        return _identity(self)
+
+    def holds(self, position: Position) -> bool:
+        """See `Content`; the inode does not count, as gzipping makes a new one."""
+        return holds_content(self, position)
+
+    def read_after(self, position: Position, limit: int, skip: int) -> bytes:
+        """See `Content`."""
+        return self.read(position.offset + skip, limit)
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """See `Content`; forward reads are cheap, backward ones begin anew. What is damaged ends the file, and is logged."""
+        data = bytearray()
+        with self._unpacked() as file:
+            try:
+                file.seek(offset)
+                while len(data) < limit and (piece := file.read1(limit - len(data))):
+                    data += piece
+            except _DAMAGED as error:
+                log.error("a gzipped alert file is damaged, its rest can't be read", file=str(self._path), offset=offset, reason=str(error))  # noqa: TRY400
+        return bytes(data)
+
+    @contextmanager
+    def _unpacked(self) -> Iterator[gzip.GzipFile]:
+        """Give the file as it is unpacked; one that was interrupted by an error of the disk has lost its place, and is begun anew."""
+        with self._lock:
+            try:
+                yield self._file
+            except OSError:
+                self._file = self._unpack()
+                raise
+
+    def _unpack(self) -> gzip.GzipFile:
+        return gzip.GzipFile(fileobj=_Stream(self._handle), mode="rb")
+
+    def close(self) -> None:
+        """See `Content`."""
+        self._file.close()
+        self._handle.close()
+
+
+def holds_content(content: Content, position: Position) -> bool:
+    """Tell whether the bytes at the beginning and before the offset are those of the position."""
+    head, tail, end = position.file.head, position.tail, position.offset
+    return (
+        head.fits(content.read(0, head.length))
+        and tail.fits(content.read(end - tail.length, tail.length))
+        and (end == 0 or len(content.read(end - 1, 1)) == 1)
+    )
+
+
+def _identity(content: Content) -> FileIdentity:
+    status = content.status()
+    return FileIdentity(status.device, status.inode, Fingerprint.of(content.read(0, FINGERPRINT_BYTES)))
+
+
+class _Stream(io.RawIOBase):
+    """A handle as the file object that `gzip` wants."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._handle.status().size}[whence]
+        self._offset = base + offset
+        return self._offset
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._handle.read(self._offset, len(buffer))
+        buffer[: len(data)] = data
+        self._offset += len(data)
+        return len(data)

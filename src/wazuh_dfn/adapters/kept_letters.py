@@ -1,0 +1,100 @@
+"""The dead letters that a `DeadLetterFolder` keeps, for the operator: list, read, remove, note another failure. All of it blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wazuh_dfn.adapters.disk import Disk, write_durably
+from wazuh_dfn.delivery.ports import DeadLetter
+from wazuh_dfn.errors import DeadLettersUnusableError
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLetter:
+    """One dead letter: its `NAME.json`, and how large its `NAME.raw` is (in bytes)."""
+
+    name: str
+    bytes: int
+    time: str = ""
+    """When it was kept, as ISO 8601 in UTC."""
+    file: str = ""
+    inode: int = 0
+    offset: int = 0
+    stage: str = "unknown"
+    reason: str = "its note can't be read"
+    traceback: str | None = None
+    retries: int = 0
+    retried: str | None = None
+    """When it was last tried again without success."""
+
+
+class KeptLetters:
+    """The folder, which a running daemon may be writing to. All methods raise DeadLettersUnusableError if it can't be used."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self.folder = folder
+        self._disk = disk
+
+    def all(self) -> list[KeptLetter]:
+        """Return all letters, the oldest first; none if there is no folder."""
+        with self._usable():
+            try:
+                names = self._disk.names(self.folder)
+            except FileNotFoundError:
+                return []
+            letters = [self._read(Path(name).stem) for name in names if name.endswith(".json") and not name.startswith(".")]
+        return sorted((letter for letter in letters if letter is not None), key=lambda letter: (letter.time, letter.name))
+
+    def raw(self, letter: KeptLetter) -> bytes | None:
+        """Return the line's bytes; None if the letter is gone by now."""
+        with self._usable():
+            try:
+                return self._disk.read(self._path(letter.name, ".raw"))
+            except FileNotFoundError:
+                return None
+
+    def remove(self, letters: Iterable[KeptLetter]) -> None:
+        """Remove them for good."""
+        with self._usable():
+            for letter in letters:
+                for suffix in (".json", ".raw"):
+                    self._disk.remove(self._path(letter.name, suffix))
+            self._disk.sync_folder(self.folder)
+
+    def note_failure(self, letter: KeptLetter, failure: DeadLetter) -> None:
+        """Put the new stage and reason into the note of a letter that was tried again."""
+        note = asdict(letter)
+        del note["name"]
+        note |= {"stage": failure.stage, "reason": failure.reason, "traceback": failure.traceback}
+        note |= {"retries": letter.retries + 1, "retried": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        with self._usable():
+            write_durably(self._disk, self._path(letter.name, ".json"), json.dumps(note, indent=1).encode())
+            self._disk.sync_folder(self.folder)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DeadLettersUnusableError(f"the dead letters in {self.folder} can't be read or changed: {error}") from error
+
+    def _read(self, name: str) -> KeptLetter | None:
+        """Return the letter; None if it is gone by now."""
+        try:
+            size = self._disk.status(self._path(name, ".raw")).size
+            note = json.loads(self._disk.read(self._path(name, ".json")))
+            known: dict[str, Any] = {field.name: note[field.name] for field in fields(KeptLetter) if field.name in note}
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            return KeptLetter(name, size)
+        return KeptLetter(**(known | {"name": name, "bytes": size}))
+
+    def _path(self, name: str, suffix: str) -> Path:
+        return self.folder / f"{name}{suffix}"

@@ -1,0 +1,98 @@
+"""The real disk: `os` in aiofiles' and anyio's worker threads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import aiofiles.os
+from anyio import to_thread
+
+from wazuh_dfn.adapters.disk import Status
+
+
+class LocalHandle:
+    """Implements `Handle` with a file descriptor."""
+
+    def __init__(self, path: Path) -> None:
+        # without O_NONBLOCK a named pipe would hold the thread until somebody writes to it
+        self._file = open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+        if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            self._file.close()
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """See `Handle`."""
+        return os.pread(self._file.fileno(), limit, offset)
+
+    def status(self) -> Status:
+        """See `Handle`."""
+        return _status(os.fstat(self._file.fileno()))
+
+    def close(self) -> None:
+        """See `Handle`."""
+        self._file.close()
+
+
+class LocalDisk:
+    """Implements `Disk`; on asyncio only, because of aiofiles."""
+
+    async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Disk`."""
+        return await aiofiles.os.wrap(function)(*args, **kwargs)
+
+    async def run_to_its_end[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Disk`."""
+        return await to_thread.run_sync(partial(function, *args, **kwargs))
+
+    def open(self, path: Path) -> LocalHandle:
+        """See `Disk`."""
+        return LocalHandle(path)
+
+    def status(self, path: Path) -> Status:
+        """See `Disk`."""
+        return _status(path.stat())
+
+    def names(self, folder: Path) -> list[str]:
+        """See `Disk`."""
+        return os.listdir(folder)  # noqa: PTH208 - names alone are wanted
+
+    def read(self, path: Path) -> bytes:
+        """See `Disk`."""
+        return path.read_bytes()
+
+    def write(self, path: Path, data: bytes) -> None:
+        """See `Disk`."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rename(self, path: Path, to: Path) -> None:
+        """See `Disk`."""
+        path.replace(to)
+
+    def remove(self, path: Path) -> None:
+        """See `Disk`."""
+        path.unlink(missing_ok=True)
+
+    def make_folder(self, path: Path) -> None:
+        """See `Disk`."""
+        path.mkdir(parents=True, exist_ok=True)
+
+    def sync_folder(self, path: Path) -> None:
+        """See `Disk`."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _status(status: os.stat_result) -> Status:
+    return Status(status.st_dev, status.st_ino, status.st_size, status.st_mtime, status.st_nlink)

@@ -1,0 +1,75 @@
+"""Tells systemd how the service stands: the protocol of sd_notify(3), a datagram of `NAME=value` lines.
+
+The libraries for it know no RELOADING, or have not been kept for years.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class ServiceNotifier:
+    """Sends to the socket that systemd named; without one it does nothing.
+
+    Args:
+        environ: with NOTIFY_SOCKET, and WATCHDOG_USEC and WATCHDOG_PID where a watchdog is set.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._has_failed = False
+        is_for_us = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        microseconds = environ.get("WATCHDOG_USEC", "") if is_for_us else ""
+        self.watchdog_seconds = int(microseconds) / 1e6 if self._address and microseconds.isdecimal() else None
+        """Within so many seconds systemd wants to hear from the watchdog; None if there is none."""
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether there is a service manager that wants to know."""
+        return bool(self._address)
+
+    def ready(self) -> None:
+        """Tell that the start, or a reload, is done."""
+        self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Tell that a reload has begun; `ready` ends it."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """Tell that the stop has begun."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Show one line in `systemctl status`."""
+        self._send(f"STATUS={' '.join(text.split())}")
+
+    def extend_timeout(self, seconds: float) -> None:
+        """Ask for so many seconds more, from now, for the start."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
+
+    def feed_watchdog(self) -> None:
+        """Tell that all is well; must come in time, always."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, text: str) -> None:
+        """Never wait and never fail: the daemon's work does not depend on its manager."""
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as sender:
+                sender.sendto(text.encode(), self._address)
+        except OSError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                log.warning("systemd can't be told how the service stands", reason=str(error))
+        else:
+            self._has_failed = False

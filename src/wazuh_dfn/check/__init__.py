@@ -1,0 +1,1 @@
+"""`wazuh-dfn check`: finds out, before and after install, what would go wrong. Nothing is changed, and nothing sent without `--send-test`."""

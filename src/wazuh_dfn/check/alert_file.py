@@ -1,0 +1,130 @@
+"""Checks of the alert file: is it there, can it be read, does it hold alerts, does it grow, and are the files from before within reach."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+
+from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES
+from wazuh_dfn.adapters.dated_files import newest_first
+from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.check.access import user_name, why_denied
+from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
+from wazuh_dfn.errors import MalformedLineError
+from wazuh_dfn.formats.parse import parse_alert
+
+_DAY_CHANGE_SECONDS = 0.5
+"""Wazuh unlinks `alerts.json` and links it anew when it changes files; a second look after this time is enough."""
+_GROWTH_POLL_SECONDS = 0.1
+_LINES = 20
+_SIBLINGS = 30
+"""So many of the newest dated files must be readable: a month without rotation within the day, longer than most outages."""
+_WHERE = "set wazuh.json_alert_file to the alerts.json of this Wazuh manager"
+
+
+def check_alert_file(path: Path) -> list[Finding]:
+    """Check that it is a regular file that this user can read, and that alerts stand in it."""
+    try:
+        status = _status(path)
+    except FileNotFoundError:
+        remedy = f"look whether Wazuh runs and writes JSON alerts (<jsonout_output>yes in ossec.conf), or {_WHERE}"
+        return [failure("alert-file", f"{path} does not exist", remedy)]
+    except PermissionError:
+        return [failure("alert-file", f"{path} can't be reached by {user_name()}", why_denied(path))]
+    if not stat.S_ISREG(status.st_mode):
+        return [failure("alert-file", f"{path} is no regular file", _WHERE)]
+    try:
+        file = LocalDisk().open(path)
+    except PermissionError:
+        return [failure("alert-file", f"{path} can't be read by {user_name()}", why_denied(path))]
+    try:
+        begin = file.read(0, LINE_LIMIT_BYTES)
+    finally:
+        file.close()
+    readable = ok("alert-file", f"{path} is a regular file of {status.st_size:,} bytes that {user_name()} can read")
+    return [readable, _check_lines(path, begin)]
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        time.sleep(_DAY_CHANGE_SECONDS)
+        return path.stat()
+
+
+def _check_lines(path: Path, begin: bytes) -> Finding:
+    """Parse the first line; if it is none, a few more tell a torn line from a file of another kind."""
+    lines = [line for line in begin.split(b"\n")[:-1] if line.strip()][:_LINES]
+    if not lines:
+        if len(begin) == LINE_LIMIT_BYTES:
+            return failure("alert-content", f"the first line of {path} is longer than {LINE_LIMIT_BYTES // 1024} KiB", _WHERE)
+        return info("alert-content", f"no complete line stands in {path} yet")
+    problems = [_problem(line) for line in lines]
+    if problems[0] is None:
+        return ok("alert-content", "its first line is an alert in JSON")
+    if None in problems:
+        return warning(
+            "alert-content",
+            f"the first line of {path} is no alert ({problems[0]}), later ones are",
+            "nothing, if Wazuh crashed or the file was truncated: such a line becomes a dead letter",
+        )
+    return failure("alert-content", f"the first line of {path} is no alert: {problems[0]}", f"{_WHERE} (alerts.log has another format)")
+
+
+def _problem(line: bytes) -> str | None:
+    try:
+        parse_alert(line)
+    except MalformedLineError as error:
+        return str(error)
+    return None
+
+
+def check_growing(path: Path, seconds: float) -> list[Finding]:
+    """Watch for that many seconds, or until it grows or is replaced; a file that can't be seen is another check's finding."""
+    try:
+        before = _status(path)
+    except OSError:
+        return []
+    try:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(_GROWTH_POLL_SECONDS, left))
+            now = _status(path)
+            if (now.st_ino, now.st_size) != (before.st_ino, before.st_size):
+                return [ok("alert-growing", "it grows")]
+    except OSError as error:
+        return [failure("alert-growing", f"{path} went away while it was watched: {error.strerror}", _WHERE)]
+    minutes = max(0.0, time.time() - before.st_mtime) / 60
+    return [
+        warning(
+            "alert-growing",
+            f"nothing was written to {path} within {seconds:.3g} s (last {minutes:,.0f} min ago)",
+            "at a quiet site watch longer (--wait 60), otherwise look whether Wazuh runs (systemctl status wazuh-manager)",
+        )
+    ]
+
+
+def check_siblings(path: Path) -> list[Finding]:
+    """Check that the dated files beside it can be listed and read: what was rotated while the daemon was down is read from them."""
+    if not os.access(path, os.F_OK):
+        return []
+    try:
+        files = list(newest_first(LocalDisk(), path.parent))
+    except OSError as error:
+        folder = Path(error.filename or path.parent)
+        return [failure("alert-siblings", f"the folder {folder} can't be listed by {user_name()}: {error.strerror}", why_denied(folder))]
+    if not files:
+        return [
+            warning(
+                "alert-siblings",
+                f"Wazuh's dated files (YYYY/Mon/ossec-alerts-DD.json) are not beside {path}",
+                f"{_WHERE}, not to a link or a copy: what is rotated while the daemon is down is read from them",
+            )
+        ]
+    for file in files[:_SIBLINGS]:
+        if not os.access(file.path, os.R_OK):
+            return [failure("alert-siblings", f"{file.path} can't be read by {user_name()}", why_denied(file.path))]
+    return [ok("alert-siblings", f"{len(files)} dated files are within reach, the newest is {files[0].path}")]

@@ -1,0 +1,38 @@
+"""A certificate in words: whose it is, and how long it is good."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+from wazuh_dfn.check.findings import Finding, failure, ok, warning
+
+WARN_DAYS = 30
+
+
+def subject(certificate: x509.Certificate) -> str:
+    """Return the subject's name, or the serial number where it is empty."""
+    return certificate.subject.rfc4514_string() or f"number {certificate.serial_number:x}"
+
+
+def names(certificate: x509.Certificate) -> list[str]:
+    """Return the host names and IP addresses that a server's certificate is good for."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+
+
+def check_validity(check: str, whose: str, certificate: x509.Certificate, remedy: str) -> Finding:
+    """Judge by this machine's clock; fewer than `WARN_DAYS` days left are a warning."""
+    now = datetime.now(UTC)
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < begin:
+        return failure(check, f"{whose} is not valid before {begin:%Y-%m-%d %H:%M} UTC", "look at this machine's clock (timedatectl)")
+    if now > end:
+        return failure(check, f"{whose} expired on {end:%Y-%m-%d %H:%M} UTC", remedy)
+    days = (end - now).days
+    text = f"{whose} is good for {days:,} more day{'' if days == 1 else 's'}"
+    return warning(check, text, f"{remedy} in time") if days < WARN_DAYS else ok(check, text)

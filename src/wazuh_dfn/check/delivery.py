@@ -1,0 +1,82 @@
+"""The checks of the way to the topic, in order: certificates, each broker, the topic, and on request a record."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+from wazuh_dfn.adapters.kafka_options import KafkaOptions
+from wazuh_dfn.app import kafka_options
+from wazuh_dfn.check.broker import TlsContexts, check_broker
+from wazuh_dfn.check.certificates import check_certificates
+from wazuh_dfn.check.deadlines import DISK_SECONDS, in_thread, in_time
+from wazuh_dfn.check.findings import Finding, Level, has_failure, info
+from wazuh_dfn.check.kafka import check_kafka
+from wazuh_dfn.check.report import Report
+from wazuh_dfn.check.send_test import check_by_sending, clock_not_compared
+from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.errors import BrokerUnavailableError
+
+_BROKER_SECONDS = 10.0
+"""So long a step towards a broker may take; less where kafka.timeout is less."""
+_STEPS = 4
+"""Steps of a check, at most: each has its own deadline, and says more than the one around them."""
+
+
+async def check_delivery(settings: Settings, report: Report, *, send_test: bool) -> None:
+    """Run them as far as they make sense; with `send_test` one record is written to the topic."""
+    within = min(_BROKER_SECONDS, settings.kafka.timeout)
+    options = replace(kafka_options(settings), timeout_seconds=within)
+    if options.tls is None:
+        report.add([info("certificates", f"none are used: {settings.plaintext_reason}")])
+    tls = await _check_tls(options, report)
+    if options.tls is not None and tls is None:
+        report.add([info("broker-tls", "not tried: the files for TLS can't be used")])
+        return
+    working = await _check_brokers(settings.dfn.brokers, tls, within, report)
+    if working is None:
+        return
+    with report.working("topic"):
+        report.add(await in_time("topic", _STEPS * within, partial(check_kafka, str(working), options, tls, within)))
+    if not send_test:
+        report.add([clock_not_compared()])
+        return
+    with report.working("send-test"):
+        report.add(await in_time("send-test", _STEPS * within, partial(check_by_sending, options)))
+
+
+async def _check_tls(options: KafkaOptions, report: Report) -> TlsContexts | None:
+    files = options.tls
+    contexts: list[TlsContexts] = []
+    if files is None:
+        return None
+
+    def read() -> list[Finding]:
+        findings = check_certificates(files)
+        with suppress(BrokerUnavailableError):  # a finding says why
+            contexts.append(TlsContexts.of(files))
+        return findings
+
+    with report.working("certificates"):
+        report.add(await in_time("certificates", DISK_SECONDS, partial(in_thread, read)))
+    return contexts[0] if contexts else None
+
+
+async def _check_brokers(
+    brokers: tuple[BrokerAddress, ...], tls: TlsContexts | None, within: float, report: Report
+) -> BrokerAddress | None:
+    """Check all addresses and return the first that works: one is enough, so the others' failures are warnings then."""
+    found: dict[BrokerAddress, list[Finding]] = {}
+    for broker in brokers:
+        with report.working(f"broker {broker}"):
+            found[broker] = await in_time("broker", _STEPS * within, partial(check_broker, broker, tls, within))
+    working = next((broker for broker in brokers if not has_failure(found[broker])), None)
+    for findings in found.values():
+        report.add(findings if working is None else [_lowered(finding) for finding in findings])
+    return working
+
+
+def _lowered(finding: Finding) -> Finding:
+    return replace(finding, level=Level.WARNING) if finding.level is Level.FAILURE else finding

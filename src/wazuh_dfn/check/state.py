@@ -1,0 +1,100 @@
+"""Checks of what the daemon writes: checkpoint, dead letters, room for them, and whether a daemon runs already."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from wazuh_dfn.adapters.checkpoint_file import decode, previous
+from wazuh_dfn.adapters.instance_lock import holder, lock_file
+from wazuh_dfn.check.access import user_name
+from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
+from wazuh_dfn.config.keys import KeyPath, dotted
+from wazuh_dfn.config.load import unwritable
+
+CHECKPOINT: KeyPath = ("wazuh", "checkpoint_file")
+DEAD_LETTERS: KeyPath = ("wazuh", "failed_alerts_path")
+
+_MIB = 1024 * 1024
+_LEAST_BYTES = 16 * _MIB
+_LETTER_BYTES = 16 * 1024
+"""What a usual dead letter takes: an alert of up to 5 KiB and its note, in blocks of the file system."""
+
+
+def check_folder(check: str, key: KeyPath, folder: Path) -> list[Finding]:
+    """Check that it can be written to, by writing (the file never has a name), or that it can be made."""
+    problem = unwritable(key, folder)
+    if problem is not None:
+        text, _, remedy = problem.rpartition("; ")
+        return [failure(check, text, remedy)]
+    if not folder.exists():
+        return [ok(check, f"{folder} is not there yet; {user_name()} can make it")]
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return [failure(check, f"{dotted(key)}: nothing can be written in {folder}: {error.strerror}", "make room, or name another place")]
+    return [ok(check, f"{user_name()} can write in {folder}")]
+
+
+def check_checkpoint(checkpoint: Path) -> list[Finding]:
+    """Check the files there: a checkpoint that can be read, a lock that can be taken (root may have made them), and a daemon that has it."""
+    lock = lock_file(checkpoint)
+    chown = f"chown the files in {checkpoint.parent} to the daemon's user"
+    try:
+        if lock.exists() and not os.access(lock, os.R_OK | os.W_OK):
+            return [failure("checkpoint", f"the lock file {lock} can't be written by {user_name()}", chown)]
+        pid = holder(checkpoint)
+        running = f"a daemon runs on this checkpoint (pid {pid})" if pid else "no daemon runs on this checkpoint"
+        return [_judge(checkpoint), info("daemon", running)]
+    except PermissionError as error:
+        return [failure("checkpoint", f"{error.filename or lock} can't be read by {user_name()}", chown)]
+    except OSError as error:
+        return [failure("checkpoint", f"{error.filename or lock} can't be read: {error.strerror}", "look at the file system")]
+
+
+def _judge(checkpoint: Path) -> Finding:
+    """Read it, and if it can't be read its predecessor, as the daemon does."""
+    problem: ValueError | None = None
+    for path in (checkpoint, previous(checkpoint)):
+        try:
+            saved = decode(path.read_bytes())
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            problem = problem or error
+            continue
+        age = max(0.0, time.time() - saved.saved_at)
+        said = f"saved {age:,.0f} s ago: all is settled up to byte {saved.position.offset:,} of {saved.position.path}"
+        if problem is None:
+            return ok("checkpoint", said)
+        return warning(
+            "checkpoint", f"{checkpoint} can't be read ({problem}); the previous one was {said}", "nothing: some alerts are sent twice"
+        )
+    if problem is None:
+        return info("checkpoint", f"no checkpoint at {checkpoint} yet: the first start makes it")
+    remedy = "leave it: the daemon begins further back and sends some alerts twice; without the file it would begin at wazuh.start_at"
+    return warning("checkpoint", f"{checkpoint} can't be read ({problem}), nor is there a previous one that can", remedy)
+
+
+def check_space(checkpoint: Path, dead_letters: Path, max_letters: int) -> list[Finding]:
+    """Check the room for a checkpoint (a few KiB) and for as many usual dead letters as are kept."""
+    findings = []
+    wanted = {checkpoint.parent: _LEAST_BYTES, dead_letters: max(_LEAST_BYTES, max_letters * _LETTER_BYTES)}
+    for folder, wished in wanted.items():
+        place = next(each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
+        free = shutil.disk_usage(place).free
+        said = f"{free / _MIB:,.0f} MiB free for {folder}"
+        if free < _LEAST_BYTES:
+            findings.append(failure("disk-space", said, "make room: while a dead letter can't be written the daemon waits"))
+        elif free < wished:
+            text = f"{said}, and {max_letters:,} dead letters (wazuh.max_failed_files) may take {wished / _MIB:,.0f} MiB"
+            findings.append(warning("disk-space", text, "make room, or lower wazuh.max_failed_files"))
+        else:
+            findings.append(ok("disk-space", said))
+    return findings

@@ -1,0 +1,27 @@
+"""Check of the socket through which Wazuh is told what was delivered; alerts go out without it too."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from wazuh_dfn.adapters.reachability import reach_queue
+from wazuh_dfn.check.access import why_denied
+from wazuh_dfn.check.findings import Finding, ok, warning
+
+_RUNS = "look whether Wazuh runs (systemctl status wazuh-manager); without it alerts are delivered all the same, but Wazuh is not told"
+
+
+def check_wazuh_socket(path: Path) -> list[Finding]:
+    """Connect to it; nothing is sent."""
+    try:
+        reach_queue(path)
+    except FileNotFoundError:
+        return [warning("wazuh-socket", f"{path} does not exist", _RUNS)]
+    except PermissionError:
+        return [warning("wazuh-socket", f"{path} can't be used by this user", why_denied(path))]
+    except OSError as error:
+        gone = error.errno in {errno.ECONNREFUSED, errno.ENOTSOCK}
+        text = f"{path} exists, but nobody listens there" if gone else f"{path} can't be used: {error.strerror or error}"
+        return [warning("wazuh-socket", text, _RUNS)]
+    return [ok("wazuh-socket", f"Wazuh listens on {path}")]

@@ -1,0 +1,86 @@
+"""`wazuh-dfn run`, with the flags of version 0.23."""
+
+from __future__ import annotations
+
+import faulthandler
+import functools
+from typing import Annotated, Any
+
+import anyio
+from cyclopts import App, Parameter
+
+from wazuh_dfn import exit_codes
+from wazuh_dfn.app import run_daemon
+from wazuh_dfn.commands.config import print_sample, print_settings
+from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource, with_flags
+from wazuh_dfn.config.document import FileFormat
+from wazuh_dfn.config.load import LoadedSettings, check_paths
+from wazuh_dfn.logs import configure_logs, log_warnings
+
+_Switch = Parameter(negative=(), show_default=False)
+
+
+def run(
+    *,
+    source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS,
+    skip_path_validation: Annotated[bool, _Switch] = False,
+    print_config_only: Annotated[bool, _Switch] = False,
+    generate_sample_config: Annotated[bool, _Switch] = False,
+    output_format: FileFormat = "toml",
+    help_all: Annotated[bool, _Switch] = False,
+) -> int:
+    """Run the daemon in the foreground. Flags without a command mean this one.
+
+    SIGHUP reads the configuration again: log level, own networks, event IDs and certificates take effect, the log names what does not.
+    SIGTERM and SIGINT deliver what was read and then end with exit code 0; a second one stops at once (130; nothing is lost, what was
+    not acknowledged is sent again by the next start). Exit code 1: it gave up after too many failures. Exit code 2: the
+    configuration is wrong.
+
+    A flag wins over an environment variable, that over the file. Each key of the file has its flag; --help-all shows all of them.
+
+    Parameters
+    ----------
+    skip_path_validation: bool
+        Start without checking that certificates can be read and that the folders for checkpoint and dead letters can be written.
+    print_config_only: bool
+        Print the effective settings and where each comes from, like "config show", and end.
+    generate_sample_config: bool
+        Print a commented sample of the configuration file, like "config sample", and end.
+    output_format: str
+        The format of that sample.
+    help_all: bool
+        Show the flags of all keys and end.
+    """
+    if help_all:
+        _help_all()
+    elif generate_sample_config:
+        print_sample(output_format)
+    elif print_config_only:
+        print_settings(source.load(to_run=False))
+    else:
+        _run(source, checks_paths=not skip_path_validation)
+    return exit_codes.OK
+
+
+def _run(source: FlaggedSettingsSource, *, checks_paths: bool) -> None:
+    def load() -> LoadedSettings:
+        loaded = source.load()
+        if checks_paths:
+            check_paths(loaded.settings)
+        return loaded
+
+    loaded = load()
+    configure_logs(loaded.settings)
+    log_warnings(loaded.warnings)
+    faulthandler.enable()  # systemd's watchdog ends what hangs with SIGABRT: this tells where it hung
+    anyio.run(run_daemon, loaded.settings, lambda: load().settings)
+
+
+def _help_all() -> None:
+    """Show the help of a copy of `run` whose flags all are shown: a flag can't be hidden now and then."""
+
+    @functools.wraps(run)
+    def run_with_all_flags(**_: Any) -> None: ...
+
+    run_with_all_flags.__annotations__ = {**run.__annotations__, "source": Annotated[with_flags(show_all=True), Parameter(name="*")]}
+    App(name="wazuh-dfn run", default_command=run_with_all_flags, help_flags=(), version_flags=()).help_print([])

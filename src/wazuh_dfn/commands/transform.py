@@ -1,0 +1,62 @@
+"""`wazuh-dfn transform`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from wazuh_dfn import exit_codes
+from wazuh_dfn.actors.transform import local_now
+from wazuh_dfn.commands.terminal import errors
+from wazuh_dfn.config.event_ids import parse_event_ids, resolve_event_ids
+from wazuh_dfn.config.load import load_settings
+from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.transform_command import transform as transform_lines
+
+
+def transform(
+    path: str = "-",
+    /,
+    *,
+    event_ids: Annotated[tuple[str, ...], Parameter(name="--event-id", negative=())] = (),
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> int:
+    """Show the records that alert lines would become, one JSON value a line. Nothing is sent.
+
+    Lines that are no alerts are named on stderr; the exit code is 1 then.
+
+    Parameters
+    ----------
+    path: str
+        A file with alert lines as in alerts.json; "-" reads standard input.
+    event_ids: tuple
+        Windows event IDs to select: +4768 adds one to the default list, -1100 removes one, without signs they replace it. May be repeated.
+    config: Path
+        Take the event IDs and own networks from this configuration file.
+    """
+    settings = load_settings(config, environ=os.environ, to_run=False).settings
+    chosen = resolve_event_ids(parse_event_ids(event_ids)) if event_ids else settings.wazuh.event_ids
+    selection = Selection(chosen, settings.misc.own_networks)
+    with ExitStack() as stack:
+        try:
+            source = sys.stdin.buffer if path == "-" else stack.enter_context(Path(path).open("rb"))
+        except OSError as error:
+            raise ConfigurationError(f"{path} can't be read: {error.strerror}") from error
+        counts = transform_lines(
+            source,
+            sys.stdout.buffer,
+            selection,
+            on_unreadable=lambda number, reason: errors.print(f"line {number}: {reason}", markup=False),
+            now=local_now,
+        )
+        sys.stdout.buffer.flush()
+    errors.print(
+        f"{counts.lines} lines: {counts.records} records, {counts.not_relevant} not relevant, {counts.unreadable} unreadable", markup=False
+    )
+    return exit_codes.FAILED if counts.unreadable else exit_codes.OK

@@ -1,0 +1,163 @@
+"""`wazuh-dfn dead-letters list|show|retry|purge`: what could not be delivered, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from rich.markup import escape
+from rich.table import Table
+
+from wazuh_dfn import exit_codes
+from wazuh_dfn.adapters.kept_letters import KeptLetter, KeptLetters
+from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.config.load import load_settings
+from wazuh_dfn.dead_letters_retry import Config, Json, Stages, out, retry
+from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.resend.choosing import groups as groups_of
+from wazuh_dfn.resend.choosing import is_older, named
+
+dead_letters = App(name="dead-letters", help="List, show, send again or remove the lines that could not be delivered.")
+dead_letters.command(retry)
+
+
+@dead_letters.command(name="list")
+def list_letters(*, config: Config = None, names: Annotated[bool, Parameter(negative=())] = False, as_json: Json = False) -> int:
+    """List the dead letters, grouped by stage and reason.
+
+    Stages: malformed (no JSON object), oversize (a line over 256 KiB), windows and fail2ban (could not be transformed), rejected
+    (refused by the broker), poison (crashed its actor again and again).
+
+    Parameters
+    ----------
+    config: Path
+        The configuration file, which names the folder.
+    names: bool
+        Name each letter too.
+    as_json: bool
+        Write one JSON object.
+    """
+    kept = _kept(config)
+    groups = groups_of(kept.all())
+    if as_json:
+        listed = [_group_as_json(stage, reason, letters) for (stage, reason), letters in groups.items()]
+        _write_json({"folder": str(kept.folder), "letters": sum(map(len, groups.values())), "groups": listed})
+        return exit_codes.OK
+    if not groups:
+        out.print(f"No dead letters in {kept.folder}", markup=False)
+        return exit_codes.OK
+    out.print(f"Dead letters in {kept.folder}:", markup=False)
+    table = Table("letters", "stage", "reason", "oldest", "newest")
+    for (stage, reason), letters in groups.items():
+        table.add_row(str(len(letters)), *map(escape, (stage, reason, letters[0].time, letters[-1].time)))
+    out.print(table)
+    for letter in (letter for letters in groups.values() for letter in letters if names):
+        out.print(f"{letter.name}  {letter.stage}  {letter.bytes} bytes  {letter.file} at {letter.offset}", markup=False)
+    return exit_codes.OK
+
+
+@dead_letters.command
+def show(name: str, /, *, config: Config = None, as_json: Json = False) -> int:
+    """Show one dead letter: where it comes from, why it is one, and its line.
+
+    Parameters
+    ----------
+    name: str
+        Its name, or a beginning of it that no other has; `list --names` tells the names.
+    config: Path
+        The configuration file, which names the folder.
+    as_json: bool
+        Write one JSON object; its `line` has U+FFFD for what is no UTF-8.
+    """
+    kept = _kept(config)
+    letter = named(kept.all(), name)
+    raw = kept.raw(letter) or b""
+    if as_json:
+        _write_json({**asdict(letter), "line": raw.decode("utf-8", "replace")})
+        return exit_codes.OK
+    for key, value in asdict(letter).items():
+        if value is not None:
+            out.print(f"{key}: {value}", markup=False)
+    out.print("line:")
+    out.file.flush()
+    line = raw.rstrip(b"\n")
+    sys.stdout.buffer.write((_printable(line) if sys.stdout.isatty() else line) + b"\n")
+    sys.stdout.buffer.flush()
+    return exit_codes.OK
+
+
+@dead_letters.command
+def purge(
+    *,
+    config: Config = None,
+    older_than: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
+    stages: Stages = (),
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative=())] = False,
+) -> int:
+    """Remove dead letters for good. They are the only copies.
+
+    Parameters
+    ----------
+    config: Path
+        The configuration file, which names the folder.
+    older_than: float
+        Only those that were kept more than so many days ago.
+    stages: tuple
+        Only those of this stage; may be repeated.
+    yes: bool
+        Do not ask.
+    """
+    kept = _kept(config)
+    letters = [
+        letter for letter in kept.all() if (not stages or letter.stage in stages) and (older_than is None or is_older(letter, older_than))
+    ]
+    if not letters:
+        out.print("No dead letters to remove")
+        return exit_codes.OK
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigurationError(f"{len(letters)} dead letters would be removed for good: say --yes")
+        if (
+            out.input(
+                f"Remove {len(letters)} dead letters in {kept.folder} for good? They are the only copies. (y/N) ", markup=False
+            ).lower()
+            != "y"
+        ):
+            return exit_codes.FAILED
+    kept.remove(letters)
+    out.print(f"{len(letters)} dead letters removed")
+    return exit_codes.OK
+
+
+def _kept(config: Path | None) -> KeptLetters:
+    settings = load_settings(config, environ=os.environ, to_run=False).settings
+    return KeptLetters(settings.wazuh.failed_alerts_path, LocalDisk())
+
+
+def _group_as_json(stage: str, reason: str, letters: Sequence[KeptLetter]) -> dict[str, object]:
+    names = [letter.name for letter in letters]
+    return {
+        "stage": stage,
+        "reason": reason,
+        "letters": len(letters),
+        "oldest": letters[0].time,
+        "newest": letters[-1].time,
+        "names": names,
+    }
+
+
+def _write_json(document: object) -> None:
+    sys.stdout.write(json.dumps(document, indent=1) + "\n")
+
+
+def _printable(line: bytes) -> bytes:
+    """Return it without what would command a terminal: such characters are shown as escapes."""
+    text = line.decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text).encode()

@@ -1,0 +1,100 @@
+"""`wazuh-dfn dead-letters retry`: what could not be delivered is sent again, through the daemon's own pipeline."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.console import Console
+
+from wazuh_dfn import exit_codes
+from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.adapters.kept_letters import KeptLetters
+from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.app import kafka_options
+from wazuh_dfn.config.load import check_paths, load_settings
+from wazuh_dfn.logs import configure_logs, quiet
+from wazuh_dfn.resend.choosing import chosen
+from wazuh_dfn.resend.letters import LettersFile, Retry
+from wazuh_dfn.resend.listed_files import ListedFiles
+from wazuh_dfn.resend.session import Session
+
+Config = Annotated[Path | None, Parameter(name=["--config", "-c"])]
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+Stages = Annotated[tuple[str, ...], Parameter(name=["--stage", "--reason"], negative=())]
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def retry(
+    *names: str,
+    config: Config = None,
+    every: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    stages: Stages = (),
+    give_up_after: Annotated[float, Parameter(validator=Number(gte=0))] = 60.0,
+    as_json: Json = False,
+) -> int:
+    """Send dead letters again, through the daemon's own pipeline; the daemon may run meanwhile.
+
+    A letter is removed once the broker has acknowledged it. What fails again stays, with the new reason; so does what the
+    configuration does not select any more. Exit code 1: some stay. A letter of an alert that was half delivered is sent as a whole.
+
+    Parameters
+    ----------
+    names: str
+        Names of letters, or beginnings of them that no other has.
+    config: Path
+        The configuration file.
+    every: bool
+        Send all again.
+    stages: tuple
+        Send all of this stage again; may be repeated.
+    give_up_after: float
+        Seconds that the broker may be away.
+    as_json: bool
+        Write what became of them as one JSON object.
+    """
+    settings = load_settings(config, environ=os.environ).settings
+    check_paths(settings)
+    configure_logs(quiet(settings))
+    disk = LocalDisk()
+    kept = KeptLetters(settings.wazuh.failed_alerts_path, disk)
+    letters = chosen(kept.all(), names, stages, every=every)
+    file = LettersFile(letters, kept, disk)
+    outcome = Retry(file, kept)
+
+    async def send() -> str:
+        producers = AiokafkaProducerFactory(kafka_options(settings))
+        session = Session(settings, ListedFiles([file]), producers, outcome, on_delivered=outcome.acknowledged)
+        return await session.send(outcome.settled, give_up_after)
+
+    ending = "done"
+    try:
+        if letters:
+            ending = anyio.run(send)
+    finally:
+        _tell(outcome, as_json=as_json)
+    if ending == "stopped":
+        return exit_codes.STOPPED_AT_ONCE
+    return exit_codes.OK if len(outcome.delivered) == len(letters) else exit_codes.FAILED
+
+
+def _tell(outcome: Retry, *, as_json: bool) -> None:
+    if as_json:
+        failed = [{"name": letter.name, "stage": failure.stage, "reason": failure.reason} for letter, failure in outcome.failed]
+        others = {"delivered": outcome.delivered, "not_selected": outcome.not_selected, "left": outcome.left}
+        result = {"failed": failed, **{key: [letter.name for letter in letters] for key, letters in others.items()}}
+        sys.stdout.write(json.dumps(result, indent=1) + "\n")
+        return
+    for letter, failure in outcome.failed:
+        out.print(f"{letter.name}: failed again: {failure.stage}: {failure.reason}", markup=False)
+    for letter in outcome.not_selected:
+        out.print(f"{letter.name}: the configuration does not select it (any more), it stays", markup=False)
+    counts = f"{len(outcome.delivered)} delivered, {len(outcome.failed)} failed again, {len(outcome.not_selected)} not selected"
+    out.print(f"{counts}, {len(outcome.left)} not tried", markup=False)

@@ -1,0 +1,80 @@
+"""Where log lines go; structlog and the standard library do the work."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+from logging.handlers import RotatingFileHandler, WatchedFileHandler
+from pathlib import Path
+
+import structlog
+
+from wazuh_dfn.config.daemon_model import LogSettings
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.logs.folding import FoldingHandler
+from wazuh_dfn.logs.rendering import formatter, is_journal
+
+FILE_BYTES = 10 * 1024 * 1024
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send log lines to stderr and, if configured, to a file, with repetitions folded.
+
+    The file is rotated at 10 MiB. With `keep_files = 0` that is left to others (logrotate): a file that was moved away is made anew.
+
+    Raises:
+        ConfigurationError: the log file can't be opened.
+    """
+    options = settings.log
+    handlers: list[logging.Handler] = []
+    if options.console:
+        console = logging.StreamHandler(sys.stderr)
+        console.setFormatter(formatter(options.format, is_terminal=sys.stderr.isatty(), to_journal=is_journal(sys.stderr)))
+        handlers.append(console)
+    if options.file_path:
+        file = _open_file(options, options.file_path)
+        file.setFormatter(formatter(options.format))
+        handlers.append(file)
+    logging.basicConfig(level=options.level, handlers=[FoldingHandler(handlers)], force=True)
+    # aiokafka repeats itself at each attempt; KafkaStatus says the same once, and clearly
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def quiet(settings: Settings) -> Settings:
+    """Return settings for a command that a person runs: warnings alone, on stderr alone (DEBUG stays DEBUG)."""
+    level = settings.log.level if settings.log.level == "DEBUG" else "WARNING"
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": level, "console": True, "file_path": None})})
+
+
+def set_level(level: str) -> None:
+    """Change the lowest level that is logged, from now on."""
+    logging.getLogger().setLevel(level)
+
+
+def log_warnings(warnings: Iterable[str]) -> None:
+    """Log what was noticed while the configuration was loaded, before there were logs."""
+    for warning in warnings:
+        structlog.get_logger("wazuh_dfn.config").warning(warning)
+
+
+def _open_file(options: LogSettings, path: Path) -> logging.Handler:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if options.keep_files == 0:
+            return WatchedFileHandler(path, encoding="utf-8")
+        return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=options.keep_files, encoding="utf-8")
+    except OSError as error:
+        text = f"log.file_path: {path} can't be written ({error.strerror}); let the daemon's user write there, or name another file"
+        raise ConfigurationError(text) from error

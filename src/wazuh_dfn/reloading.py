@@ -1,0 +1,62 @@
+"""SIGHUP: the configuration is read again, and what can change while the daemon runs changes; delivery goes on meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from anyio import to_thread
+
+from wazuh_dfn.adapters.sd_notify import ServiceNotifier
+from wazuh_dfn.config.keys import dotted
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.reload import reloaded
+from wazuh_dfn.errors import BrokerUnavailableError, ConfigurationError
+from wazuh_dfn.logs import set_level
+from wazuh_dfn.pipeline import Pipeline
+
+log = structlog.get_logger(__name__)
+
+
+class Reloading:
+    """Called for each SIGHUP.
+
+    Args:
+        pipeline: gets the new settings.
+        load: reads and checks all settings as at the start; blocks.
+        renew_connection: takes the settings for the broker, and raises BrokerUnavailableError if the certificates can't be used.
+        notifier: is told.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        load: Callable[[], Settings],
+        renew_connection: Callable[[Settings], Awaitable[None]],
+        notifier: ServiceNotifier,
+    ) -> None:
+        self._pipeline = pipeline
+        self._load = load
+        self._renew_connection = renew_connection
+        self._notifier = notifier
+
+    async def __call__(self) -> None:
+        """Reload; whatever is wrong with the new settings, the old ones stay in force, and the log says so."""
+        self._notifier.reloading()
+        try:
+            await self._reload()
+        except (ConfigurationError, BrokerUnavailableError) as error:
+            log.error("reload failed, all stays as it was", reason=str(error))  # noqa: TRY400 - the text says it all
+        finally:
+            self._notifier.ready()
+
+    async def _reload(self) -> None:
+        found = reloaded(self._pipeline.settings, await to_thread.run_sync(self._load))
+        if found.settings.uses_tls:
+            await self._renew_connection(found.settings)
+        self._pipeline.reload(found.settings)
+        set_level(found.settings.log.level)
+        if found.need_restart:
+            log.warning("changed settings need a restart to take effect", keys=", ".join(map(dotted, found.need_restart)))
+        changed = ", ".join(map(dotted, found.changed)) or "nothing"
+        log.info("reloaded", changed=changed, certificates="read anew" if found.settings.uses_tls else "not used")

@@ -1,0 +1,104 @@
+"""The dead letters as one file, a line each, for the pipeline to read; and what became of each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+from wazuh_dfn.adapters.disk import Disk
+from wazuh_dfn.adapters.kept_letters import KeptLetter, KeptLetters
+from wazuh_dfn.delivery.ports import DeadLetter
+from wazuh_dfn.messages import FINGERPRINT_BYTES, FileIdentity, Fingerprint, Position
+from wazuh_dfn.resend.listed_files import CompleteFile
+
+
+class LettersFile(CompleteFile):
+    """Implements `OpenAlertFile`; a letter is read only when it is its turn. One that is gone by then is a blank line."""
+
+    path = "(dead letters)"
+
+    def __init__(self, letters: Sequence[KeptLetter], kept: KeptLetters, disk: Disk) -> None:
+        self.letters = letters
+        self.ends = list(accumulate(letter.bytes + 1 for letter in letters))
+        """Of each letter the offset behind its line feed."""
+        self._kept = kept
+        self._disk = disk
+
+    def index_at(self, offset: int) -> int:
+        """Return which letter that byte belongs to."""
+        return bisect_right(self.ends, offset)
+
+    async def identity(self) -> FileIdentity:
+        """See `OpenAlertFile`."""
+        return FileIdentity(0, 0, Fingerprint.of(await self._disk.run(self._read, 0, FINGERPRINT_BYTES)))
+
+    async def size(self) -> int:
+        """See `OpenAlertFile`."""
+        return self.ends[-1] if self.ends else 0
+
+    async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
+        """See `OpenAlertFile`."""
+        return await self._disk.run(self._read, position.offset + skip, limit)
+
+    def _read(self, offset: int, limit: int) -> bytes:
+        index = self.index_at(offset)
+        begin = self.ends[index - 1] if index else 0
+        parts: list[bytes] = []
+        size = begin - offset
+        while size < limit and index < len(self.letters):
+            parts.append(self._line(self.letters[index]))
+            size += len(parts[-1])
+            index += 1
+        return b"".join(parts)[offset - begin :][:limit]
+
+    def _line(self, letter: KeptLetter) -> bytes:
+        raw = self._kept.raw(letter) or b""
+        return raw[: letter.bytes].ljust(letter.bytes) + b"\n"
+
+
+class Retry:
+    """Implements `DeadLetterStore` for what fails again. A letter is removed once the broker has acknowledged all of it."""
+
+    def __init__(self, file: LettersFile, kept: KeptLetters) -> None:
+        self.delivered: list[KeptLetter] = []
+        self.failed: list[tuple[KeptLetter, DeadLetter]] = []
+        self.not_selected: list[KeptLetter] = []
+        self._file = file
+        self._kept = kept
+        self._failures: dict[int, DeadLetter] = {}
+        self._acknowledged: set[int] = set()
+
+    @property
+    def done(self) -> int:
+        """How many letters it is clear about what became of them."""
+        return len(self.delivered) + len(self.failed) + len(self.not_selected)
+
+    @property
+    def left(self) -> Sequence[KeptLetter]:
+        """Those that were not tried to the end."""
+        return self._file.letters[self.done :]
+
+    async def store(self, letter: DeadLetter) -> None:
+        """See `DeadLetterStore`."""
+        self._failures[self._file.index_at(letter.position.offset)] = letter
+
+    def acknowledged(self, offset: int) -> None:
+        """Take note that a record of the line at this offset is with the broker."""
+        self._acknowledged.add(self._file.index_at(offset))
+
+    def settled(self, position: Position | None) -> None:
+        """Remove or note again the letters up to this position, all of which are settled."""
+        removed: list[KeptLetter] = []
+        for index in range(self.done, self._file.index_at(position.offset) if position is not None else 0):
+            letter = self._file.letters[index]
+            if index in self._failures:
+                self._kept.note_failure(letter, self._failures[index])
+                self.failed.append((letter, self._failures[index]))
+            elif index in self._acknowledged:
+                removed.append(letter)
+                self.delivered.append(letter)
+            else:
+                self.not_selected.append(letter)
+        if removed:
+            self._kept.remove(removed)

@@ -1,0 +1,67 @@
+"""Producers for what is sent again: one that does not flood the broker, one that sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from wazuh_dfn.delivery.ports import ProducerFactory, RecordProducer
+
+TYPICAL_RECORD_BYTES = 2_048
+
+
+class PacedProducers:
+    """Implements `ProducerFactory` around another one: after each batch it waits as long as the batch may take at the rate.
+
+    Args:
+        producers: do the work.
+        per_second: records.
+    """
+
+    def __init__(self, producers: ProducerFactory, per_second: float) -> None:
+        self._producers = producers
+        self._per_second = per_second
+        self._inner: RecordProducer | None = None
+
+    async def connect(self) -> RecordProducer:
+        """See `ProducerFactory`."""
+        self._inner = await self._producers.connect()
+        return _Paced(self._inner, self._per_second)
+
+    async def close(self, producer: RecordProducer) -> None:
+        """See `ProducerFactory`."""
+        del producer
+        if self._inner is not None:
+            await self._producers.close(self._inner)
+
+
+class _Paced:
+    def __init__(self, producer: RecordProducer, per_second: float) -> None:
+        self._producer = producer
+        self._per_second = per_second
+        self._may_go_on_at = anyio.current_time()
+
+    async def deliver(self, values: Sequence[bytes]) -> None:
+        await anyio.sleep_until(self._may_go_on_at)
+        self._may_go_on_at = anyio.current_time() + len(values) / self._per_second
+        await self._producer.deliver(values)
+
+
+class DryRun:
+    """Implements `ProducerFactory` and `RecordProducer`, and sends nothing."""
+
+    async def connect(self) -> RecordProducer:
+        """See `ProducerFactory`."""
+        return self
+
+    async def close(self, producer: RecordProducer) -> None:
+        """See `ProducerFactory`."""
+
+    async def deliver(self, values: Sequence[bytes]) -> None:
+        """See `RecordProducer`."""
+
+
+def batch_bytes(per_second: float, most: int) -> int:
+    """Return how large a batch may be so that it holds the records of about a second; from 1,024 to `most`."""
+    return max(1_024, min(most, round(per_second * TYPICAL_RECORD_BYTES)))

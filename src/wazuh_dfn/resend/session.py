@@ -1,0 +1,109 @@
+"""One run of the pipeline over files that have an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import anyio
+
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.ports import DeadLetterStore, ProducerFactory
+from wazuh_dfn.errors import WazuhDfnError
+from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.messages import Position, RecordKind, Ticket
+from wazuh_dfn.pipeline import Pipeline, World
+from wazuh_dfn.resend.listed_files import ListedFiles, NoCheckpoints
+from wazuh_dfn.signals import run_supervised
+
+LOOK_SECONDS = 0.1
+"""How often is looked at how far it has come."""
+
+
+class BrokerGivenUpError(WazuhDfnError):
+    """The broker was away for longer than somebody at a terminal wants to wait."""
+
+
+class DeliveryLedger(Ledger):
+    """Tells of each line that the broker has acknowledged a record of it."""
+
+    def __init__(self, on_delivered: Callable[[int], None]) -> None:
+        super().__init__()
+        self._on_delivered = on_delivered
+
+    def settle(self, ticket: Ticket, kind: RecordKind, offset: int, *, dead: bool = False) -> None:
+        """See `Ledger`."""
+        is_new = self.is_pending(ticket, kind, offset)
+        super().settle(ticket, kind, offset, dead=dead)
+        if is_new and not dead:
+            self._on_delivered(offset)
+
+
+class Session(Pipeline):
+    """The daemon's pipeline on listed files.
+
+    Args:
+        settings: those of the daemon.
+        files: what to send.
+        producers: where to.
+        dead_letters: gets what can't be sent.
+        selection: which alerts, if not those of the settings.
+        on_delivered: called with the offset of each line when a record of it is acknowledged.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        files: ListedFiles,
+        producers: ProducerFactory,
+        dead_letters: DeadLetterStore,
+        *,
+        selection: Selection | None = None,
+        on_delivered: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        wazuh = settings.wazuh.model_copy(update={"start_at": "beginning"})
+        world = World(files, NoCheckpoints(), dead_letters, producers)
+        super().__init__(settings.model_copy(update={"wazuh": wazuh}), world, DeliveryLedger(on_delivered))
+        self._files = files
+        self._selection = selection
+
+    def selection(self) -> Selection:
+        """See `Pipeline`."""
+        return self._selection or super().selection()
+
+    async def send(self, watch: Callable[[Position | None], None], give_up_after: float) -> Literal["done", "stopped"]:
+        """Send all; a signal ends it early, after what was read by then was delivered.
+
+        Args:
+            watch: called every so often, and at the end, with the position up to which all is settled.
+            give_up_after: so many seconds the broker may be away.
+
+        Raises:
+            BrokerGivenUpError: it was away for longer.
+            StoppedAtOnceError: by a second signal.
+            SupervisionError: too many failures.
+        """
+        supervisor = self.supervisor()
+        is_complete = False
+
+        async def look() -> None:
+            nonlocal is_complete
+            while not is_complete:
+                await anyio.sleep(LOOK_SECONDS)
+                watch(self.ledger.acked_through)
+                self._check_broker(give_up_after)
+                is_complete = self.place.file is self._files.end and self.ledger.accounting.in_flight == 0
+            supervisor.drain()
+
+        try:
+            await run_supervised(supervisor, [look])
+        finally:
+            watch(self.ledger.acked_through)
+            await self.aclose()
+        return "done" if is_complete else "stopped"
+
+    def _check_broker(self, give_up_after: float) -> None:
+        kafka = self.kafka_status
+        if kafka.state == "unavailable" and anyio.current_time() - kafka.since > give_up_after:
+            raise BrokerGivenUpError(f"the broker was away for {give_up_after:g} s: {kafka.reason}")

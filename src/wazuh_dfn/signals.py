@@ -1,0 +1,94 @@
+"""A supervisor under signals: the first SIGTERM or SIGINT drains it, the second stops it at once, SIGHUP reloads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+
+import anyio
+import structlog
+
+from wazuh_dfn import exit_codes
+from wazuh_dfn.supervision.supervisor import Supervisor
+
+GRACE_SECONDS = 3.0
+"""A stop may take so long beyond its timeout before the process is ended from outside the event loop."""
+log = structlog.get_logger(__name__)
+
+
+class StoppedAtOnceError(Exception):
+    """A second signal came while the first was being obeyed."""
+
+
+async def run_supervised(
+    supervisor: Supervisor,
+    bystanders: Iterable[Callable[[], Awaitable[None]]] = (),
+    *,
+    on_stop: Callable[[], None] = lambda: None,
+    on_reload: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Run a supervisor to its end.
+
+    Args:
+        supervisor: gets drained by the first signal.
+        bystanders: run beside it, and are cancelled when it is done; what one raises stops it at once.
+        on_stop: called for the first signal.
+        on_reload: called for SIGHUP; None leaves that signal alone.
+
+    Raises:
+        SupervisionError: it gave up; the cause is chained.
+        StoppedAtOnceError: by a second signal.
+    """
+    failures: list[Exception] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def run(part: Callable[[], Awaitable[None]]) -> None:
+            try:
+                await part()
+            except Exception as error:  # noqa: BLE001 - raised again below, outside the task group
+                failures.append(error)
+                tasks.cancel_scope.cancel()
+
+        async def obey_signals() -> None:
+            await _obey_signals(supervisor, on_stop, on_reload)
+
+        for bystander in (obey_signals, *bystanders):
+            tasks.start_soon(run, bystander)
+        await run(supervisor.run)
+        tasks.cancel_scope.cancel()
+    if failures:
+        raise failures[0]
+
+
+async def _obey_signals(supervisor: Supervisor, on_stop: Callable[[], None], on_reload: Callable[[], Awaitable[None]] | None) -> None:
+    wanted = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if on_reload is not None else [])]
+    with anyio.open_signal_receiver(*wanted) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                if on_reload is not None and not supervisor.is_draining:
+                    await on_reload()
+            elif supervisor.is_draining:
+                _end_after(GRACE_SECONDS, exit_codes.STOPPED_AT_ONCE)
+                raise StoppedAtOnceError(f"second signal: {number.name}")
+            else:
+                log.info("stopping: what was read is delivered first; a second signal stops at once", signal=number.name)
+                supervisor.drain()
+                on_stop()
+                _end_after(supervisor.drain_timeout_seconds + GRACE_SECONDS, exit_codes.FAILED)
+
+
+def _end_after(seconds: float, code: int) -> None:
+    """End the process then, if it is still there: a thread that hangs in a file system can't be cancelled, and would hold it for ever.
+
+    Nothing is lost by it: what is not in the checkpoint is sent again.
+    """
+
+    def end() -> None:
+        log.critical("the stop takes too long (a file system that does not answer?), the process ends without it")
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

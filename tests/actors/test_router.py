@@ -1,0 +1,213 @@
+"""The router: relevant lines go on in order, and each line is booked exactly once, however broken it is."""
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from support.alerts import fail2ban_alert, line, ordinary_alert, windows_alert
+from support.positions import position
+from support.single_actor import DeadLetters, filled, lifeline_of, run_for, taken
+from support.virtual_clock import run_on_virtual_clock
+from wazuh_dfn.actors.router import Router
+from wazuh_dfn.delivery.ledger import Accounting, Ledger
+from wazuh_dfn.formats.candidates import CandidateScan
+from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
+from wazuh_dfn.messages import Chunk, count_lines
+from wazuh_dfn.supervision.mailbox import Mailbox
+
+pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
+
+WINDOWS, FAIL2BAN, ORDINARY = line(windows_alert()), line(fail2ban_alert()), line(ordinary_alert())
+BOTH = line(fail2ban_alert(win=windows_alert()["data"]["win"]))
+LONE_NULS, HALF, LIST = b"\0" * 64, WINDOWS[:50], b"[1]"
+INVALID_UTF8 = line(windows_alert({"user": "X"})).replace(b'"X"', b'"\xff\xfe"')
+
+LINES = {
+    "windows": (WINDOWS, "w"),
+    "fail2ban": (FAIL2BAN, "f"),
+    "ordinary": (ORDINARY, ""),
+    "both kinds": (BOTH, "wf"),
+    "blank": (b"", ""),
+    "white space": (b" \t ", ""),
+    "carriage return only": (b"\r", ""),
+    "CRLF": (WINDOWS + b"\r", "w"),
+    "NULs before": (b"\0" * 5 + WINDOWS, "w"),
+    "NULs behind": (FAIL2BAN + b"\0" * 5, "f"),
+    "NULs only": (LONE_NULS, "d"),
+    "invalid UTF-8": (INVALID_UTF8, "w"),
+    "half a line": (HALF, "d"),
+    "no object": (LIST, "d"),
+    "half a line, then the next alert": (HALF + WINDOWS, "d", (HALF, WINDOWS, "w")),
+    "an ordinary half, then the next alert": (ORDINARY[:-9] + FAIL2BAN, "d", (ORDINARY[:-9], FAIL2BAN, "f")),
+    "half a line, then NULs, then the next alert": (HALF + LONE_NULS + BOTH, "d", (HALF + LONE_NULS, BOTH, "wf")),
+    "two halves, then an ordinary alert": (HALF + HALF + ORDINARY, "d", (HALF + HALF, ORDINARY, "")),
+    "a key that a nested alert has, then half a line": (ORDINARY[:-1] + b',"inner":' + WINDOWS[:-9], "d"),
+    "two alerts without a line feed between": (WINDOWS + FAIL2BAN, None, (b"", WINDOWS, "w"), (WINDOWS, FAIL2BAN, "f")),
+    "an alert, half of one, an alert": (WINDOWS + HALF + BOTH, "d", (b"", WINDOWS, "w"), (WINDOWS + HALF, BOTH, "wf")),
+}
+"""A line without its line feed, and what becomes of all of it: a record of some kind, (d)ead letter, or nothing.
+
+For what is torn, there follow the whole alerts on it: what stands before each, its bytes, and what becomes of it.
+"""
+
+
+class World:
+    def __init__(self, *chunks, capacity=100, dead_letters=None, first_offset=1000):
+        self.ledger = Ledger()
+        self.dead_letters = dead_letters or DeadLetters()
+        self.outboxes = {"windows": Mailbox("windows", capacity), "fail2ban": Mailbox("fail2ban", capacity)}
+        self.chunks = []
+        offset = first_offset
+        for data in chunks:
+            ticket = self.ledger.open_chunk(position(offset + len(data)), count_lines(data))
+            self.chunks.append(Chunk(ticket, position(offset), data))
+            offset += len(data)
+        self.end = offset
+
+    def router(self):
+        return Router(CandidateScan(DEFAULT_EVENT_IDS), Selection(), self.ledger, self.dead_letters, self.outboxes)
+
+    async def route(self):
+        inbox = await filled(*self.chunks)
+        await self.router().run(lifeline_of(inbox))
+        assert inbox.depth == 0
+        return self.put()
+
+    def put(self):
+        """Return (kind letter, offset, raw) of all alerts that were handed on."""
+        batches = [batch for outbox in self.outboxes.values() for batch in taken(outbox)]
+        return [(batch.kind[0], alert.offset, alert.raw) for batch in batches for alert in batch.alerts]
+
+
+def expected(names, first_offset=1000):
+    """Return what is to be handed on (Windows first), the dead letters, and the counts, of lines of these names."""
+    alerts, dead, offset, lines, relevant = [], [], first_offset, 0, 0
+    for name in names:
+        raw, fate, *torn = LINES[name]
+        whole = torn if fate in {"d", None} else [(b"", raw, fate)]
+        for before, alert, kinds in whole:
+            alerts += [(kind, offset + len(before), alert) for kind in kinds]
+            relevant += kinds != ""
+        dead += [("malformed", offset, raw)] if fate == "d" else []
+        lines += len(whole) + (fate == "d")
+        offset += len(raw) + 1
+    alerts = [entry for kind in "wf" for entry in alerts if entry[0] == kind]
+    return alerts, dead, Accounting(lines, lines - relevant - len(dead), delivered=0, dead_lettered=len(dead), in_flight=relevant)
+
+
+def joined(names):
+    return b"".join(LINES[name][0] + b"\n" for name in names)
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("end", [b"\n", b""], ids=["", "without line feed"])
+async def test_each_line_between_others_is_booked_exactly_once(name, end):
+    names = ["windows", "ordinary", name]
+    world = World(joined(names[:2]) + LINES[name][0] + end)
+    if LINES[name][0] + end == b"":
+        names.pop()
+    put = await world.route()
+    assert (put, world.dead_letters.seen(), world.ledger.accounting) == expected(names)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_any_mixture_of_lines_in_any_chunks_keeps_its_order_and_is_booked_once(seed):
+    random = Random(seed)
+    names = random.choices(list(LINES), k=random.randint(1, 60))
+    cuts = sorted({0, len(names), *(random.randrange(len(names)) for _ in range(4))})
+    world = World(*(joined(names[begin:end]) for begin, end in pairwise(cuts)))
+    put = await world.route()
+    assert (put, world.dead_letters.seen(), world.ledger.accounting) == expected(names)
+
+
+async def test_alerts_of_a_chunk_are_one_batch_for_each_kind():
+    world = World(joined(["windows", "both kinds", "fail2ban"]))
+    await world.route()
+    world = World(joined(["windows", "both kinds", "fail2ban"]))
+    inbox = await filled(*world.chunks)
+    await world.router().run(lifeline_of(inbox))
+    [windows], [fail2ban] = taken(world.outboxes["windows"]), taken(world.outboxes["fail2ban"])
+    assert (windows.ticket, windows.start, len(windows.alerts)) == (world.chunks[0].ticket, position(1000), 2)
+    assert (fail2ban.ticket, fail2ban.start, len(fail2ban.alerts)) == (world.chunks[0].ticket, position(1000), 2)
+    assert fail2ban.alerts[1].content == fail2ban_alert()
+
+
+async def test_a_line_of_both_kinds_is_settled_with_its_second_record():
+    world = World(joined(["both kinds"]))
+    await world.route()
+    ticket = world.chunks[0].ticket
+    world.ledger.settle(ticket, "windows", 1000)
+    assert world.ledger.acked_through is None
+    world.ledger.settle(ticket, "fail2ban", 1000)
+    assert world.ledger.acked_through == position(world.end)
+
+
+async def test_a_chunk_without_relevant_lines_is_settled_at_once():
+    world = World(joined(["ordinary", "blank", "half a line"]))
+    assert await world.route() == []
+    assert world.ledger.acked_through == position(world.end)
+
+
+async def test_an_oversize_line_is_one_dead_letter_whatever_it_holds():
+    world = World()
+    data = WINDOWS + b" " * 100
+    chunk = Chunk(world.ledger.open_chunk(position(9000), lines=1), position(5), data, oversize=True)
+    world.chunks.append(chunk)
+    assert await world.route() == []
+    assert world.dead_letters.seen() == [("oversize", 5, data)]
+    assert world.ledger.accounting == Accounting(1, 0, 0, 1, 0)
+    assert world.ledger.acked_through == position(9000)
+
+
+async def test_a_dead_letter_tells_why():
+    world = World(joined(["no object"]))
+    await world.route()
+    [letter] = world.dead_letters.letters
+    assert letter.reason == "the line is valid JSON, but no object"
+
+
+async def test_nothing_of_a_chunk_is_booked_before_its_dead_letters_are_stored():
+    world = World(joined(["windows", "half a line"]), dead_letters=DeadLetters(seconds=10))
+    inbox = await filled(*world.chunks)
+    await run_for(9, world.router(), inbox)
+    assert world.ledger.accounting == Accounting(2, 0, 0, 0, in_flight=2)
+    assert not world.ledger.is_pending(world.chunks[0].ticket, "windows", 1000)
+    assert (world.put(), inbox.depth) == ([], 1)
+
+
+async def test_a_wait_for_room_that_is_cancelled_puts_and_books_nothing_and_the_successor_all_of_it_once():
+    names = ["both kinds", "half a line"]
+    world = World(joined(names), capacity=1)
+    blocker = world.outboxes["fail2ban"]
+    async with blocker.reserve():
+        inbox = await filled(*world.chunks)
+        _, lived = await run_for(5, world.router(), inbox)
+        assert lived == 5
+        assert (world.put(), world.ledger.accounting) == ([], Accounting(2, 0, 0, 0, in_flight=2))
+        inbox.reclaim(None)
+    with trio.fail_after(1):  # the slots that it held are free again
+        await world.router().run(lifeline_of(inbox))
+    alerts, _, counts = expected(names)
+    assert (world.put(), world.ledger.accounting, inbox.depth) == (alerts, counts, 0)
+
+
+async def test_a_chunk_stays_in_the_mailbox_until_all_its_alerts_are_handed_on():
+    world = World(joined(["both kinds"]), capacity=1)
+    inbox = await filled(*world.chunks)
+    async with trio.open_nursery() as nursery, world.outboxes["fail2ban"].reserve():
+        nursery.start_soon(world.router().run, lifeline_of(inbox))
+        await wait_all_tasks_blocked()
+        assert (inbox.depth, world.outboxes["windows"].depth) == (1, 0)
+    assert (inbox.depth, world.outboxes["windows"].depth) == (0, 1)
+
+
+async def test_waiting_for_room_is_never_taken_for_hanging():
+    world = World(joined(["fail2ban"]), capacity=1)
+    lifeline = lifeline_of(await filled(*world.chunks))
+    async with trio.open_nursery() as nursery, world.outboxes["fail2ban"].reserve():
+        nursery.start_soon(world.router().run, lifeline)
+        await trio.sleep(1000)
+        assert (lifeline.waiting_for, lifeline.silent_seconds()) == ("room in fail2ban", 0)

@@ -1,0 +1,168 @@
+"""Bugs that one could write, each in place of the code that avoids it; the simulation has to find every one."""
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from unittest.mock import patch
+
+from wazuh_dfn.actors.kafka import KafkaActor
+from wazuh_dfn.actors.resuming import Resuming
+from wazuh_dfn.actors.tailer import Tailer
+from wazuh_dfn.adapters import alert_content, former_files
+from wazuh_dfn.adapters.alert_file import AlertPath
+from wazuh_dfn.adapters.checkpoint_file import CheckpointFile, encode
+from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.ports import DeadLetter
+from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.messages import Position
+from wazuh_dfn.supervision.mailbox import Lease, Mailbox
+
+
+def checkpoint_before_acknowledgement(self):
+    while self._chunks:
+        self.acked_through = self._chunks[min(self._chunks)].end
+        if not self._chunks[min(self._chunks)].is_settled:
+            return
+        del self._chunks[min(self._chunks)]
+
+
+def no_redelivery_after_a_crash(self, error):
+    for lease in self._leases:
+        lease.slot.leave()
+    self._leases.clear()
+    return []
+
+
+async def rotation_drops_the_tail(self, lifeline):
+    place = self._place
+    if place.file is not None and not await self._files.is_current(place.file):
+        successor = await self._files.open_current()
+        if successor is not None:
+            self._move_to(successor, Position(successor.path, await successor.identity(), 0))
+    return await original_step(self, lifeline)
+
+
+original_step = Tailer._step
+
+
+async def rotation_while_down_is_not_noticed(self, saved):
+    current = await self._open_current()
+    if current is None:
+        return None
+    if await current.holds(saved.position):
+        return current, saved.position
+    return current, Position(current.path, await current.identity(), 0)
+
+
+def seek_without_looking(content, position):
+    return len(content.read(max(0, position.offset - 1), 1)) == 1 or position.offset == 0
+
+
+async def an_unclear_answer_counts_as_delivered(self, lifeline, entries):
+    try:
+        producer = await self._connect()
+        await producer.deliver([record.value for _, record in entries])
+    except BrokerUnavailableError:
+        await self._drop_producer()
+    for batch, record in entries:
+        self._ledger.settle(batch.ticket, batch.kind, record.offset)
+
+
+def what_is_settled_is_sent_again(self, leases):
+    for lease in leases:
+        yield from ([(lease.item, record)] for record in lease.item.records)
+
+
+async def a_dead_letter_is_given_up_on_a_full_disk(self, letter):
+    try:
+        return await self._disk.run_to_its_end(self._store, letter)
+    except OSError:
+        return []
+
+
+def the_checkpoint_is_overwritten_in_place(self, position):
+    self._disk.write(self._path, encode(position, self._now()))
+
+
+async def copies_are_overlooked(self, since, until):
+    return None
+
+
+def done_before_the_work(self, lease):
+    self._leases.append(lease)
+    lease.done()
+    return lease
+
+
+def done_twice_is_fine(self):
+    if self in self._mailbox._leases:
+        self._mailbox._remove(self)
+
+
+def nobody_waits_for_room(self, name, capacity, **options):
+    original_mailbox(self, name, 1_000, **options)
+    self.capacity = capacity
+
+
+original_mailbox = Mailbox.__init__
+
+
+async def a_crash_of_the_tailer_skips_to_the_end(self, lifeline):
+    if self._place.file is not None and self._place.at is not None:
+        self._place.at = self._place.at.after(await self._place.file.size() - self._place.at.offset, b"")
+    await original_run(self, lifeline)
+
+
+original_run = Tailer.run
+
+
+def batches_are_sent_backwards(self, leases):
+    for batch in original_batches(self, leases):
+        yield batch[::-1]
+
+
+original_batches = KafkaActor._batches
+
+
+async def one_refused_record_costs_its_batch(self, lifeline, entries, error):
+    for batch, record in entries:
+        position = replace(batch.start, offset=record.offset)
+        await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
+        self._ledger.settle(batch.ticket, batch.kind, record.offset, dead=True)
+
+
+def a_crash_makes_all_of_a_batch_poison(self, error):
+    self._poisoned.extend((lease, error or ValueError()) for lease in self._leases)
+    self._leases.clear()
+    return []
+
+
+MUTATIONS = {
+    checkpoint_before_acknowledgement: [(Ledger, "_advance")],
+    no_redelivery_after_a_crash: [(Mailbox, "reclaim")],
+    rotation_drops_the_tail: [(Tailer, "_step")],
+    rotation_while_down_is_not_noticed: [(Resuming, "_saved_place")],
+    seek_without_looking: [(alert_content, "holds_content"), (former_files, "holds_content")],
+    an_unclear_answer_counts_as_delivered: [(KafkaActor, "_deliver")],
+    what_is_settled_is_sent_again: [(KafkaActor, "_batches")],
+    a_dead_letter_is_given_up_on_a_full_disk: [(DeadLetterFolder, "_store_patiently")],
+    the_checkpoint_is_overwritten_in_place: [(CheckpointFile, "_save")],
+    copies_are_overlooked: [(AlertPath, "open_copy")],
+    done_before_the_work: [(Mailbox, "_lease")],
+    batches_are_sent_backwards: [(KafkaActor, "_batches")],
+    one_refused_record_costs_its_batch: [(KafkaActor, "_isolate")],
+    a_crash_makes_all_of_a_batch_poison: [(Mailbox, "reclaim")],
+    nobody_waits_for_room: [(Mailbox, "__init__")],
+    a_crash_of_the_tailer_skips_to_the_end: [(Tailer, "run")],
+}
+"""Each bug, and what it is put in place of."""
+
+
+@contextmanager
+def planted(mutation):
+    with ExitStack() as stack:
+        for where, name in MUTATIONS[mutation]:
+            stack.enter_context(patch.object(where, name, mutation))
+        if mutation is done_before_the_work:
+            stack.enter_context(patch.object(Lease, "done", done_twice_is_fine))
+        yield

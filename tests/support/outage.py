@@ -1,0 +1,149 @@
+"""What the fault tests do to a daemon and its topic, and how they judge what arrived."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from itertools import pairwise
+from typing import NamedTuple
+
+import psutil
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from support.brokers import run_async
+from support.corpus import arrived, numbered_lines
+from support.daemon import TOPIC
+
+
+class Outcome(NamedTuple):
+    """Numbers that never arrived, how many records came more than once, and numbers whose first arrival was after a later one's."""
+
+    lost: list[int]
+    repeated: int
+    misplaced: list[int]
+
+
+PERFECT = Outcome([], 0, [])
+
+
+def outcome(corpus, records, since=0):
+    """Compare what `read_all` returned with the relevant lines from byte `since` of the corpus on."""
+    lost, repeated, misplaced = [], 0, []
+    for kind, numbers in (("windows", corpus.windows), ("fail2ban", corpus.fail2ban)):
+        wanted = [number for number in numbers if corpus.offsets[number] >= since]
+        found = arrived(records, kind)
+        first = list(dict.fromkeys(found))
+        seen = set(first)
+        lost += [number for number in wanted if number not in seen]
+        repeated += len(found) - len(first)
+        misplaced += [number for former, number in pairwise(first) if number < former]
+    return Outcome(lost, repeated, misplaced)
+
+
+def repeated_before(corpus, records, position):
+    """Return the numbers below this byte of the corpus that came more than once."""
+    counts = Counter(arrived(records, "windows") + arrived(records, "fail2ban"))
+    return [number for number, count in counts.items() if count > 1 and corpus.offsets[number] < position]
+
+
+def settled(daemon):
+    """Return the position up to which the checkpoint says that all is settled."""
+    try:
+        return json.loads(daemon.checkpoint.read_text())["position"]["offset"]
+    except FileNotFoundError:
+        return 0
+
+
+def append(daemon, corpus, count):
+    """Write the next `count` lines; returns the byte at which they begin."""
+    begin = corpus.size
+    with daemon.alerts.open("ab") as file:
+        file.writelines(numbered_lines(count, corpus, first=corpus.lines))
+    return begin
+
+
+def append_bytes(daemon, corpus, data):
+    """Write something else between the numbered lines; returns the byte at which it begins."""
+    begin = corpus.size
+    with daemon.alerts.open("ab") as file:
+        corpus.size += file.write(data)
+    return begin
+
+
+def wait_until_settled(daemon, corpus, timeout=30):
+    daemon.wait_until(lambda: settled(daemon) == corpus.size, timeout, "everything settled")
+
+
+def complaints(daemon):
+    """Return the log's lines that say that the broker can't be used."""
+    return [line for line in daemon.log_text().splitlines() if "broker unavailable" in line]
+
+
+def own_ports(daemon):
+    """Return the ports from which the daemon is connected: another connection has another one."""
+    connections = psutil.Process(daemon.process.pid).net_connections("tcp")
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_ESTABLISHED}
+
+
+class Cost:
+    """What the daemon uses up from now on: a sample with each `measure`."""
+
+    def __init__(self, daemon):
+        self._process = psutil.Process(daemon.process.pid)
+        self._began = self._used()
+        self.descriptors = []
+        self.resident = []
+        """In MiB."""
+        self.measure()
+
+    def measure(self):
+        self.descriptors.append(self._process.num_fds())
+        self.resident.append(self._process.memory_info().rss / 2**20)
+
+    def cores(self):
+        """Return the share of one core."""
+        used, clock = self._used()
+        return (used - self._began[0]) / (clock - self._began[1])
+
+    def _used(self):
+        times = self._process.cpu_times()
+        return times.user + times.system, time.monotonic()
+
+
+def _administer(bootstrap, action):
+    async def run():
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+        await admin.start()
+        try:
+            return await action(admin)
+        finally:
+            await admin.close()
+
+    return run_async(run())
+
+
+def delete_topic(bootstrap, name=TOPIC):
+    """Delete a topic with all that it holds."""
+    answer = _administer(bootstrap, lambda admin: admin.delete_topics([name]))
+    assert [code for _, code in answer.topic_error_codes] == [0], answer
+
+
+def create_limited_topic(bootstrap, max_message_bytes, name=TOPIC):
+    """Create a topic whose broker refuses larger batches."""
+    create_topic_with(bootstrap, {"max.message.bytes": str(max_message_bytes)}, name)
+
+
+def create_topic_with(bootstrap, configs, name):
+    """Create a topic with settings of its own."""
+    topic = NewTopic(name, 1, 1, topic_configs=configs)
+    answer = _administer(bootstrap, lambda admin: admin.create_topics([topic]))
+    assert [each[1] for each in answer.topic_errors] == [0], answer
+
+
+def forbid_new_topics(bootstrap):
+    """Keep a `NoidaBroker` from making the topics that it is asked for."""
+    setting = ConfigResource(ConfigResourceType.BROKER, "1", {"auto.create.topics.enable": "false"})
+    answers = _administer(bootstrap, lambda admin: admin.alter_configs([setting]))
+    assert [each[0] for answer in answers for each in answer.resources] == [0], answers
