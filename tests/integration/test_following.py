@@ -461,6 +461,21 @@ async def test_truncated_behind_a_line_over_the_limit_and_grown_past_it_again(si
         await site.until_read(1, b"oversize", 1, *range(2, 400))
 
 
+@pytest.mark.parametrize("count", [10, 20_000], ids=["still smaller", "grown past it"])
+@pytest.mark.parametrize("rotates", [False, True])
+async def test_truncated_within_a_line_over_the_limit_and_written_anew(site, count, rotates):
+    site.wazuh.write(lines(1) + b"x" * 700_000)
+    async with site.tailing() as place:
+        while place.skipped < 700_000:
+            await anyio.sleep(0.01)
+        os.truncate(site.path, len(lines(1)))
+        site.wazuh.write(lines(*range(2, count)))
+        if rotates:
+            site.wazuh.next_day()
+            site.wazuh.write(lines(0))
+        await site.until_read(1, *range(2, count), *([0] if rotates else []))
+
+
 async def test_a_path_that_does_not_exist_yet_is_read_from_its_beginning_when_it_appears(tmp_path):
     site = Site(tmp_path, None)
     async with site.tailing("end") as place:
