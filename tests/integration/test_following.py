@@ -340,6 +340,22 @@ async def test_copytruncates_while_the_daemon_was_down_are_read_from_their_copie
         await site.until_read(1, 2, 3, 4, 5, 6, 7, 8)
 
 
+async def test_a_copy_made_while_the_file_before_was_still_read_is_read_though_a_power_failure_cut_that_file(site):
+    site.wazuh.write(lines(1, 2))
+    first_day, written = site.wazuh.dated, site.wazuh.dated.stat().st_mtime_ns
+    async with site.tailing():
+        await site.until_read(1, 2)
+    site.wazuh.next_day()
+    site.wazuh.write(lines(3))
+    copytruncate(site)
+    site.wazuh.write(lines(4))
+    await site.checkpoints.save((await site.checkpoints.load()).position)  # the broker held it up all the time
+    os.truncate(first_day, len(lines(1)))
+    os.utime(first_day, ns=(written, written))
+    async with site.tailing():
+        await site.until_read(1, 2, 1, 3, 4)
+
+
 async def test_a_file_renamed_by_logrotate_while_the_daemon_was_down_is_read_to_its_end(tmp_path):
     site = Site(tmp_path, None)
     site.path.write_bytes(lines(1))
