@@ -45,6 +45,11 @@ def test_transform_selects_other_event_ids_on_request():
     assert len(command("transform", "--event-id=+4768", "--event-id=-4625", stdin=alerts).stdout.splitlines()) == 1
 
 
+def test_transform_takes_the_flags_of_the_settings():
+    alerts = line(fail2ban_alert(1)) + line(windows_alert(2))
+    assert len(command("transform", "--misc-own-network", "203.0.113.0/24", stdin=alerts).stdout.splitlines()) == 1
+
+
 def test_transform_needs_no_more_memory_for_a_larger_file(tmp_path):
     code = "import resource, runpy, sys; sys.argv = ['wazuh-dfn', 'transform', sys.argv[1]]\ntry: runpy.run_module('wazuh_dfn')\n"
     code += "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"

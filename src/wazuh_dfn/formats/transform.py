@@ -1,4 +1,4 @@
-"""`wazuh-dfn transform`: alert lines in, the record's JSON values out; nothing is sent."""
+"""Alert lines in, the records' JSON values out (`wazuh-dfn transform`)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats import record
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 
 @dataclass(slots=True)
