@@ -13,14 +13,14 @@ from wazuh_dfn import exit_codes
 from wazuh_dfn.commands.arguments import completed
 from wazuh_dfn.commands.check import check
 from wazuh_dfn.commands.config import config
+from wazuh_dfn.commands.dead_letters import dead_letters
 from wazuh_dfn.commands.demo import demo
+from wazuh_dfn.commands.replay import replay
 from wazuh_dfn.commands.run import run
 from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.commands.transform import transform
-from wazuh_dfn.dead_letters_command import dead_letters
 from wazuh_dfn.errors import ConfigurationError, WazuhDfnError, in_brief
 from wazuh_dfn.logs.rendering import is_journal, with_priority
-from wazuh_dfn.replay_command import replay
 from wazuh_dfn.signals import StoppedAtOnceError
 from wazuh_dfn.supervision.errors import SupervisionError
 

@@ -74,6 +74,10 @@ class Position:
         return replace(self, offset=self.offset + length, tail=Fingerprint.of(data[-FINGERPRINT_BYTES:]))
 
 
+LINE_LIMIT_BYTES = 256 * 1024
+"""A line over this is garbage: Wazuh's own limit of 64 KiB an alert, with room for `full_log` repeating `data`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole lines as read. `data` starts at `start.offset`; its last line may lack the line feed at the end of a complete file.

@@ -16,7 +16,7 @@ from wazuh_dfn.actors.monitor import Monitor, RestartLog, Watched
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.router import AlertMailboxes, Router
-from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES, Tailer, TailerOptions
+from wazuh_dfn.actors.tailer import Tailer, TailerOptions
 from wazuh_dfn.actors.windows import WindowsActor
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
@@ -27,7 +27,7 @@ from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStor
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.feedback import FeedbackFormat
 from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
+from wazuh_dfn.messages import LINE_LIMIT_BYTES, AlertBatch, Chunk, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.events import Subscriber
 from wazuh_dfn.supervision.lifeline import Lifeline

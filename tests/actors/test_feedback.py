@@ -1,6 +1,7 @@
 """FeedbackActor and its queue: Wazuh is told what can be told, senders never wait, and what is not told is counted."""
 
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ from support.alerts import fail2ban_alert, line, windows_alert
 from support.scripted_wazuh import ABSENT, GONE, ScriptedWazuh
 from support.single_actor import lifeline_of
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
+from wazuh_dfn.actors.feedback import TURN_SECONDS, FeedbackActor, FeedbackActorOptions
 from wazuh_dfn.delivery import feedback_status
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
@@ -215,6 +216,31 @@ async def test_room_comes_back_as_deliveries_are_told():
             await trio.sleep(1)
     assert setting.told() == [told(number) for number in range(100)]
     assert setting.status.dropped == 0
+
+
+async def test_whatever_is_delivered_between_two_turns_is_told_in_one():
+    """While a backlog is caught up the others take long turns, and an acknowledgement brings hundreds of deliveries."""
+    setting = Setting(capacity_bytes=500 * 1_500)
+    async with setting.running():
+        await trio.sleep(1)
+        for turn in range(10):
+            setting.offer(*range(turn * 300, (turn + 1) * 300))
+            await trio.lowlevel.checkpoint()
+    assert setting.status.dropped == 0
+    assert setting.told() == [told(number) for number in range(3_000)]
+
+
+async def test_telling_keeps_the_others_waiting_for_no_longer_than_its_turn_and_one_message():
+    """Twice that, since trio shuffles: it may be the last in one round and the first in the next."""
+    setting = Setting(ScriptedWazuh(blocked_seconds=0.0003))
+    setting.offer(*range(500))
+    turns = []
+    async with setting.running():
+        while setting.queue.depth:
+            turns.append(trio.current_time())
+            await trio.lowlevel.checkpoint()
+    assert max(after - before for before, after in pairwise(turns)) <= 2 * (TURN_SECONDS + 0.0003)
+    assert len(setting.told()) == 500
 
 
 # --- stopping ---

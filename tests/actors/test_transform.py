@@ -105,6 +105,8 @@ async def test_one_bad_alert_is_dead_lettered_and_costs_no_other(kind, bad_alert
     assert letter.reason.startswith("ZeroDivisionError (")
     assert "unforeseen" not in letter.reason, "the reason goes to the log"
     assert "build_or_raise" in letter.traceback
+    told = await world.feedback.take()
+    assert told.text == f"an alert could not be transformed ({kind}), its line is in the dead letters: {letter.reason}"
     assert world.ledger.accounting == Accounting(4, 0, 0, 1, in_flight=3)
     assert not world.ledger.is_pending(1, kind, 20)
 

@@ -40,9 +40,23 @@ def test_transform_tells_about_lines_that_it_could_not_read_and_goes_on(tmp_path
     assert b"line 2: longer than 256 KiB" in done.stderr
 
 
+def test_transform_takes_a_torn_line_apart_as_the_daemon_does():
+    alert = line(windows_alert(1)).rstrip(b"\n")
+    done = command("transform", stdin=alert[:60] + alert + b"\n" + alert + line(fail2ban_alert(2)))
+    assert done.returncode == 1
+    assert [json.loads(text)["event_format"] for text in done.stdout.splitlines()] == ["windows-xml", "windows-xml", "syslog5424-json"]
+    assert done.stderr.count(b"; alerts that stand whole on it were forwarded: 1") == 1
+    assert b"4 lines: 3 records, 0 not relevant, 1 unreadable" in done.stderr
+
+
 def test_transform_selects_other_event_ids_on_request():
     alerts = line(windows_alert(1, "4768")) + line(windows_alert(2, "4625"))
     assert len(command("transform", "--event-id=+4768", "--event-id=-4625", stdin=alerts).stdout.splitlines()) == 1
+
+
+def test_transform_takes_the_flags_of_the_settings():
+    alerts = line(fail2ban_alert(1)) + line(windows_alert(2))
+    assert len(command("transform", "--misc-own-network", "203.0.113.0/24", stdin=alerts).stdout.splitlines()) == 1
 
 
 def test_transform_needs_no_more_memory_for_a_larger_file(tmp_path):

@@ -90,6 +90,14 @@ def test_what_a_daemon_kept_is_listed_in_groups_and_shown(daemon):
     assert shown.stdout.endswith(f"line:\n{TORN.decode()}\n")
 
 
+def test_the_flag_of_a_key_wins_over_the_file(daemon):
+    put_letter(daemon, "a", TORN)
+    elsewhere = daemon.folder / "elsewhere"
+    for arguments in (("list",), ("purge", "--yes"), ("retry", "--all")):
+        assert command(daemon, *arguments, "--wazuh-failed-alerts-path", elsewhere).returncode == 0
+    assert names(daemon) == ["a"]
+
+
 def test_without_any_there_is_nothing_to_list_retry_or_purge(daemon):
     for arguments in (("list",), ("retry", "--all"), ("purge",)):
         assert command(daemon, *arguments).returncode == 0

@@ -11,7 +11,7 @@ from support.brokers import NoidaBroker, free_port
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
-from support.outage import PERFECT, append, outcome, wait_until_settled
+from support.outage import PERFECT, append, outcome, settled, wait_until_settled
 from support.wazuh_queue import WazuhQueue
 
 pytestmark = pytest.mark.integration
@@ -58,6 +58,18 @@ def test_wazuh_is_told_each_delivery_once_after_a_greeting(tmp_path, broker, kin
     assert sorted(queue.delivered()) == sorted(ids(corpus))
     assert (report["feedback"], report["feedback_sent"], report["feedback_dropped"]) == ("connected", corpus.relevant + 1, 0)
     assert all(re.match(rb"1:(\[001\] \(host-1\.example\.org\) 198\.51\.100\.1->)?dfn:\{", message) for message in queue.messages)
+
+
+def test_a_catch_up_of_thousands_is_told_completely(tmp_path, broker):
+    """Lines as long as Windows writes them: twice as many as the daemon keeps for Wazuh."""
+    daemon = daemon_at(tmp_path, broker.bootstrap)
+    daemon.alerts.write_bytes(b"".join(line(windows_alert(number) | {"full_log": "x" * 1_800}) for number in range(4_000)))
+    with WazuhQueue(daemon.socket) as queue, daemon:
+        daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
+        assert daemon.stop() == 0
+    report = last_report(daemon)
+    assert (report["feedback_sent"], report["feedback_dropped"]) == (4_001, 0)
+    assert queue.delivered() == [f"1767319445.{number}" for number in range(4_000)]
 
 
 def test_a_tcp_listener_is_told_too(tmp_path, broker):

@@ -85,6 +85,14 @@ def test_a_dry_run_counts_and_needs_no_broker(tmp_path):
     assert f"1000 lines: {corpus.relevant} records would be sent" in done.stderr
 
 
+def test_the_flag_of_a_key_wins_over_the_file(tmp_path):
+    site = Daemon(tmp_path, f"127.0.0.1:{free_port()}")
+    corpus = write_corpus(site.alerts, 100)
+    done = replay(site, site.alerts, "--dry-run", "--misc-own-network", "203.0.113.0/24")
+    assert done.returncode == 0, done.stderr
+    assert f"({len(corpus.windows)} windows, 0 fail2ban)" in done.stderr
+
+
 def test_bad_lines_are_named_counted_and_no_dead_letters(site, broker, tmp_path):
     path = tmp_path / "alerts.json"
     path.write_bytes(line(windows_alert(1)) + b"garbage\n" + b"x" * 300_000 + b"\n" + line(windows_alert(2)))

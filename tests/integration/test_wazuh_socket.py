@@ -63,6 +63,15 @@ async def test_at_a_stream_socket_a_message_is_a_line(path):
         await until(lambda: queue.messages == [LARGEST, b"next"])
 
 
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+async def test_a_message_for_which_there_is_room_takes_no_turn_of_the_event_loop(path, kind):
+    with WazuhQueue(path, kind, reads=False):
+        connection = await queue_socket(path).connect()
+        with pytest.raises(StopIteration):
+            connection.send(b"1:dfn:{}").send(None)
+        await connection.aclose()
+
+
 async def test_a_host_and_a_port_are_reached_over_tcp():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         connection = await queue_socket(("127.0.0.1", listener.getsockname()[1])).connect()

@@ -9,9 +9,13 @@ GONE = WazuhUnavailableError("nobody listens there")
 
 
 class ScriptedWazuh:
-    """Implements `WazuhSocket`. `connects` and `sends` are what the next calls do: an exception, seconds to take, or None to work."""
+    """Implements `WazuhSocket`. `connects` and `sends` are what the next calls do: an exception, seconds to take, or None to work.
 
-    def __init__(self, *, connects=(), sends=()):
+    A message takes `blocked_seconds` in which nothing else runs, as a call of the operating system does.
+    """
+
+    def __init__(self, *, connects=(), sends=(), blocked_seconds=0):
+        self.blocked_seconds = blocked_seconds
         self.connects = list(connects)
         self.sends = list(sends)
         self.taken = []
@@ -26,11 +30,13 @@ class ScriptedWazuh:
         return ScriptedConnection(self)
 
     async def _follow(self, script):
-        await trio.lowlevel.checkpoint()
         step = script.pop(0) if script else None
+        if step is None:
+            return
+        await trio.lowlevel.checkpoint()
         if isinstance(step, BaseException):
             raise step
-        await trio.sleep(step or 0)
+        await trio.sleep(step)
 
     def times(self):
         return [time for time, _ in self.taken]
@@ -48,6 +54,7 @@ class ScriptedConnection:
         assert not self._is_broken, "a connection was used again after an error"
         self._is_broken = True
         await self._wazuh._follow(self._wazuh.sends)
+        trio.lowlevel.current_clock().jump(self._wazuh.blocked_seconds)
         self._is_broken = False
         self._wazuh.taken.append((round(trio.current_time() - self._wazuh.began, 3), message))
 

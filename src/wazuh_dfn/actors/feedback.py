@@ -18,6 +18,8 @@ from wazuh_dfn.supervision.lifeline import Lifeline
 
 DRAIN_SECONDS = 1.0
 CLOSE_TIMEOUT_SECONDS = 0.5
+TURN_SECONDS = 0.002
+"""How long notes are told before the other actors get their turn again."""
 OLD_SECONDS = 90.0
 """An error that is told later than this says how long ago it was; more than the minute that an error may have to wait anyway."""
 
@@ -88,16 +90,19 @@ class FeedbackActor:
             self._status.sent += 1
             self._status.connected()
             self._failures_in_a_row = 0
-            while True:
-                lifeline.progress()
-                with lifeline.waiting("something to tell"):
-                    note = await self._queue.take()
-                if note is None:
-                    return
-                await self._pass_on(connection, note)
+            while (note := await self._wait_for_note(lifeline)) is not None:
+                turn_ends_at = anyio.current_time() + TURN_SECONDS
+                while note is not None:
+                    await self._pass_on(connection, note)
+                    note = self._queue.take_nowait() if anyio.current_time() < turn_ends_at else None
         finally:
             with anyio.move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True):
                 await connection.aclose()
+
+    async def _wait_for_note(self, lifeline: Lifeline[None]) -> Note | None:
+        lifeline.progress()
+        with lifeline.waiting("something to tell"):
+            return await self._queue.take()
 
     async def _pass_on(self, connection: WazuhConnection, note: Note) -> None:
         try:

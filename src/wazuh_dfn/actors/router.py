@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
-from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.candidates import CandidateScan
-from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.formats.torn import take_apart
+from wazuh_dfn.formats.torn import alerts_on
 from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox, Permit
@@ -82,22 +80,16 @@ class Router:
 
     def _sort_line(self, chunk: Chunk, start: int, raw: bytes, found: _Sorted) -> None:
         offset = chunk.start.offset + start
-        try:
-            self._select(Alert(offset, raw, parse_alert(raw)), found)
-        except MalformedLineError as error:
-            torn = take_apart(raw)
-            found.lines_more += len(torn.alerts) + torn.has_rest - 1
-            if torn.has_rest:
-                saved = f"; alerts that stand whole on it were forwarded: {len(torn.alerts)}" if torn.alerts else ""
-                found.dead_letters.append(DeadLetter(replace(chunk.start, offset=offset), "malformed", f"{error}{saved}", raw))
-            for span, content in torn.alerts:
-                self._select(Alert(offset + span.start, raw[span], content), found)
+        alerts = alerts_on(raw)
+        found.lines_more += alerts.lines - 1
+        if alerts.problem is not None:
+            found.dead_letters.append(DeadLetter(replace(chunk.start, offset=offset), "malformed", alerts.problem, raw))
+        for span, content in alerts.whole:
+            self._select(Alert(offset + span.start, raw[span], content), found)
 
     def _select(self, alert: Alert, found: _Sorted) -> None:
-        if self._selection.windows(alert.content):
-            found.add("windows", alert)
-        if self._selection.fail2ban(alert.content):
-            found.add("fail2ban", alert)
+        for kind in self._selection.kinds(alert.content):
+            found.add(kind, alert)
 
     def _book(self, chunk: Chunk, found: _Sorted) -> None:
         lines = 1 if chunk.oversize else count_lines(chunk.data) + found.lines_more

@@ -12,12 +12,10 @@ from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import AlertFiles, OpenAlertFile
 from wazuh_dfn.errors import FileTruncatedError
-from wazuh_dfn.messages import FINGERPRINT_BYTES, Chunk, FileIdentity, Fingerprint, Position, count_lines
+from wazuh_dfn.messages import FINGERPRINT_BYTES, LINE_LIMIT_BYTES, Chunk, FileIdentity, Fingerprint, Position, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
-LINE_LIMIT_BYTES = 256 * 1024
-"""A line over this is garbage: Wazuh's own limit of 64 KiB an alert, with room for `full_log` repeating `data`."""
 log = structlog.get_logger(__name__)
 
 

@@ -66,12 +66,11 @@ class TransformActor:
             self.inspect(alert)
             value = record.build(batch.kind, alert.content, self._now())
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
-            letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, in_brief(error), alert.raw, format_exc())
+            reason = in_brief(error)
+            letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, reason, alert.raw, format_exc())
             with lifeline.waiting("the dead-letter store"):
                 await self._dead_letters.store(letter)
             self._ledger.settle(batch.ticket, batch.kind, alert.offset, dead=True)
-            self._feedback.error(
-                batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {error!r}"
-            )
+            self._feedback.error(batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {reason}")
             return None
         return Record(alert.offset, alert.raw, value)

@@ -1,8 +1,9 @@
-"""Wazuh's queue socket: datagrams, or a stream where something else listens at the path. Every call has a deadline."""
+"""Wazuh's queue socket: datagrams, or a stream where something else listens at the path. Every wait has a deadline."""
 
 from __future__ import annotations
 
 import errno
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from anyio.abc import ByteStream, ConnectedUNIXDatagramSocket, UNIXSocketStream
+from anyio.abc import ByteStream
 
 from wazuh_dfn.delivery.ports import WazuhConnection
 from wazuh_dfn.errors import WazuhUnavailableError
 
 _FULL_BACKLOG_SECONDS = 0.1
 """How often a stream's listener that accepts nobody is tried: its socket always looks writable, so waiting for that would spin."""
+
+_BRIEF_WAIT_MILLISECONDS = 1
 
 _REASONS = {
     errno.ENOENT: "there is no such socket; Wazuh is not running, or wazuh.unix_socket_path names another place",
@@ -43,13 +46,13 @@ class QueueSocket:
         timeout = self.connect_timeout_seconds
         with self.translated(f"no connection within {timeout:g} s"), anyio.fail_after(timeout):
             if isinstance(self.address, tuple):
-                return StreamConnection(self, await anyio.connect_tcp(*self.address))
+                return TcpConnection(self, await anyio.connect_tcp(*self.address))
             try:
-                return DatagramConnection(self, await _connect_datagram(self.address))
+                return UnixConnection(self, await _connected(self.address, socket.SOCK_DGRAM))
             except OSError as error:
                 if error.errno != errno.EPROTOTYPE:
                     raise
-            return StreamConnection(self, await _connect_stream(self.address))
+            return UnixConnection(self, await _connected(self.address, socket.SOCK_STREAM), end=b"\n")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -59,7 +62,7 @@ class QueueSocket:
             yield
 
     @contextmanager
-    def translated(self, timeout_text: str) -> Iterator[None]:
+    def translated(self, timeout_text: str = "") -> Iterator[None]:
         """Turn what the operating system and anyio raise into the one clear line for the operator."""
         try:
             yield
@@ -79,24 +82,51 @@ class QueueSocket:
         return ":".join(map(str, self.address)) if isinstance(self.address, tuple) else str(self.address)
 
 
-class DatagramConnection:
-    """Implements `WazuhConnection`: a message is a datagram, taken whole or not at all."""
+class UnixConnection:
+    """Implements `WazuhConnection`: a message is a datagram, taken whole or not at all, or is ended by `end` in a stream.
 
-    def __init__(self, to: QueueSocket, connected: ConnectedUNIXDatagramSocket) -> None:
+    The socket is used directly: anyio's own would give up the turn of the event loop for each message.
+    """
+
+    def __init__(self, to: QueueSocket, connected: socket.socket, *, end: bytes = b"") -> None:
         self._to = to
         self._socket = connected
+        self._end = end
+        self._room = select.poll()
+        self._room.register(connected, select.POLLOUT)
+        self._is_slow = False
 
     async def send(self, message: bytes) -> None:
-        """Send; a full receive buffer is waited for."""
-        with self._to.writing():
-            await self._socket.send(message)
+        """Send; a full receive buffer is waited for. After a timeout a stream may have taken a part, and is of no use any more.
+
+        Many systems keep ten datagrams. A reader that is not slow makes room in less time than the event loop takes for a turn while
+        the pipeline works, so it is given a millisecond; one that needed longer is not, until it has kept up again.
+        """
+        data = message + self._end
+        with self._to.translated():
+            rest = self._rest(data)
+            if rest and not self._is_slow and self._room.poll(_BRIEF_WAIT_MILLISECONDS):
+                rest = self._rest(rest)
+        self._is_slow = bool(rest)
+        if rest:
+            with self._to.writing():
+                while rest:
+                    await anyio.wait_writable(self._socket)
+                    rest = self._rest(rest)
+
+    def _rest(self, data: bytes) -> bytes:
+        """Send what there is room for; returns the rest."""
+        try:
+            return data[self._socket.send(data) :]
+        except BlockingIOError:
+            return data
 
     async def aclose(self) -> None:
         """Close it."""
-        await self._socket.aclose()
+        self._socket.close()
 
 
-class StreamConnection:
+class TcpConnection:
     """Implements `WazuhConnection`: a line feed ends each message, which its JSON can't contain."""
 
     def __init__(self, to: QueueSocket, stream: ByteStream) -> None:
@@ -111,14 +141,6 @@ class StreamConnection:
     async def aclose(self) -> None:
         """Close it; what is still on its way is not waited for."""
         await anyio.aclose_forcefully(self._stream)
-
-
-async def _connect_datagram(path: Path) -> ConnectedUNIXDatagramSocket:
-    return await ConnectedUNIXDatagramSocket.from_socket(await _connected(path, socket.SOCK_DGRAM))
-
-
-async def _connect_stream(path: Path) -> UNIXSocketStream:
-    return await UNIXSocketStream.from_socket(await _connected(path, socket.SOCK_STREAM))
 
 
 async def _connected(path: Path, kind: socket.SocketKind) -> socket.socket:

@@ -7,13 +7,13 @@ import stat
 import time
 from pathlib import Path
 
-from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES
 from wazuh_dfn.adapters.dated_files import newest_first
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.check.access import user_name, why_denied
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.parse import parse_alert
+from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 _DAY_CHANGE_SECONDS = 0.5
 """Wazuh unlinks `alerts.json` and links it anew when it changes files; a second look after this time is enough."""

@@ -1,5 +1,6 @@
-"""Where commands print what is not their result."""
+"""Where commands print: what is for people to read, and what is not their result."""
 
 from rich.console import Console
 
+out = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

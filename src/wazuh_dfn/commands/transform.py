@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,12 +11,12 @@ from cyclopts import Parameter
 
 from wazuh_dfn import exit_codes
 from wazuh_dfn.actors.transform import local_now
+from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.config.event_ids import parse_event_ids, resolve_event_ids
-from wazuh_dfn.config.load import load_settings
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.transform_command import transform as transform_lines
+from wazuh_dfn.formats.transform import transform as transform_lines
 
 
 def transform(
@@ -25,9 +24,11 @@ def transform(
     /,
     *,
     event_ids: Annotated[tuple[str, ...], Parameter(name="--event-id", negative=())] = (),
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS,
 ) -> int:
     """Show the records that alert lines would become, one JSON value a line. Nothing is sent.
+
+    Event IDs and own networks are those of the configuration, if one is given.
 
     Lines that are no alerts are named on stderr; the exit code is 1 then.
 
@@ -37,19 +38,17 @@ def transform(
         A file with alert lines as in alerts.json; "-" reads standard input.
     event_ids: tuple
         Windows event IDs to select: +4768 adds one to the default list, -1100 removes one, without signs they replace it. May be repeated.
-    config: Path
-        Take the event IDs and own networks from this configuration file.
     """
-    settings = load_settings(config, environ=os.environ, to_run=False).settings
+    settings = source.load(to_run=False).settings
     chosen = resolve_event_ids(parse_event_ids(event_ids)) if event_ids else settings.wazuh.event_ids
     selection = Selection(chosen, settings.misc.own_networks)
     with ExitStack() as stack:
         try:
-            source = sys.stdin.buffer if path == "-" else stack.enter_context(Path(path).open("rb"))
+            lines = sys.stdin.buffer if path == "-" else stack.enter_context(Path(path).open("rb"))
         except OSError as error:
             raise ConfigurationError(f"{path} can't be read: {error.strerror}") from error
         counts = transform_lines(
-            source,
+            lines,
             sys.stdout.buffer,
             selection,
             on_unreadable=lambda number, reason: errors.print(f"line {number}: {reason}", markup=False),

@@ -92,13 +92,17 @@ class FeedbackQueue:
     async def take(self) -> Note | None:
         """Wait for the next note and take it out, errors first; None when closed and nothing is left that may be told now."""
         await checkpoint()
-        while (note := self._take_due_error() or self._take_delivery()) is None:
+        while (note := self.take_nowait()) is None:
             if self._is_closed:
                 return None
             self._changed = anyio.Event()
             with anyio.move_on_after(self._seconds_to_next_error()):
                 await self._changed.wait()
         return note
+
+    def take_nowait(self) -> Note | None:
+        """Take the next note out as `take` does; None if there is none now."""
+        return self._take_due_error() or self._take_delivery()
 
     def put_back(self, note: Note) -> None:
         """Take a note that could not be told for the next one, once: the second time it is dropped, so that no note can be in the way."""
@@ -118,6 +122,8 @@ class FeedbackQueue:
         self._errors.clear()
 
     def _take_due_error(self) -> ErrorNote | None:
+        if not self._errors:
+            return None
         now = anyio.current_time()
         for kind in self._errors:
             if self._due_at(kind) <= now:

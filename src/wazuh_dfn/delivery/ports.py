@@ -172,6 +172,8 @@ class WazuhConnection(Protocol):
     async def send(self, message: bytes) -> None:
         """Hand one message over to the operating system; whether Wazuh reads it is not known.
 
+        Where there is room at once, this may return without a turn of the event loop: the caller has to give up its own.
+
         Raises:
             WazuhUnavailableError: Wazuh is gone, or did not take it in time; close this connection.
         """

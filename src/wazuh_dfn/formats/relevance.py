@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from wazuh_dfn.formats.values import event_id_text, section
+from wazuh_dfn.messages import RecordKind
 
 DEFAULT_EVENT_IDS: frozenset[str] = frozenset(
     {
@@ -43,6 +44,11 @@ class Selection:
 
     event_ids: frozenset[str] = DEFAULT_EVENT_IDS
     own_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def kinds(self, alert: Mapping[str, Any]) -> list[RecordKind]:
+        """Return what it goes out as."""
+        kinds: list[RecordKind] = ["windows"] if self.windows(alert) else []
+        return [*kinds, "fail2ban"] if self.fail2ban(alert) else kinds
 
     def windows(self, alert: Mapping[str, Any]) -> bool:
         """Tell whether it goes out as a Windows event: by the event ID alone, whatever the channel."""

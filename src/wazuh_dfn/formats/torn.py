@@ -1,4 +1,4 @@
-"""Several alerts on one line: a writer that crashed left one without its end, and its successor went on behind it."""
+"""The alerts on a line: one as a rule, several where a writer crashed before the end of one, and its successor went on behind it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,35 @@ from wazuh_dfn.formats.parse import parse_alert
 
 
 @dataclass(frozen=True, slots=True)
-class TornLine:
-    """What stands on a line that is no JSON object.
+class AlertsOnLine:
+    """The alerts that stand whole on a line, each with the span of its bytes in it, and what is wrong with the rest if there is one."""
 
-    `alerts` are those that stand whole on it, each with the span of its bytes in the line; `has_rest` tells whether there is more.
+    whole: tuple[tuple[slice, dict[str, Any]], ...]
+    problem: str | None = None
+    """In one line; it quotes nothing of the alert."""
+
+    @property
+    def lines(self) -> int:
+        """What the line counts for: a torn one is as many as it should have been."""
+        return len(self.whole) + (self.problem is not None)
+
+
+def alerts_on(line: bytes) -> AlertsOnLine:
+    """Read a line, as `parse_alert` does; one that is torn is taken apart.
+
+    Each alert then reaches from a `{"timestamp"`, as Wazuh begins alerts, to the next one or to the end. One that holds such an
+    object in itself is not found, if the line is torn: the line stands in the dead letters then.
     """
+    try:
+        return AlertsOnLine(((slice(0, len(line)), parse_alert(line)),))
+    except MalformedLineError as error:
+        whole, has_rest = _take_apart(line)
+        saved = f"; alerts that stand whole on it were forwarded: {len(whole)}" if whole else ""
+        return AlertsOnLine(whole, f"{error}{saved}" if has_rest else None)
 
-    alerts: tuple[tuple[slice, dict[str, Any]], ...]
-    has_rest: bool
 
-
-def take_apart(line: bytes) -> TornLine:
-    """Find the whole alerts on a line: each reaches from a `{"timestamp"`, as Wazuh begins alerts, to the next one or to the end.
-
-    An alert that holds such an object in itself is not found, if the line is torn: the line stands in the dead letters then.
-    """
+def _take_apart(line: bytes) -> tuple[tuple[tuple[slice, dict[str, Any]], ...], bool]:
+    """Return the whole alerts, and whether there is more on the line."""
     starts = list(occurrences(line, ALERT_START))
     alerts = []
     for start, end in pairwise([*starts, len(line)]):
@@ -34,4 +48,4 @@ def take_apart(line: bytes) -> TornLine:
             alerts.append((slice(start, end), parse_alert(line[start:end])))
         except MalformedLineError:
             continue
-    return TornLine(tuple(alerts), has_rest=not starts or starts[0] > 0 or len(alerts) < len(starts))
+    return tuple(alerts), not starts or starts[0] > 0 or len(alerts) < len(starts)

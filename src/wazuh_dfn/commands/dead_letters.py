@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -18,8 +16,9 @@ from rich.table import Table
 from wazuh_dfn import exit_codes
 from wazuh_dfn.adapters.kept_letters import KeptLetter, KeptLetters
 from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.config.load import load_settings
-from wazuh_dfn.dead_letters_retry import Config, Json, Stages, out, retry
+from wazuh_dfn.commands.dead_letters_retry import Json, Stages, retry
+from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
+from wazuh_dfn.commands.terminal import out
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.resend.choosing import groups as groups_of
 from wazuh_dfn.resend.choosing import is_older, named
@@ -29,7 +28,12 @@ dead_letters.command(retry)
 
 
 @dead_letters.command(name="list")
-def list_letters(*, config: Config = None, names: Annotated[bool, Parameter(negative=())] = False, as_json: Json = False) -> int:
+def list_letters(
+    *,
+    source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS,
+    names: Annotated[bool, Parameter(negative=())] = False,
+    as_json: Json = False,
+) -> int:
     """List the dead letters, grouped by stage and reason.
 
     Stages: malformed (no JSON object), oversize (a line over 256 KiB), windows and fail2ban (could not be transformed), rejected
@@ -37,14 +41,12 @@ def list_letters(*, config: Config = None, names: Annotated[bool, Parameter(nega
 
     Parameters
     ----------
-    config: Path
-        The configuration file, which names the folder.
     names: bool
         Name each letter too.
     as_json: bool
         Write one JSON object.
     """
-    kept = _kept(config)
+    kept = _kept(source)
     groups = groups_of(kept.all())
     if as_json:
         listed = [_group_as_json(stage, reason, letters) for (stage, reason), letters in groups.items()]
@@ -64,19 +66,17 @@ def list_letters(*, config: Config = None, names: Annotated[bool, Parameter(nega
 
 
 @dead_letters.command
-def show(name: str, /, *, config: Config = None, as_json: Json = False) -> int:
+def show(name: str, /, *, source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS, as_json: Json = False) -> int:
     """Show one dead letter: where it comes from, why it is one, and its line.
 
     Parameters
     ----------
     name: str
         Its name, or a beginning of it that no other has; `list --names` tells the names.
-    config: Path
-        The configuration file, which names the folder.
     as_json: bool
         Write one JSON object; its `line` has U+FFFD for what is no UTF-8.
     """
-    kept = _kept(config)
+    kept = _kept(source)
     letter = named(kept.all(), name)
     raw = kept.raw(letter) or b""
     if as_json:
@@ -96,7 +96,7 @@ def show(name: str, /, *, config: Config = None, as_json: Json = False) -> int:
 @dead_letters.command
 def purge(
     *,
-    config: Config = None,
+    source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS,
     older_than: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
     stages: Stages = (),
     yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative=())] = False,
@@ -105,8 +105,6 @@ def purge(
 
     Parameters
     ----------
-    config: Path
-        The configuration file, which names the folder.
     older_than: float
         Only those that were kept more than so many days ago.
     stages: tuple
@@ -114,7 +112,7 @@ def purge(
     yes: bool
         Do not ask.
     """
-    kept = _kept(config)
+    kept = _kept(source)
     letters = [
         letter for letter in kept.all() if (not stages or letter.stage in stages) and (older_than is None or is_older(letter, older_than))
     ]
@@ -136,8 +134,8 @@ def purge(
     return exit_codes.OK
 
 
-def _kept(config: Path | None) -> KeptLetters:
-    settings = load_settings(config, environ=os.environ, to_run=False).settings
+def _kept(source: FlaggedSettingsSource) -> KeptLetters:
+    settings = source.load(to_run=False).settings
     return KeptLetters(settings.wazuh.failed_alerts_path, LocalDisk())
 
 

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from rich.console import Console
 
 from wazuh_dfn import exit_codes
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.adapters.kept_letters import KeptLetters
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.app import kafka_options
-from wazuh_dfn.config.load import check_paths, load_settings
+from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
+from wazuh_dfn.commands.terminal import out
+from wazuh_dfn.config.load import check_paths
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.resend.choosing import chosen
 from wazuh_dfn.resend.letters import LettersFile, Retry
 from wazuh_dfn.resend.listed_files import ListedFiles
 from wazuh_dfn.resend.session import Session
 
-Config = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 Stages = Annotated[tuple[str, ...], Parameter(name=["--stage", "--reason"], negative=())]
-
-out = Console(highlight=False, soft_wrap=True)
 
 
 def retry(
     *names: str,
-    config: Config = None,
+    source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS,
     every: Annotated[bool, Parameter(name="--all", negative=())] = False,
     stages: Stages = (),
     give_up_after: Annotated[float, Parameter(validator=Number(gte=0))] = 60.0,
@@ -49,8 +45,6 @@ def retry(
     ----------
     names: str
         Names of letters, or beginnings of them that no other has.
-    config: Path
-        The configuration file.
     every: bool
         Send all again.
     stages: tuple
@@ -60,7 +54,7 @@ def retry(
     as_json: bool
         Write what became of them as one JSON object.
     """
-    settings = load_settings(config, environ=os.environ).settings
+    settings = source.load().settings
     check_paths(settings)
     configure_logs(quiet(settings))
     disk = LocalDisk()

@@ -1,4 +1,4 @@
-"""`wazuh-dfn transform`: alert lines in, the record's JSON values out; nothing is sent."""
+"""Alert lines in, the records' JSON values out (`wazuh-dfn transform`)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES
-from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats import record
-from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.formats.torn import AlertsOnLine, alerts_on
+from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 
 @dataclass(slots=True)
 class TransformCounts:
-    """What became of the lines."""
+    """What became of the lines; a torn one counts as what it should have been."""
 
     lines: int = 0
     records: int = 0
@@ -38,23 +37,20 @@ def transform(
     """
     counts = TransformCounts()
     for number, line in enumerate(_bounded_lines(source), start=1):
-        counts.lines += 1
         if not line.strip():
+            counts.lines += 1
             counts.not_relevant += 1
             continue
-        try:
-            alert = parse_alert(_within_limit(line))
-        except MalformedLineError as error:
+        alerts = _within_limit(line)
+        counts.lines += alerts.lines
+        if alerts.problem is not None:
             counts.unreadable += 1
-            on_unreadable(number, str(error))
-            continue
-        written = 0
-        if selection.windows(alert):
-            written += sink.write(record.build("windows", alert, now()) + b"\n") > 0
-        if selection.fail2ban(alert):
-            written += sink.write(record.build("fail2ban", alert, now()) + b"\n") > 0
-        counts.records += written
-        counts.not_relevant += written == 0
+            on_unreadable(number, alerts.problem)
+        for _, alert in alerts.whole:
+            kinds = selection.kinds(alert)
+            sink.writelines(record.build(kind, alert, now()) + b"\n" for kind in kinds)
+            counts.records += len(kinds)
+            counts.not_relevant += not kinds
     return counts
 
 
@@ -67,7 +63,7 @@ def _bounded_lines(source: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _within_limit(line: bytes) -> bytes:
+def _within_limit(line: bytes) -> AlertsOnLine:
     if len(line) > LINE_LIMIT_BYTES:
-        raise MalformedLineError(f"longer than {LINE_LIMIT_BYTES // 1024} KiB")
-    return line
+        return AlertsOnLine((), f"longer than {LINE_LIMIT_BYTES // 1024} KiB")
+    return alerts_on(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,16 +11,12 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from wazuh_dfn import exit_codes
-from wazuh_dfn.adapters.alert_content import open_content
-from wazuh_dfn.adapters.alert_file import AlertFile
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.app import kafka_options
-from wazuh_dfn.config.load import check_paths, load_settings
+from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
+from wazuh_dfn.commands.terminal import errors
+from wazuh_dfn.config.load import check_paths
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ports import DeadLetter, ProducerFactory
 from wazuh_dfn.errors import ConfigurationError
@@ -29,15 +24,14 @@ from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.messages import Position
 from wazuh_dfn.resend.listed_files import ListedFiles
 from wazuh_dfn.resend.period import TimedSelection, parse_time
-from wazuh_dfn.resend.producers import DryRun, PacedProducers, batch_bytes
+from wazuh_dfn.resend.producers import DryRun
+from wazuh_dfn.resend.replay import bytes_before, open_files, producers_at, settings_at
 from wazuh_dfn.resend.session import Session
-
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def replay(
     *paths: Path,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS,
     since: str | None = None,
     until: str | None = None,
     rate: Annotated[float, Parameter(validator=Number(gte=0))] = 1_000.0,
@@ -55,8 +49,6 @@ def replay(
     ----------
     paths: Path
         Files as Wazuh writes them, plain or gzipped (.gz), the oldest first.
-    config: Path
-        The configuration file.
     since: str
         Only alerts from this time on: ISO 8601 (2026-01-31T12:00), or as Wazuh writes it; without a zone it is local time.
     until: str
@@ -72,14 +64,12 @@ def replay(
         raise ConfigurationError("which files? Name at least one")
     if 0 < rate < 1:
         raise ConfigurationError(f"--rate {rate:g}: less than one record a second is not possible; 0 is no limit")
-    settings = load_settings(config, environ=os.environ, to_run=not dry_run).settings
+    settings = source.load(to_run=not dry_run).settings
     selection = TimedSelection(settings.wazuh.event_ids, settings.misc.own_networks, _time("--since", since), _time("--until", until))
     if not dry_run:
         check_paths(settings)
-    if rate:
-        kafka = settings.kafka.model_copy(update={"max_batch_bytes": batch_bytes(rate, settings.kafka.max_batch_bytes)})
-        settings = settings.model_copy(update={"kafka": kafka})
-    producers = DryRun() if dry_run else _producers(settings, rate)
+    settings = settings_at(rate, settings)
+    producers = DryRun() if dry_run else producers_at(rate, settings)
 
     async def run() -> int:
         return await _replay(paths, settings, selection, producers, give_up_after)
@@ -104,7 +94,7 @@ class _Problems:
 async def _replay(
     paths: Sequence[Path], settings: Settings, selection: TimedSelection, producers: ProducerFactory, give_up_after: float
 ) -> int:
-    files = ListedFiles(_open(paths))
+    files = ListedFiles(open_files(paths))
     sizes = {file.path: await file.size() for file in files.files}
     problems = _Problems()
     with _progress() as progress:
@@ -113,7 +103,7 @@ async def _replay(
         bar = progress.add_task("", total=sum(sizes.values()))
 
         def watch(position: Position | None) -> None:
-            progress.update(bar, completed=_bytes_before(sizes, position))
+            progress.update(bar, completed=bytes_before(sizes, position))
 
         try:
             ending = await session.send(watch, give_up_after)
@@ -123,19 +113,6 @@ async def _replay(
     if ending == "stopped":
         return exit_codes.STOPPED_AT_ONCE
     return exit_codes.FAILED if problems.seen else exit_codes.OK
-
-
-def _producers(settings: Settings, rate: float) -> ProducerFactory:
-    producers = AiokafkaProducerFactory(kafka_options(settings))
-    return PacedProducers(producers, rate) if rate else producers
-
-
-def _open(paths: Sequence[Path]) -> list[AlertFile]:
-    disk = LocalDisk()
-    try:
-        return [AlertFile(disk, path, open_content(disk, path)) for path in dict.fromkeys(paths)]
-    except OSError as error:
-        raise ConfigurationError(f"{error.filename} can't be read: {error.strerror}") from error
 
 
 def _time(flag: str, text: str | None) -> datetime | None:
@@ -152,18 +129,6 @@ def _progress() -> Progress:
     return Progress(*columns, console=errors, disable=not sys.stderr.isatty())
 
 
-def _bytes_before(sizes: dict[str, int], position: Position | None) -> int:
-    """Return how many bytes of all files are settled."""
-    done = 0
-    for path, size in sizes.items():
-        if position is None:
-            return 0
-        if path == position.path:
-            return done + position.offset
-        done += size
-    return done
-
-
 def _summarise(session: Session, sizes: dict[str, int], what: str) -> None:
     counts, position = session.ledger.accounting, session.ledger.acked_through
     sent = session.ledger.records_delivered
@@ -172,5 +137,5 @@ def _summarise(session: Session, sizes: dict[str, int], what: str) -> None:
         f"{counts.not_relevant} not selected, {counts.dead_lettered} bad, {counts.in_flight} not settled",
         markup=False,
     )
-    if position is not None and _bytes_before(sizes, position) < sum(sizes.values()):
+    if position is not None and bytes_before(sizes, position) < sum(sizes.values()):
         errors.print(f"All is settled up to {position.path} byte {position.offset} of {sizes.get(position.path)}", markup=False)

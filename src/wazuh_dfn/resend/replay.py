@@ -1,0 +1,52 @@
+"""What `replay` needs beside the session: the files, how far they are settled, and a rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wazuh_dfn.adapters.alert_content import open_content
+from wazuh_dfn.adapters.alert_file import AlertFile
+from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.app import kafka_options
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.ports import ProducerFactory
+from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.messages import Position
+from wazuh_dfn.resend.producers import PacedProducers, batch_bytes
+
+
+def open_files(paths: Sequence[Path]) -> list[AlertFile]:
+    """Open each file once, plain or gzipped, in this order; raises ConfigurationError for one that can't be read."""
+    disk = LocalDisk()
+    try:
+        return [AlertFile(disk, path, open_content(disk, path)) for path in dict.fromkeys(paths)]
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename} can't be read: {error.strerror}") from error
+
+
+def bytes_before(sizes: Mapping[str, int], position: Position | None) -> int:
+    """Return how many bytes of all files are settled, given the size of each and the position up to which all is."""
+    done = 0
+    for path, size in sizes.items():
+        if position is None:
+            return 0
+        if path == position.path:
+            return done + position.offset
+        done += size
+    return done
+
+
+def settings_at(rate: float, settings: Settings) -> Settings:
+    """Return the settings with batches of about a second's records at this rate (records a second; 0 is no limit)."""
+    if not rate:
+        return settings
+    kafka = settings.kafka.model_copy(update={"max_batch_bytes": batch_bytes(rate, settings.kafka.max_batch_bytes)})
+    return settings.model_copy(update={"kafka": kafka})
+
+
+def producers_at(rate: float, settings: Settings) -> ProducerFactory:
+    """Return what makes producers that keep to this rate (records a second; 0 is no limit)."""
+    producers = AiokafkaProducerFactory(kafka_options(settings))
+    return PacedProducers(producers, rate) if rate else producers
