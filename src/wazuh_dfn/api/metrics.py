@@ -45,7 +45,6 @@ class ReportCollector(Collector):
     def _daemon(self) -> Iterator[Metric]:
         report = self._report
         yield InfoMetricFamily("wazuh_dfn_build", "The version of the daemon.", {"version": report.version})
-        yield _gauge("wazuh_dfn_uptime_seconds", "Time since the start.", report.uptime_seconds)
         states = ((state, float(state == report.status)) for state in ("healthy", "degraded", "unhealthy"))
         yield _gauges("wazuh_dfn_health_status", "1 for the state that the daemon is in.", "status", states)
 

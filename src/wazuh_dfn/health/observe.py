@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.health.file_sizes import FileSizes
 from wazuh_dfn.health.history import RateHistory
 from wazuh_dfn.health.report import Actor, Checkpoint, Counts, Delivery, Feedback, HealthReport, MailboxDepth, Reading
 from wazuh_dfn.health.restarts import RestartLog
@@ -23,8 +23,6 @@ from wazuh_dfn.health.verdict import Parts, Thresholds, judge
 from wazuh_dfn.supervision.child import Child
 from wazuh_dfn.supervision.mailbox import Mailbox
 
-DISK_SECONDS = 1.0
-"""How long a file system may take to tell a file's size."""
 VERSION = version("wazuh-dfn")
 
 
@@ -44,6 +42,7 @@ class Observed:
     now: Callable[[], float]
     thresholds: Thresholds
     children: Sequence[Child] = ()
+    sizes: FileSizes = field(default_factory=FileSizes)
     began_at: float = field(default_factory=anyio.current_time)
 
     def moment(self) -> datetime:
@@ -51,7 +50,7 @@ class Observed:
         return datetime.fromtimestamp(self.now(), UTC)
 
     async def report(self) -> HealthReport:
-        """Look at everything. Never waits longer than a second, whatever state the disk is in."""
+        """Look at everything. Waits for a second at most, whatever state the disk is in."""
         now, when = anyio.current_time(), self.moment()
         reading = await self._reading()
         parts = Parts(
@@ -97,16 +96,15 @@ class Observed:
         file, at, acked, problems = self.place.file, self.place.at, self.ledger.acked_through, tuple(self.place.problems)
         if file is None or at is None:
             return Reading(problems=problems)
-        lag_bytes = unnamed_bytes = None
-        with suppress(OSError, ValueError), anyio.move_on_after(DISK_SECONDS):  # the tailer may just be closing it
-            lag_bytes = max(0, await file.size() - at.offset)
-            unnamed_bytes = await file.unnamed_bytes()
+        size, unnamed_bytes = await self.sizes.of(file)
+        if not self.sizes.is_answering:
+            problems += ("the file system of the alert file does not answer",)
         return Reading(
             file=file.path,
             read_to=at.offset,
             acked_through=acked.offset if acked is not None else None,
             acked_through_file=acked.path if acked is not None else None,
-            lag_bytes=lag_bytes,
+            lag_bytes=max(0, size - at.offset) if size is not None else None,
             unnamed_bytes=unnamed_bytes,
             problems=problems,
         )
