@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import anyio
@@ -62,8 +62,9 @@ class Connections:
             await anyio.aclose_forcefully(stream)
 
     async def _speak(self, stream: SocketStream) -> None:
-        patient: Any = _PatientStream(stream if self._tls is None else await self._shake_hands(stream, self._tls))
-        await TCPServer(self._app, self._config, WorkerContext(None), {}, patient).run()
+        context = WorkerContext(None)
+        patient: Any = _PatientStream(stream if self._tls is None else await self._shake_hands(stream, self._tls), context.terminated.set)
+        await TCPServer(self._app, self._config, context, {}, patient).run()
 
     @staticmethod
     async def _shake_hands(stream: SocketStream, tls: ssl.SSLContext) -> TLSStream:
@@ -73,17 +74,22 @@ class Connections:
 
 
 class _PatientStream(ByteStream):
-    """The patience of a stream has an end."""
+    """Does not wait for ever for a client that does not read, and tells when one is gone: anycorn would wait for its next request."""
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, on_end: Callable[[], Awaitable[None]]) -> None:
         self._stream = stream
+        self._on_end = on_end
 
     async def send(self, item: bytes) -> None:
         with anyio.fail_after(SEND_SECONDS):
             await self._stream.send(item)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
-        return await self._stream.receive(max_bytes)
+        try:
+            return await self._stream.receive(max_bytes)
+        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._on_end()
+            raise
 
     async def send_eof(self) -> None:
         await self._stream.send_eof()
