@@ -212,6 +212,11 @@ class TestBadClients:
             assert connection.recv(100).split()[1] == status
         assert daemon.client.status("/health") == 200
 
+    def test_a_page_of_somebody_else_can_not_read_it_by_a_name_of_its_own(self, daemon):
+        status, _, body = daemon.client.ask("/health/detailed", headers={"Host": "evil.example.org:8080"})
+        assert status == 403
+        assert "health.api.auth_token" in json.loads(body)["error"]
+
     def test_a_websocket_is_refused(self, daemon):
         upgrade = {
             "Connection": "Upgrade",
