@@ -18,7 +18,6 @@ from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.router import AlertMailboxes, Router
 from wazuh_dfn.actors.tailer import LINE_LIMIT_BYTES, Tailer, TailerOptions
 from wazuh_dfn.actors.windows import WindowsActor
-from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
@@ -29,11 +28,9 @@ from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStor
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.feedback import FeedbackFormat
 from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.health.history import RateHistory
 from wazuh_dfn.health.monitor import Monitor
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.health.restarts import RestartLog
-from wazuh_dfn.health.verdict import Thresholds
 from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.events import Subscriber
@@ -87,7 +84,7 @@ class Pipeline:
         self.windows_alerts: Mailbox[AlertBatch] = self._mailbox("windows", burial.bury_batch, split_alerts)
         self.fail2ban_alerts: Mailbox[AlertBatch] = self._mailbox("fail2ban", burial.bury_batch, split_alerts)
         self.records: Mailbox[RecordBatch] = self._mailbox("kafka", burial.bury_batch, split_records)
-        self.observed = self._observed(settings.health)
+        self.observed = self._observed()
 
     @property
     def mailboxes(self) -> tuple[Mailbox[Any], ...]:
@@ -169,7 +166,7 @@ class Pipeline:
             shutdown_timeout_seconds=shutdown_seconds,
         )
 
-    def _observed(self, health: HealthSettings) -> Observed:
+    def _observed(self) -> Observed:
         return Observed(
             self.ledger,
             self.place,
@@ -178,16 +175,9 @@ class Pipeline:
             self.feedback_status,
             self.mailboxes,
             self.restarts,
-            RateHistory(health.history_retention, health.max_history_entries),
             self.world.resident_bytes,
             self.world.now,
-            Thresholds(
-                health.queue_warning_threshold,
-                health.queue_critical_threshold,
-                health.worker_stall_threshold,
-                health.kafka_slow_threshold,
-                health.kafka_extremely_slow_threshold,
-            ),
+            self.settings.health,
         )
 
     def _health_api_specs(self) -> list[ChildSpec]:

@@ -4,16 +4,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wazuh_dfn.health.report import Actor, Checkpoint, Counts, Delivery, Feedback, MailboxDepth, Reading
-from wazuh_dfn.health.verdict import Parts, Thresholds, judge
+from wazuh_dfn.config.health_model import HealthSettings
+from wazuh_dfn.health.report import Actor, Checkpoint, Counts, Delivery, Feedback, HealthReport, MailboxDepth, Reading
+from wazuh_dfn.health.verdict import judge
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-THRESHOLDS = Thresholds(70, 90, 60, 1.0, 5.0)
+DEFAULTS = HealthSettings()
 
 
-def parts(**changes):
+def report(**changes):
     fields = {
+        "status": "healthy",
+        "problems": (),
+        "version": "1",
         "time": NOW,
+        "uptime_seconds": 1000.0,
         "counts": Counts(lines_read=3, not_relevant=1, delivered=1, dead_lettered=1, in_flight=0, balanced=True),
         "reading": Reading(),
         "checkpoint": Checkpoint(),
@@ -22,12 +27,12 @@ def parts(**changes):
         "actors": (actor(),),
         "mailboxes": (mailbox(0),),
     }
-    return Parts(**{**fields, **changes})
+    return HealthReport(**{**fields, **changes})
 
 
 def actor(state="running", silent=0.0, failed_ago=None):
     at = None if failed_ago is None else NOW - timedelta(seconds=failed_ago)
-    return Actor(name="tailer", state=state, restarts=1, silent_seconds=silent, last_failure="OSError: no disk", last_failure_at=at)
+    return Actor(name="kafka", state=state, restarts=1, silent_seconds=silent, last_failure="OSError: no disk", last_failure_at=at)
 
 
 def mailbox(depth):
@@ -39,13 +44,13 @@ def delivery(state="connected", **fields):
 
 
 def test_nothing_wrong_is_healthy():
-    assert judge(parts(), THRESHOLDS) == ("healthy", ())
+    assert judge(report(), DEFAULTS) == ("healthy", ())
 
 
 @pytest.mark.parametrize(
     ("changes", "verdict", "word"),
     [
-        ({"actors": (actor("hanging", silent=200.0),)}, "unhealthy", "tailer has hung for 200 s"),
+        ({"actors": (actor("hanging", silent=200.0),)}, "unhealthy", "kafka has hung for 200 s"),
         ({"actors": (actor(silent=60.0),)}, "degraded", "no progress for 60 s"),
         ({"actors": (actor(silent=59.9),)}, "healthy", ""),
         ({"actors": (actor("restarting", failed_ago=1000),)}, "degraded", "OSError: no disk"),
@@ -59,9 +64,8 @@ def test_nothing_wrong_is_healthy():
         ({"delivery": delivery(batch_seconds_median=5.0)}, "degraded", "broker is extremely slow"),
         ({"mailboxes": (mailbox(6),)}, "healthy", ""),
         ({"mailboxes": (mailbox(7),)}, "degraded", "mailbox of kafka is 70 % full"),
-        ({"mailboxes": (mailbox(9),)}, "unhealthy", "nothing was acknowledged for 100 s"),
-        ({"mailboxes": (mailbox(9),), "delivery": delivery(seconds_since_acknowledgement=59.0)}, "degraded", "90 % full"),
-        ({"mailboxes": (mailbox(9),), "delivery": delivery()}, "degraded", "90 % full"),
+        ({"mailboxes": (mailbox(10),)}, "degraded", "mailbox of kafka is 100 % full"),
+        ({"mailboxes": (mailbox(10),), "actors": (actor(silent=59.9),)}, "degraded", "mailbox of kafka is 100 % full"),
         ({"reading": Reading(problems=("there is no alerts.json",))}, "degraded", "there is no alerts.json"),
         ({"checkpoint": Checkpoint(problem="No space left on device")}, "degraded", "No space left"),
         ({"feedback": Feedback(state="unavailable", problem="refused", sent=0, dropped=0)}, "degraded", "Wazuh can't be told"),
@@ -73,7 +77,7 @@ def test_nothing_wrong_is_healthy():
     ],
 )
 def test_each_rule_has_its_verdict_and_says_what_to_do(changes, verdict, word):
-    found, problems = judge(parts(**changes), THRESHOLDS)
+    found, problems = judge(report(**changes), DEFAULTS)
     assert found == verdict
     assert len(problems) == (verdict != "healthy")
     for problem in problems:
@@ -83,7 +87,14 @@ def test_each_rule_has_its_verdict_and_says_what_to_do(changes, verdict, word):
         assert "; " in problem, "what to do"
 
 
+@pytest.mark.parametrize(("depth", "verdict"), [(8, "degraded"), (9, "unhealthy")])
+def test_a_full_mailbox_is_severe_if_its_actor_stands_still(depth, verdict):
+    found, problems = judge(report(mailboxes=(mailbox(depth),), actors=(actor(silent=60.0),)), DEFAULTS)
+    assert found == verdict
+    assert sum("stands still" in problem for problem in problems) == (verdict == "unhealthy")
+
+
 def test_severe_problems_come_first_and_decide():
-    found, problems = judge(parts(mailboxes=(mailbox(7),), delivery=delivery("unavailable", problem="gone")), THRESHOLDS)
+    found, problems = judge(report(mailboxes=(mailbox(7),), delivery=delivery("unavailable", problem="gone")), DEFAULTS)
     assert found == "unhealthy"
     assert ["gone" in problems[0], "70 %" in problems[1]] == [True, True]

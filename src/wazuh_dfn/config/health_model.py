@@ -113,7 +113,7 @@ class HealthSettings(Section):
         90,
         gt=0,
         le=100,
-        description="How full a mailbox may be, while the broker acknowledges nothing for worker_stall_threshold, before the state is unhealthy; "
+        description="How full the mailbox of an actor may be that has made no progress for worker_stall_threshold, before the state is unhealthy; "
         "percent, more than 0, at most 100",
     )
     worker_stall_threshold: float = Field(

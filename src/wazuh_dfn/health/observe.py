@@ -12,6 +12,7 @@ import anyio
 
 from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
@@ -19,7 +20,7 @@ from wazuh_dfn.health.file_sizes import FileSizes
 from wazuh_dfn.health.history import RateHistory
 from wazuh_dfn.health.report import Actor, Checkpoint, Counts, Delivery, Feedback, HealthReport, MailboxDepth, Reading
 from wazuh_dfn.health.restarts import RestartLog
-from wazuh_dfn.health.verdict import Parts, Thresholds, judge
+from wazuh_dfn.health.verdict import judge
 from wazuh_dfn.supervision.child import Child
 from wazuh_dfn.supervision.mailbox import Mailbox
 
@@ -37,13 +38,16 @@ class Observed:
     feedback: FeedbackStatus
     mailboxes: Sequence[Mailbox[Any]]
     restarts: RestartLog
-    history: RateHistory
     resident_bytes: Callable[[], int]
     now: Callable[[], float]
-    thresholds: Thresholds
+    settings: HealthSettings
     children: Sequence[Child] = ()
     sizes: FileSizes = field(default_factory=FileSizes)
+    history: RateHistory = field(init=False)
     began_at: float = field(default_factory=anyio.current_time)
+
+    def __post_init__(self) -> None:
+        self.history = RateHistory(self.settings.history_retention, self.settings.max_history_entries)
 
     def moment(self) -> datetime:
         """Return the time as people have it."""
@@ -53,8 +57,12 @@ class Observed:
         """Look at everything. Waits for a second at most, whatever state the disk is in."""
         now, when = anyio.current_time(), self.moment()
         reading = await self._reading()
-        parts = Parts(
+        report = HealthReport(
+            status="healthy",
+            problems=(),
+            version=VERSION,
             time=when,
+            uptime_seconds=round(now - self.began_at, 1),
             counts=self._counts(),
             reading=reading,
             checkpoint=self._checkpoint(now),
@@ -62,24 +70,11 @@ class Observed:
             feedback=self._feedback(),
             actors=tuple(map(self._actor, self.children)),
             mailboxes=tuple(MailboxDepth(name=box.name, depth=box.depth, capacity=box.capacity) for box in self.mailboxes),
-        )
-        status, problems = judge(parts, self.thresholds)
-        return HealthReport(
-            status=status,
-            problems=problems,
-            version=VERSION,
-            time=when,
-            uptime_seconds=round(now - self.began_at, 1),
-            counts=parts.counts,
-            reading=parts.reading,
-            checkpoint=parts.checkpoint,
-            delivery=parts.delivery,
-            feedback=parts.feedback,
-            actors=parts.actors,
-            mailboxes=parts.mailboxes,
             resident_bytes=self._resident_bytes(),
             history=tuple(self.history.points(now)),
         )
+        status, problems = judge(report, self.settings)
+        return report.model_copy(update={"status": status, "problems": problems})
 
     def _counts(self) -> Counts:
         counts = self.ledger.accounting
