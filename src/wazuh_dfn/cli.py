@@ -15,6 +15,7 @@ from wazuh_dfn.commands.check import check
 from wazuh_dfn.commands.config import config
 from wazuh_dfn.commands.demo import demo
 from wazuh_dfn.commands.run import run
+from wazuh_dfn.commands.status import status
 from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.commands.transform import transform
 from wazuh_dfn.dead_letters_command import dead_letters
@@ -30,7 +31,7 @@ app = App(
     version_flags=["--version", "-v"],
     help="Forwards the security-relevant alerts of a Wazuh manager to the DFN-CERT security operations centre.",
 )
-for command in (run, check, config, transform, dead_letters, replay, demo):
+for command in (run, check, status, config, transform, dead_letters, replay, demo):
     app.command(command)
 
 

@@ -42,7 +42,10 @@ def healthy(**changes):
         uptime_seconds=273_723,
         counts=Counts(lines_read=1_234_567, not_relevant=1_200_000, delivered=34_001, dead_lettered=2, in_flight=564, balanced=True),
         reading=Reading(
-            file="/var/ossec/logs/alerts/alerts.json", read_to=48_318_382, acked_through=48_200_000, lag_bytes=0,
+            file="/var/ossec/logs/alerts/alerts.json",
+            read_to=48_318_382,
+            acked_through=48_200_000,
+            lag_bytes=0,
             acked_through_file="/var/ossec/logs/alerts/alerts.json",
         ),
         checkpoint=Checkpoint(saved_offset=48_192_000, seconds_since_save=0.62),
@@ -59,7 +62,10 @@ def healthy(**changes):
 def unhealthy(**changes):
     """Return one with everything wrong that can be; its texts try to be more than texts."""
     failed = Actor(
-        name="kafka", state="hanging", restarts=7, last_failure_at=NOW - dt.timedelta(seconds=95),
+        name="kafka",
+        state="hanging",
+        restarts=7,
+        last_failure_at=NOW - dt.timedelta(seconds=95),
         last_failure="BrokerUnavailableError: <script>document.title='owned'</script> (kafka.py:120 run > kafka_producer.py:88 deliver)",
     )
     report = healthy(
@@ -70,8 +76,12 @@ def unhealthy(**changes):
         ),
         counts=Counts(lines_read=812_000, not_relevant=790_000, delivered=21_000, dead_lettered=311, in_flight=700, balanced=False),
         reading=Reading(
-            file="/var/ossec/logs/alerts/2026/Mar/ossec-alerts-13.json", read_to=3_221_225_472, acked_through=3_000_000_000,
-            acked_through_file="/var/ossec/logs/alerts/2026/Mar/ossec-alerts-12.json", lag_bytes=5_368_709_120, unnamed_bytes=1_048_576,
+            file="/var/ossec/logs/alerts/2026/Mar/ossec-alerts-13.json",
+            read_to=3_221_225_472,
+            acked_through=3_000_000_000,
+            acked_through_file="/var/ossec/logs/alerts/2026/Mar/ossec-alerts-12.json",
+            lag_bytes=5_368_709_120,
+            unnamed_bytes=1_048_576,
             problems=("alerts.json can't be read (Permission denied): let the daemon's user read it.",),
         ),
         checkpoint=Checkpoint(saved_offset=None, seconds_since_save=None, problem="No space left on device: free some space."),
@@ -87,8 +97,17 @@ def just_started(**changes):
     """Return the first one of a daemon that knows nothing yet."""
     nothing = dict.fromkeys(("lines_read", "not_relevant", "delivered", "dead_lettered", "in_flight"), 0)
     report = HealthReport(
-        status="degraded", problems=("The broker has not been reached yet: wait a moment.",), version="1.0.0", time=NOW, uptime_seconds=0.8,
-        counts=Counts(**nothing, balanced=True), reading=Reading(), checkpoint=Checkpoint(), delivery=Delivery(state="not connected"),
-        feedback=Feedback(state="off", sent=0, dropped=0), actors=(Actor(name="tailer", state="running", restarts=0),), mailboxes=(),
+        status="degraded",
+        problems=("The broker has not been reached yet: wait a moment.",),
+        version="1.0.0",
+        time=NOW,
+        uptime_seconds=0.8,
+        counts=Counts(**nothing, balanced=True),
+        reading=Reading(),
+        checkpoint=Checkpoint(),
+        delivery=Delivery(state="not connected"),
+        feedback=Feedback(state="off", sent=0, dropped=0),
+        actors=(Actor(name="tailer", state="running", restarts=0),),
+        mailboxes=(),
     )
     return report.model_copy(update=changes)

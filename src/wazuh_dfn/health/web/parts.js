@@ -30,7 +30,7 @@ function showVerdict({word, mark, kind, meaning}) {
   put("mark", mark);
   put("verdict-word", word);
   put("verdict-meaning", meaning);
-  document.title = `${word} – wazuh-dfn`;
+  document.title = `${word} · wazuh-dfn`;
   const colour = {good: "1a7f37", warn: "bf8700", bad: "cf222e", stale: "6e7781"}[kind];
   const icon = `data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><circle cx='4' cy='4' r='4' fill='%23${colour}'/></svg>`;
   if (element("icon").getAttribute("href") !== icon) element("icon").setAttribute("href", icon);

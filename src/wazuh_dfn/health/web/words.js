@@ -2,7 +2,7 @@
 
 // How numbers, sizes, times are told; null is told as a dash.
 
-const NOTHING = "–";
+const NOTHING = "-";
 const whole = new Intl.NumberFormat("en");
 
 function toldNumber(value) {
@@ -13,7 +13,7 @@ function toldBytes(value) {
   if (value === null) return NOTHING;
   let size = value;
   for (const unit of ["B", "KiB", "MiB", "GiB"]) {
-    if (Math.abs(size) < 1024) return `${unit === "B" ? size : size.toPrecision(size < 1000 ? 3 : 4)} ${unit}`;
+    if (Math.abs(size) < 1024) return `${size < 100 && unit !== "B" ? Number(size.toPrecision(3)) : Math.round(size)} ${unit}`;
     size /= 1024;
   }
   return `${size.toFixed(1)} TiB`;
