@@ -155,7 +155,7 @@ def test_the_plot_has_every_point_axes_and_a_legend_with_the_values_under_the_po
     assert page.texts("#legend dt")[-1] == "at"
     assert page.text("rate-at") in {f"{point.at.astimezone():%H:%M:%S}" for point in points[:-1]}
     assert len(page.all("#cursor circle")) == 3
-    page.chrome.execute_script("document.querySelector('#plot svg').focus()")
+    page.chrome.execute_script("document.getElementById('picture').focus()")
     ActionChains(page.chrome).send_keys(Keys.HOME).perform()
     assert page.text("rate-lines_read") == f"{points[0].lines_read:.0f}/s"
     asked = len(page.api.asked)

@@ -28,14 +28,12 @@ function drawPlot() {
   plot.x = (time) => MARGIN.left + (time - first) / (last - first || 1) * (plot.width - MARGIN.left - MARGIN.right);
   plot.y = (rate) => HEIGHT - MARGIN.bottom - rate / top * (HEIGHT - MARGIN.top - MARGIN.bottom);
   put("plot-span", `over the last ${toldSpan((last - first) / 1000)}`);
-  const picture = drawn("svg", {
-    viewBox: `0 0 ${plot.width} ${HEIGHT}`, height: HEIGHT, role: "img", tabindex: 0, "aria-describedby": "legend",
-    "aria-label": `Lines per second from ${toldClock(first)} to ${toldClock(last)}; at most ${toldRate(top)}. Arrow keys choose a point.`,
-    of: [...rateAxis(top), ...timeAxis(first, last), ...SERIES.map(line), drawn("g", {id: "cursor"})],
-  });
-  const hadFocus = document.activeElement?.closest("#plot");
-  element("plot").replaceChildren(picture);
-  if (hadFocus) picture.focus();
+  const picture = element("picture"); // it stays, so that it keeps the focus
+  picture.setAttribute("viewBox", `0 0 ${plot.width} ${HEIGHT}`);
+  picture.setAttribute("height", HEIGHT);
+  picture.setAttribute("aria-label",
+    `Lines per second from ${toldClock(first)} to ${toldClock(last)}, on a scale to ${toldRate(top)}. Arrow keys choose a point.`);
+  picture.replaceChildren(...rateAxis(top), ...timeAxis(first, last), ...SERIES.map(line), drawn("g", {id: "cursor"}));
   drawCursor();
 }
 
@@ -121,7 +119,7 @@ function watchPlot() {
     choose(distances.indexOf(Math.min(...distances)));
   });
   area.addEventListener("pointerleave", () => plot.points.length && choose(null));
-  area.addEventListener("focusout", (event) => event.target.isConnected && plot.points.length && choose(null));
+  area.addEventListener("focusout", () => plot.points.length && choose(null));
   area.addEventListener("keydown", (event) => {
     const last = plot.points.length - 1;
     const now = plot.chosen ?? last;
