@@ -1,12 +1,10 @@
 """The status page in a real browser, under the Content-Security-Policy that the API sends."""
 
-import time
-
 import pytest
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 
-from support.browser import chromium, set_scheme, set_width
+from support.browser import BrowserPage, chromium, set_scheme, set_width
 from support.health_reports import healthy, history, just_started, unhealthy
 from support.scripted_api import ScriptedApi
 from wazuh_dfn.status.words import told_bytes
@@ -41,9 +39,10 @@ return found;
 """
 
 
-class Page:
+class Page(BrowserPage):
     def __init__(self, chrome, api):
-        self.chrome, self.api = chrome, api
+        super().__init__(chrome)
+        self.api = api
 
     def open(self, report, *, width=1200, ready="#report:not([hidden])"):
         self.api.report, self.api.status, self.api.token = report, None, None
@@ -54,36 +53,9 @@ class Page:
         self.wait_for(ready)
         return self
 
-    def all(self, selector):
-        return self.chrome.find_elements(By.CSS_SELECTOR, selector)
-
-    def texts(self, selector):
-        """Return the texts of all such elements at one moment: a redraw replaces them."""
-        return self.chrome.execute_script("return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)", selector)
-
-    def attributes(self, selector, name):
-        script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.getAttribute(arguments[1]))"
-        return self.chrome.execute_script(script, selector, name)
-
-    def text(self, name):
-        return self.chrome.find_element(By.ID, name).text
-
-    def wait_for(self, selector):
-        self.wait_until(lambda: self.all(selector), selector)
-
-    def wait_until(self, condition, what):
-        end = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < end, f"{what}: {self.chrome.find_element(By.TAG_NAME, 'body').text}"
-            time.sleep(0.02)
-
     def ask_now(self):
         """Have it ask for the report as it does when its tab is looked at again."""
         self.chrome.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
-
-    def complaints(self):
-        """What the console says, but for the HTTP status of answers."""
-        return [entry for entry in self.chrome.get_log("browser") if entry["source"] != "network"]
 
     def overflow(self):
         return self.chrome.execute_script("return document.documentElement.scrollWidth - innerWidth")
@@ -111,6 +83,7 @@ def test_everything_of_a_healthy_report_is_shown_and_nothing_is_fetched_from_els
         "acknowledgement": "0.4 s ago",
         "delay-median": "1.2 s",
         "delay-p95": "3.9 s",
+        "batch": "24 ms",
         "file": "/var/ossec/logs/alerts/alerts.json",
         "read-to": "46.1 MiB",
         "lag": "0 B",

@@ -1,10 +1,12 @@
 """Headless Chromium, driven by the chromedriver of the same Debian package."""
 
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
 
 _ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -40,3 +42,37 @@ def set_width(chrome, width, height=900):
 def set_scheme(chrome, scheme):
     """Prefer "light" or "dark"."""
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+
+class BrowserPage:
+    """What a test asks of the page in the browser."""
+
+    def __init__(self, chrome):
+        self.chrome = chrome
+
+    def all(self, selector):
+        return self.chrome.find_elements(By.CSS_SELECTOR, selector)
+
+    def texts(self, selector):
+        """Return the texts of all such elements at one moment: a redraw replaces them."""
+        return self.chrome.execute_script("return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)", selector)
+
+    def attributes(self, selector, name):
+        script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.getAttribute(arguments[1]))"
+        return self.chrome.execute_script(script, selector, name)
+
+    def text(self, name):
+        return self.chrome.find_element(By.ID, name).text
+
+    def wait_for(self, selector):
+        self.wait_until(lambda: self.all(selector), selector)
+
+    def wait_until(self, condition, what):
+        end = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < end, f"{what}: {self.chrome.find_element(By.TAG_NAME, 'body').text}"
+            time.sleep(0.02)
+
+    def complaints(self):
+        """What the console says, but for the HTTP status of answers."""
+        return [entry for entry in self.chrome.get_log("browser") if entry["source"] != "network"]

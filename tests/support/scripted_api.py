@@ -1,22 +1,12 @@
 """A small HTTP server that answers as the daemon's API is meant to; the test decides what."""
 
-import base64
-import hashlib
-import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from wazuh_dfn.api.app import _page_policy
 from wazuh_dfn.health.page import page_html
 
-
-def policy_for(html):
-    """Return a Content-Security-Policy that allows the page's own style and script, and nothing else."""
-
-    def sources(name):
-        (text,) = re.findall(rf"<{name}>(.*?)</{name}>", html, re.DOTALL)
-        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-    return f"default-src 'none'; script-src {sources('script')}; style-src {sources('style')}; connect-src 'self'; img-src data:"
+POLICY = _page_policy(page_html())
 
 
 class ScriptedApi:
@@ -75,7 +65,7 @@ class ScriptedApi:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body.encode())))
                 if self.path == "/":
-                    self.send_header("Content-Security-Policy", policy_for(body))
+                    self.send_header("Content-Security-Policy", POLICY)
                 self.end_headers()
                 self.wfile.write(body.encode())
 

@@ -34,7 +34,7 @@ def test_a_healthy_report_is_whole_and_fits_into_80_columns_and_24_lines():
         "1,234,567 read = 1,200,000 not relevant + 34,001 delivered + 2 dead-lettered + 564 in flight",
         "180/s read, 37.3/s delivered, 2.5/s dead-lettered",
         "delivered over 1 h, at most 50.7/s",
-        "connected; acknowledged 0.4 s ago; delay 1.2 s median, 3.9 s p95",
+        "connected; acknowledged 0.4 s ago; delay 1.2 s median, 3.9 s p95; a batch takes 24 ms",
         "reading /var/ossec/logs/alerts/alerts.json read to 46.1 MiB, up to date",
         "checkpoint saved 0.6 s ago, 7.81 KiB behind, 116 KiB read, not settled",
         "feedback connected; 12 sent, 0 dropped",
@@ -123,6 +123,7 @@ def test_bytes(value, told):
     [
         (None, "-"),
         (-0.1, "0.0 s"),
+        (0.024, "24 ms"),
         (9.94, "9.9 s"),
         (9.96, "10 s"),
         (59.6, "1 min"),

@@ -103,6 +103,8 @@ def _delivery(report: HealthReport) -> Text:
         parts.append(f"acknowledged {told_duration(delivery.seconds_since_acknowledgement)} ago")
     if delivery.delay_seconds_median is not None:
         parts.append(f"delay {told_duration(delivery.delay_seconds_median)} median, {told_duration(delivery.delay_seconds_p95)} p95")
+    if delivery.batch_seconds_median is not None:
+        parts.append(f"a batch takes {told_duration(delivery.batch_seconds_median)}")
     return _state(delivery.state, *parts, problem=delivery.problem)
 
 

@@ -26,9 +26,11 @@ def told_bytes(value: int | None) -> str:
 
 
 def told_duration(seconds: float | None) -> str:
-    """`0.4 s`, `12 s`, `3 d 4 h`: tenths below ten seconds, else the two largest units."""
+    """`12 ms`, `0.4 s`, `12 s`, `3 d 4 h`: tenths below ten seconds, above the two largest units."""
     if seconds is None:
         return _NOTHING
+    if 0 < seconds < 0.0995:  # noqa: PLR2004 - what rounds to less than a tenth
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:  # noqa: PLR2004 - what rounds to less than ten
         return f"{max(seconds, 0):.1f} s"
     rest = round(seconds)

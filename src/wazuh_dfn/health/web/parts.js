@@ -52,6 +52,7 @@ function showDelivery(delivery) {
   put("acknowledgement", toldAge(delivery.seconds_since_acknowledgement));
   put("delay-median", toldDuration(delivery.delay_seconds_median));
   put("delay-p95", toldDuration(delivery.delay_seconds_p95));
+  put("batch", toldDuration(delivery.batch_seconds_median));
 }
 
 function showReading(reading) {

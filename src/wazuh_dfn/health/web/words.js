@@ -21,6 +21,7 @@ function toldBytes(value) {
 
 function toldDuration(seconds) {
   if (seconds === null) return NOTHING;
+  if (seconds > 0 && seconds < 0.0995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 9.95 && !Number.isInteger(seconds)) return `${Math.max(seconds, 0).toFixed(1)} s`;
   const rounded = Math.max(Math.round(seconds), 0);
   if (rounded < 60) return `${rounded} s`;
