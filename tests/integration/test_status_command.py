@@ -134,8 +134,10 @@ def test_tls_trusts_the_configured_certificate_alone_whatever_its_name(certifica
         other = run_here("status", "--config", configured(**keys(certificates.client, api.port)))
         assert other.returncode == 3
         assert "health.api.cert_file" in other.stderr
-        missing = keys(certificates.server, api.port) | {"cert_file": "/nonexistent"}
-        assert "No such file" in run_here("status", "--config", configured(**missing)).stderr
+        for file, told in (("/nonexistent", "No such file"), (str(certificates.server.key), "holds no certificate")):
+            done = run_here("status", "--config", configured(**keys(certificates.server, api.port) | {"cert_file": file}))
+            assert (done.returncode, done.stdout) == (3, "")
+            assert told in done.stderr
 
 
 def test_tls_by_url_checks_the_authority_and_the_name(certificates, tmp_path):
@@ -143,6 +145,7 @@ def test_tls_by_url_checks_the_authority_and_the_name(certificates, tmp_path):
     with ScriptedApi(healthy(), tls=local.server_context(verify_client=False)) as api:
         assert run_here("status", "--url", api.url, "--ca", local.ca).returncode == 0
         assert "--ca" in run_here("status", "--url", api.url).stderr
+        assert "holds no certificate" in run_here("status", "--url", api.url, "--ca", local.server.key).stderr
         assert "https_enabled" in run_here("status", "--url", api.url.replace("https", "http")).stderr
     with ScriptedApi(healthy(), tls=local.server_context(local.expired_server, verify_client=False)) as api:
         assert "expired" in run_here("status", "--url", api.url, "--ca", local.ca).stderr

@@ -20,7 +20,7 @@ PATIENCE = 5.0
 """Seconds to wait for a connection, and for each part of the answer."""
 
 _LONGEST = 64 * 1024 * 1024
-_FIRST_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _RUNNING = "is the daemon running (systemctl status wazuh-dfn), with health.api.enabled = true?"
 _REFUSALS = {
     HTTPStatus.UNAUTHORIZED: "wants another token; it is health.api.auth_token: name the daemon's configuration with --config, "
@@ -100,13 +100,15 @@ def _tls_context(address: ApiAddress) -> ssl.SSLContext:
     if address.certificates is None:
         return ssl.create_default_context()
     try:
-        pem = address.certificates.read_text("utf-8", "replace")
-        trusted = _FIRST_CERTIFICATE.findall(pem)
-        context = ssl.create_default_context(cadata="\n".join(trusted[:1] if address.is_pinned else trusted))
-    except (OSError, ssl.SSLError, ValueError) as error:
-        what = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "no certificate in PEM format"
-        text = f"{address.certificates} can't be used to trust {address.url} ({what}); run this as the daemon's user, or name another with --ca"
+        trusted = _CERTIFICATE.findall(address.certificates.read_text("utf-8", "replace"))[: 1 if address.is_pinned else None]
+    except OSError as error:
+        text = f"{address.certificates} can't be read ({error.strerror}); run this as the daemon's user, or name another file with --ca"
         raise NoReportError(text) from error
+    try:
+        # without any certificate the context would trust those of the machine
+        context = ssl.create_default_context(cadata="\n".join(trusted) or "none")
+    except ssl.SSLError as error:
+        raise NoReportError(f"{address.certificates} holds no certificate in PEM format; name another file with --ca") from error
     context.check_hostname = not address.is_pinned
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # so that the API's own certificate can be trusted without its authority
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which certificates made by hand seldom meet

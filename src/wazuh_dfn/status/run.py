@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 
@@ -30,12 +31,6 @@ class _Round:
     age: float
     rates: RatePoint | None
 
-    @property
-    def code(self) -> int:
-        if isinstance(self.outcome, NoReportError):
-            return exit_codes.NO_REPORT
-        return exit_codes.OK if self.outcome.report.status == "healthy" else exit_codes.FAILED
-
 
 def show_once(address: ApiAddress, *, as_json: bool) -> int:
     """Print the report, and return the exit code.
@@ -48,7 +43,7 @@ def show_once(address: ApiAddress, *, as_json: bool) -> int:
         print(_on_one_line(answer))  # noqa: T201 - the command's result
     else:
         _console().print(shown(answer.report))
-    return _Round(answer, answer.report, 0, None).code
+    return _code(answer)
 
 
 def watch(address: ApiAddress, interval: float, *, as_json: bool) -> int:
@@ -58,19 +53,23 @@ def watch(address: ApiAddress, interval: float, *, as_json: bool) -> int:
     """
     console = _console()
     code = exit_codes.NO_REPORT
-    try:
+    with suppress(KeyboardInterrupt):
         if as_json or not console.is_terminal:
             for each in _rounds(address, interval):
-                code = each.code
+                code = _code(each.outcome)
                 _print_line(each, as_json=as_json)
         else:
             with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
                 for each in _rounds(address, interval):
-                    code = each.code
+                    code = _code(each.outcome)
                     live.update(_picture(each), refresh=True)
-    except KeyboardInterrupt:
-        return code
     return code
+
+
+def _code(outcome: Answer | NoReportError) -> int:
+    if isinstance(outcome, NoReportError):
+        return exit_codes.NO_REPORT
+    return exit_codes.OK if outcome.report.status == "healthy" else exit_codes.FAILED
 
 
 def _rounds(address: ApiAddress, interval: float) -> Iterator[_Round]:
