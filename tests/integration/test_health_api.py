@@ -10,6 +10,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -97,6 +98,14 @@ def wait_for_lines(daemon, lines):
         return counts.lines_read == lines and counts.in_flight == 0
 
     daemon.wait_until(are_settled, what=f"{lines} lines settled")
+
+
+def cpu_share(daemon):
+    """Look for a moment at how busy the daemon is."""
+    process = psutil.Process(daemon.process.pid)
+    process.cpu_percent()
+    time.sleep(0.3)
+    return process.cpu_percent() / 100
 
 
 def append(daemon, number):
@@ -202,6 +211,11 @@ class TestBadClients:
             connection.sendall(request_bytes)
             assert connection.recv(100).split()[1] == status
         assert daemon.client.status("/health") == 200
+
+    def test_a_page_of_somebody_else_can_not_read_it_by_a_name_of_its_own(self, daemon):
+        status, _, body = daemon.client.ask("/health/detailed", headers={"Host": "evil.example.org:8080"})
+        assert status == 403
+        assert "health.api.auth_token" in json.loads(body)["error"]
 
     def test_a_websocket_is_refused(self, daemon):
         upgrade = {
@@ -338,6 +352,7 @@ def test_a_port_in_use_is_told_once_and_waited_for_and_a_client_that_does_not_re
                 with contextlib.suppress(BlockingIOError):
                     for _ in range(200_000):
                         greedy.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                daemon.wait_until(lambda: cpu_share(daemon) < 0.1, what="the daemon is stuck in an answer that nobody reads")
                 began = time.monotonic()
                 assert daemon.stop() == 0
                 assert time.monotonic() - began < 2.5

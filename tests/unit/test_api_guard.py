@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from wazuh_dfn.api.app import _page_policy
-from wazuh_dfn.api.clients import client_address, counted_as, is_allowed, is_authorised
+from wazuh_dfn.api.clients import client_address, counted_as, is_allowed, is_authorised, is_own_name
 from wazuh_dfn.api.rate_limit import MOST_CLIENTS, RateLimit
 
 TOKEN = "correct-horse-battery-staple"
@@ -34,6 +34,26 @@ def test_the_allow_list_has_addresses_and_networks(host, allowed):
 def test_what_is_no_address_is_nobody():
     assert client_address("/run/some.socket") is None
     assert client_address("") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("localhost", True),
+        ("localhost:8080", True),
+        ("127.0.0.1:8080", True),
+        ("[::1]:8080", True),
+        ("", True),
+        ("evil.example.org", False),
+        ("evil.example.org:8080", False),
+        ("localhost.evil.example.org", False),
+        ("192.0.2.1", False),
+        ("[::1", False),
+        ("user@evil.example.org", False),
+    ],
+)
+def test_only_names_of_this_machine_are_its_own(host, own):
+    assert is_own_name(host) == own
 
 
 @pytest.mark.parametrize(

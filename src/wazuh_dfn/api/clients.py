@@ -5,6 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from wazuh_dfn.config.addresses import is_loopback
 
 IPV6_SITE_BITS = 64
 
@@ -26,6 +29,15 @@ def is_allowed(address: IPv4Address | IPv6Address, networks: Sequence[IPv4Networ
 def counted_as(address: IPv4Address | IPv6Address) -> str:
     """Return as whom the client is counted: who has one IPv6 address has 2**64 of them."""
     return str(address if address.version == 4 else ip_network((address, IPV6_SITE_BITS), strict=False))  # noqa: PLR2004
+
+
+def is_own_name(host: str) -> bool:
+    """Tell whether the header `Host` names this machine, or nothing."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return name is None or is_loopback(name)
 
 
 def is_authorised(header: str, token: str) -> bool:

@@ -10,12 +10,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wazuh_dfn.api.clients import client_address, counted_as, is_allowed, is_authorised
+from wazuh_dfn.api.clients import client_address, counted_as, is_allowed, is_authorised, is_own_name
 from wazuh_dfn.api.rate_limit import RateLimit
 from wazuh_dfn.config.health_model import HealthApiSettings
-
-MOST_BODY_BYTES = 1024
-"""Nothing reads the body of a request; that of the headers is limited by the server."""
 
 OPEN_PATHS = frozenset({"/"})
 """Need no token: the page has no data in it, and asks for the token itself."""
@@ -61,7 +58,12 @@ class Guard:
 
     def _refuse(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        return self._refuse_client(scope) or self._refuse_body(headers) or self._refuse_stranger(scope["path"], headers)
+        return (
+            self._refuse_client(scope)
+            or self._refuse_name(headers)
+            or self._refuse_body(headers)
+            or self._refuse_stranger(scope["path"], headers)
+        )
 
     def _refuse_client(self, scope: Scope) -> Response | None:
         host = (scope.get("client") or ("", 0))[0]
@@ -74,9 +76,18 @@ class Guard:
             return refusal(429, f"too many requests; wait {wait} s, or raise health.api.rate_limit", {"Retry-After": wait})
         return None
 
+    def _refuse_name(self, headers: Headers) -> Response | None:
+        """Without a token, a page of somebody else must not read it in the browser, by giving its own name this machine's address."""
+        if self._token is not None or is_own_name(headers.get("host", "")):
+            return None
+        return refusal(
+            403, "without health.api.auth_token this answers only to localhost and loopback addresses; ask for one of these, or set it"
+        )
+
     @staticmethod
     def _refuse_body(headers: Headers) -> Response | None:
-        if "transfer-encoding" not in headers and int(headers.get("content-length", "0")) <= MOST_BODY_BYTES:
+        """Nothing reads a body. How long the headers may be is limited by the server."""
+        if "transfer-encoding" not in headers and not headers.get("content-length", "").strip("0"):
             return None
         return refusal(413, "the request has a body; ask with GET and without one", {"Connection": "close"})
 
