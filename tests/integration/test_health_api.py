@@ -6,6 +6,8 @@ import json
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -319,16 +321,25 @@ class TestGuarded:
         assert "health.api.rate_limit" in json.loads(body)["error"]
         assert guarded.client.status("/") == 200
 
+<<<<<<< HEAD
     @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
     def test_neither_http_nor_an_old_tls_nor_a_hang_up_is_an_answer_or_an_end(self, guarded):
+=======
+    def test_neither_http_nor_mistrust_nor_a_hang_up_ends_it(self, guarded):
+>>>>>>> health
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             Client(guarded.client.port).ask("/")
-        old = ssl.create_default_context()
-        old.check_hostname, old.verify_mode, old.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_1
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            Client(guarded.client.port, old).ask("/")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            Client(guarded.client.port, ssl.create_default_context()).ask("/")
         socket.create_connection(("127.0.0.1", guarded.client.port)).close()
         assert guarded.client.status("/") == 200
+
+
+def test_a_daemon_without_the_api_does_not_load_its_libraries():
+    program = (
+        "import sys, wazuh_dfn.cli, wazuh_dfn.app; print({'starlette', 'anycorn', 'prometheus_client', 'wazuh_dfn.api'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_a_port_in_use_is_told_once_and_waited_for_and_a_client_that_does_not_read_holds_up_no_stop(tmp_path, broker):

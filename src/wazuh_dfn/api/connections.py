@@ -50,7 +50,7 @@ class Connections:
                 self._open.add(stream)
                 with anyio.move_on_after(CONNECTION_SECONDS):
                     await self._speak(stream)
-        except Exception as error:
+        except Exception as error:  # what one client makes go wrong must not end the others' connections
             log.debug("connection to the health API failed", exc_info=error)
         finally:
             self._open.discard(stream)
