@@ -321,12 +321,7 @@ class TestGuarded:
         assert "health.api.rate_limit" in json.loads(body)["error"]
         assert guarded.client.status("/") == 200
 
-<<<<<<< HEAD
-    @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-    def test_neither_http_nor_an_old_tls_nor_a_hang_up_is_an_answer_or_an_end(self, guarded):
-=======
     def test_neither_http_nor_mistrust_nor_a_hang_up_ends_it(self, guarded):
->>>>>>> health
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             Client(guarded.client.port).ask("/")
         with pytest.raises(ssl.SSLCertVerificationError):
