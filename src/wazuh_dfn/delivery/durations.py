@@ -71,7 +71,7 @@ def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> fl
     lower = 0.0
     for upper, count in zip(bounds, counts, strict=False):
         if count >= rank:
-            return lower + (upper - lower) * rank / count
+            return min(upper, lower + (upper - lower) * rank / count)  # rounding
         rank -= count
         lower = upper
     return lower
