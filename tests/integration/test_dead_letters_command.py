@@ -136,6 +136,27 @@ def test_retry_delivers_removes_what_was_acknowledged_and_keeps_the_rest_with_th
     assert delivered(daemon, broker, 3) == [1, 3, 6]
 
 
+def test_a_torn_line_stays_and_what_the_daemon_delivered_of_it_is_not_sent_again(daemon, broker):
+    daemon.alerts.write_bytes(TORN + line(windows_alert(1)) + line(windows_alert(2)))
+    with daemon:
+        daemon.wait_until(lambda: len(names(daemon)) == 1)
+        assert sorted(delivered(daemon, broker, 2)) == [1, 2]
+        assert daemon.stop() == 0
+    [name] = names(daemon)
+    note = (daemon.dead_letters / f"{name}.json").read_bytes()
+    for _ in range(2):
+        done = retry(daemon, name)
+        assert (done.returncode, names(daemon)) == (1, [name])
+        assert f"{name}: can't be sent, it is no alert: the line is no JSON" in done.stdout
+        assert (daemon.dead_letters / f"{name}.json").read_bytes() == note, "nothing was tried"
+    put_letter(daemon, "crashed", TORN + line(windows_alert(3)), stage="poison")
+    assert retry(daemon, "--all").returncode == 1
+    assert sorted(delivered(daemon, broker, 3)) == [1, 2, 3], "what crashed its actor was not delivered before"
+    (daemon.dead_letters / f"{name}.raw").write_bytes(line(windows_alert(4)))
+    assert retry(daemon, name).returncode == 0
+    assert sorted(delivered(daemon, broker, 4)) == [1, 2, 3, 4]
+
+
 def test_retry_of_some_leaves_the_others_alone(daemon, broker):
     for number, stage in ((1, "rejected"), (2, "poison"), (3, "poison"), (4, "windows")):
         put_letter(daemon, f"letter-{number}", line(windows_alert(number)), stage=stage)
