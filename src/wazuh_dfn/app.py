@@ -18,7 +18,7 @@ from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ports import ProducerFactory
-from wazuh_dfn.pipeline import Pipeline, World
+from wazuh_dfn.pipeline import Pipeline, ServeHealth, World
 from wazuh_dfn.reloading import Reloading
 from wazuh_dfn.service import Service
 from wazuh_dfn.signals import run_supervised
@@ -35,6 +35,7 @@ def real_world(settings: Settings, producers: ProducerFactory | None = None) -> 
         dead_letters=DeadLetterFolder(settings.wazuh.failed_alerts_path, disk, settings.wazuh.max_failed_files),
         producers=producers or AiokafkaProducerFactory(kafka_options(settings)),
         wazuh=queue_socket(settings),
+        serve_health=serve_health(settings),
         resident_bytes=lambda: process.memory_info().rss,
     )
 
@@ -43,6 +44,15 @@ def queue_socket(settings: Settings) -> QueueSocket | None:
     """Return Wazuh's queue socket; None if feedback is turned off."""
     wazuh = settings.wazuh
     return QueueSocket(wazuh.unix_socket_path, wazuh.connection_timeout, wazuh.write_timeout) if wazuh.feedback else None
+
+
+def serve_health(settings: Settings) -> ServeHealth | None:
+    """Return what serves the HTTP API; None if it is turned off, and then its libraries are not even imported."""
+    if not settings.health.api.enabled:
+        return None
+    from wazuh_dfn.api.server import HealthApi  # noqa: PLC0415
+
+    return HealthApi(settings.health.api).serve
 
 
 def kafka_options(settings: Settings) -> KafkaOptions:

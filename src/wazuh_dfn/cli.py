@@ -17,6 +17,7 @@ from wazuh_dfn.commands.dead_letters import dead_letters
 from wazuh_dfn.commands.demo import demo
 from wazuh_dfn.commands.replay import replay
 from wazuh_dfn.commands.run import run
+from wazuh_dfn.commands.status import status
 from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.commands.transform import transform
 from wazuh_dfn.errors import ConfigurationError, WazuhDfnError, in_brief
@@ -30,7 +31,7 @@ app = App(
     version_flags=["--version", "-v"],
     help="Forwards the security-relevant alerts of a Wazuh manager to the DFN-CERT security operations centre.",
 )
-for command in (run, check, config, transform, dead_letters, replay, demo):
+for command in (run, check, status, config, transform, dead_letters, replay, demo):
     app.command(command)
 
 

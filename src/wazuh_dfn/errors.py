@@ -70,6 +70,10 @@ class RecordsRejectedError(DeliveryError):
         self.reason = reason
 
 
+class NoReportError(WazuhDfnError):
+    """A running daemon could not be asked for its health report; the text says why, and what to do."""
+
+
 class WazuhUnavailableError(WazuhDfnError):
     """Wazuh's socket can't be reached, or takes nothing now; the connection must be closed and a new one made.
 

@@ -117,11 +117,15 @@ class AlertBatch:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka record's value (contract section 3), and the line it was made of."""
+    """One Kafka record's value (contract section 3), and the line it was made of.
+
+    `alert_time` is the alert's own timestamp in seconds since the epoch; None if that can't be read.
+    """
 
     offset: int
     raw: bytes
     value: bytes
+    alert_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from time import time
 from typing import Any
 
 from wazuh_dfn.actors.checkpointer import Checkpointer
@@ -12,13 +13,13 @@ from wazuh_dfn.actors.fail2ban import Fail2BanActor
 from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
 from wazuh_dfn.actors.kafka import KafkaActor, KafkaActorOptions
 from wazuh_dfn.actors.kafka_status import KafkaStatus
-from wazuh_dfn.actors.monitor import Monitor, RestartLog, Watched
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.router import AlertMailboxes, Router
 from wazuh_dfn.actors.tailer import Tailer, TailerOptions
 from wazuh_dfn.actors.windows import WindowsActor
 from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
@@ -27,6 +28,9 @@ from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStor
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.feedback import FeedbackFormat
 from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.health.monitor import Monitor
+from wazuh_dfn.health.observe import Observed
+from wazuh_dfn.health.restarts import RestartLog
 from wazuh_dfn.messages import LINE_LIMIT_BYTES, AlertBatch, Chunk, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.events import Subscriber
@@ -37,18 +41,26 @@ from wazuh_dfn.supervision.supervisor import Supervisor
 
 KAFKA_SHUTDOWN_SECONDS = 5.0
 FEEDBACK_SHUTDOWN_SECONDS = 2.0
-FEEDBACK_BACKOFF_MAX_SECONDS = 60.0
+BYSTANDER_BACKOFF_MAX_SECONDS = 60.0
+
+type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
+"""Answers those who ask for the state, until the lifeline says stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside, by its protocols. Without `wazuh` there is no feedback."""
+    """Everything outside, by its protocols. Without `wazuh` there is no feedback, without `serve_health` no HTTP API.
+
+    `now` is the clock on the wall, in seconds since the epoch.
+    """
 
     files: AlertFiles
     checkpoints: CheckpointStore
     dead_letters: DeadLetterStore
     producers: ProducerFactory
     wazuh: WazuhSocket | None = None
+    serve_health: ServeHealth | None = None
+    now: Callable[[], float] = time
     resident_bytes: Callable[[], int] = lambda: 0
     random: Random = field(default_factory=Random)
 
@@ -61,8 +73,9 @@ class Pipeline:
         self.world = world
         self.ledger = ledger or Ledger()
         self.place = ReadingPlace()
-        self.kafka_status = KafkaStatus()
-        self.restarts = RestartLog()
+        self.kafka_status = KafkaStatus(now=world.now)
+        self.checkpoint_status = CheckpointStatus()
+        self.restarts = RestartLog(world.now)
         self.feedback_status = FeedbackStatus("off" if world.wazuh is None else "not connected")
         self.feedback = FeedbackQueue(self.feedback_status)
         self._present_router: Router | None = None
@@ -71,6 +84,7 @@ class Pipeline:
         self.windows_alerts: Mailbox[AlertBatch] = self._mailbox("windows", burial.bury_batch, split_alerts)
         self.fail2ban_alerts: Mailbox[AlertBatch] = self._mailbox("fail2ban", burial.bury_batch, split_alerts)
         self.records: Mailbox[RecordBatch] = self._mailbox("kafka", burial.bury_batch, split_records)
+        self.observed = self._observed()
 
     @property
     def mailboxes(self) -> tuple[Mailbox[Any], ...]:
@@ -80,6 +94,7 @@ class Pipeline:
     def specs(self) -> list[ChildSpec]:
         """Return the children in the order of their start: bystanders, then sinks first, the source last."""
         return [
+            *self._health_api_specs(),
             *self._feedback_specs(),
             self._spec("monitor", lambda lifeline: self.monitor().run(lifeline), can_hang=False),
             self._spec("checkpointer", lambda lifeline: self._checkpointer().run(lifeline), can_hang=False),
@@ -97,13 +112,15 @@ class Pipeline:
     def supervisor(self, specs: Sequence[ChildSpec] | None = None, subscribers: Sequence[Subscriber] = ()) -> Supervisor:
         """Make the supervisor; tests pass specs of their own that inject faults."""
         options = self.settings.supervisor
-        return Supervisor(
+        supervisor = Supervisor(
             specs if specs is not None else self.specs(),
             intensity=Intensity(options.max_restarts, options.restart_window),
             drain_timeout_seconds=options.shutdown_timeout,
             subscribers=(self.restarts, *subscribers),
             random=self.world.random,
         )
+        self.observed.children = supervisor.children
+        return supervisor
 
     async def aclose(self) -> None:
         """Close the alert files; to be called when the supervisor is done."""
@@ -124,9 +141,7 @@ class Pipeline:
 
     def monitor(self) -> Monitor:
         """Make the monitor."""
-        restarts, resident_bytes = self.restarts.failures, self.world.resident_bytes
-        watched = Watched(self.ledger, self.place, self.kafka_status, self.feedback_status, self.mailboxes, restarts, resident_bytes)
-        return Monitor(watched, self.settings.health.stats_interval)
+        return Monitor(self.observed, self.settings.health.stats_interval)
 
     def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]]) -> Mailbox[T]:
         options = self.settings.supervisor
@@ -151,13 +166,34 @@ class Pipeline:
             shutdown_timeout_seconds=shutdown_seconds,
         )
 
+    def _observed(self) -> Observed:
+        return Observed(
+            self.ledger,
+            self.place,
+            self.checkpoint_status,
+            self.kafka_status,
+            self.feedback_status,
+            self.mailboxes,
+            self.restarts,
+            self.world.resident_bytes,
+            self.world.now,
+            self.settings.health,
+        )
+
+    def _health_api_specs(self) -> list[ChildSpec]:
+        """Return a child that the daemon can do without; the very first one, so that it can be asked until the end."""
+        serve = self.world.serve_health
+        if serve is None:
+            return []
+        return [_dispensable(self._spec("health-api", lambda lifeline: serve(self.observed, lifeline), can_hang=False))]
+
     def _feedback_specs(self) -> list[ChildSpec]:
-        """Return the one child that the daemon can do without; started first, so that it can tell of what is delivered at the end too."""
+        """Return a child that the daemon can do without; started early, so that it can tell of what is delivered at the end too."""
         socket = self.world.wazuh
         if socket is None:
             return []
         spec = self._spec("feedback", lambda lifeline: self._feedback(socket).run(lifeline), shutdown_seconds=FEEDBACK_SHUTDOWN_SECONDS)
-        return [replace(spec, significant=False, backoff=replace(spec.backoff, max_seconds=FEEDBACK_BACKOFF_MAX_SECONDS))]
+        return [_dispensable(spec)]
 
     def _feedback(self, socket: WazuhSocket) -> FeedbackActor:
         wazuh = self.settings.wazuh
@@ -171,7 +207,7 @@ class Pipeline:
         )
 
     def _checkpointer(self) -> Checkpointer:
-        return Checkpointer(self.ledger, self.world.checkpoints, self.settings.supervisor.checkpoint_interval)
+        return Checkpointer(self.ledger, self.world.checkpoints, self.checkpoint_status, self.settings.supervisor.checkpoint_interval)
 
     def _kafka(self) -> KafkaActor:
         kafka = self.settings.kafka
@@ -206,3 +242,7 @@ class Pipeline:
         world = self.world
         resuming = Resuming(world.files, world.checkpoints, self.place, wazuh.start_at)
         return Tailer(world.files, resuming, self.ledger, self.place, outbox=self.chunks, options=options)
+
+
+def _dispensable(spec: ChildSpec) -> ChildSpec:
+    return replace(spec, significant=False, backoff=replace(spec.backoff, max_seconds=BYSTANDER_BACKOFF_MAX_SECONDS))

@@ -340,6 +340,22 @@ async def test_copytruncates_while_the_daemon_was_down_are_read_from_their_copie
         await site.until_read(1, 2, 3, 4, 5, 6, 7, 8)
 
 
+async def test_a_copy_made_while_the_file_before_was_still_read_is_read_though_a_power_failure_cut_that_file(site):
+    site.wazuh.write(lines(1, 2))
+    first_day, written = site.wazuh.dated, site.wazuh.dated.stat().st_mtime_ns
+    async with site.tailing():
+        await site.until_read(1, 2)
+    site.wazuh.next_day()
+    site.wazuh.write(lines(3))
+    copytruncate(site)
+    site.wazuh.write(lines(4))
+    await site.checkpoints.save((await site.checkpoints.load()).position)  # the broker held it up all the time
+    os.truncate(first_day, len(lines(1)))
+    os.utime(first_day, ns=(written, written))
+    async with site.tailing():
+        await site.until_read(1, 2, 1, 3, 4)
+
+
 async def test_a_file_renamed_by_logrotate_while_the_daemon_was_down_is_read_to_its_end(tmp_path):
     site = Site(tmp_path, None)
     site.path.write_bytes(lines(1))
@@ -459,6 +475,21 @@ async def test_truncated_behind_a_line_over_the_limit_and_grown_past_it_again(si
     site.wazuh.write(lines(*range(2, 400)))
     async with site.tailing():
         await site.until_read(1, b"oversize", 1, *range(2, 400))
+
+
+@pytest.mark.parametrize("count", [10, 20_000], ids=["still smaller", "grown past it"])
+@pytest.mark.parametrize("rotates", [False, True])
+async def test_truncated_within_a_line_over_the_limit_and_written_anew(site, count, rotates):
+    site.wazuh.write(lines(1) + b"x" * 700_000)
+    async with site.tailing() as place:
+        while place.skipped < 700_000:
+            await anyio.sleep(0.01)
+        os.truncate(site.path, len(lines(1)))
+        site.wazuh.write(lines(*range(2, count)))
+        if rotates:
+            site.wazuh.next_day()
+            site.wazuh.write(lines(0))
+        await site.until_read(1, *range(2, count), *([0] if rotates else []))
 
 
 async def test_a_path_that_does_not_exist_yet_is_read_from_its_beginning_when_it_appears(tmp_path):

@@ -212,6 +212,7 @@ class Run:
             dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, 10_000),
             producers=client,
             wazuh=SimulatedQueue(process),
+            now=world.now,
             random=random,
         )
         pipeline = Pipeline(settings(random.choice([1, 2, 4]), random.choice([3, 50]), random.choice([1, 10])), outside)

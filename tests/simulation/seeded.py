@@ -18,7 +18,11 @@ def run_seeded(function, seed, *, instruments=(), on_log=lambda text: None):
         on_log(f"{level}: {event}")
         raise structlog.DropEvent
 
-    structlog.configure(processors=[hear], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    structlog.configure(
+        processors=[hear],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=False,  # what was cached would still be heard here after the run
+    )
     try:
         with patch.object(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True), patch.object(scheduler, "_r", Random(seed)):
             return trio.run(function, clock=MockClock(autojump_threshold=0), instruments=instruments)

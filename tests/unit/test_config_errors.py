@@ -2,7 +2,8 @@
 
 import pytest
 
-from wazuh_dfn.config.load import load_settings
+from wazuh_dfn.config.effective import effective, effective_text
+from wazuh_dfn.config.load import check_paths, load_settings
 from wazuh_dfn.errors import ConfigurationError
 
 BASE = {"DFN_CUSTOMER_ID": "customer-1", "DFN_BROKER_ADDRESS": "localhost:9092"}
@@ -14,6 +15,12 @@ def findings(folder, text, name="c.toml", environ=BASE, overrides=None):
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path, environ=environ, overrides=overrides or {})
     return str(caught.value).replace(str(path), "FILE").splitlines()
+
+
+def load_text(folder, text, overrides=None):
+    path = folder / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_settings(path, environ=BASE, overrides=overrides or {})
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,21 @@ def findings(folder, text, name="c.toml", environ=BASE, overrides=None):
         ),
         ("[kafka]\ntime_out = 1", "FILE:2: kafka.time_out: unknown key; did you mean kafka.timeout?"),
         ("[log]\nown_network = 1", "FILE:2: log.own_network: unknown key; did you mean misc.own_network?"),
+        (
+            '[health.api]\nallowed_ips = "10.0.0.0/8, x"',
+            "FILE:2: health.api.allowed_ips = '10.0.0.0/8, x': 'x' is neither an address nor a network",
+        ),
+        ("[health.api]\nport = 0", "FILE:2: health.api.port = 0: this is too small; allowed: a number from 1 to 65535"),
+        ('[health.api]\nhost = ""', "FILE:2: health.api.host = '': this is no address to listen on; allowed: an address or a name"),
+        (
+            '[health.api]\nauth_token = "a b"',
+            "FILE:2: health.api.auth_token = ***: a token is sent in a header, where it can't stand like this",
+        ),
+        (
+            "[health.api]\nhttps_enabled = true\ncert_file = '/c'",
+            "FILE:2: health.api.https_enabled = true: there is no HTTPS without health.api.cert_file and health.api.key_file; set both",
+        ),
+        ("[health]\nqueue_warning_threshold = 101", "FILE:2: health.queue_warning_threshold = 101: this is too large; allowed: percent"),
         ("[health.api]\nprot = 1", "FILE:2: health.api.prot: unknown key; did you mean health.api.port?"),
         ("[kafak]\ntimeout = 1", "FILE:1: kafak: unknown section; did you mean kafka?"),
         ("timeout = 1", "FILE:1: timeout: unknown section; did you mean kafka.timeout?"),
@@ -175,3 +197,36 @@ def test_long_values_are_shortened(tmp_path, text):
     (finding,) = findings(tmp_path, f'{text} = "{"x" * 500}"\n')
     assert len(finding) < 350
     assert finding.isprintable()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "192.0.2.1", "monitor.example.org"])
+def test_an_api_for_others_than_this_machine_needs_a_token(tmp_path, host):
+    text = f'[health.api]\nenabled = true\nhost = "{host}"\n'
+    (finding,) = findings(tmp_path, text)
+    assert finding.startswith("FILE:3: health.api.host = ")
+    assert finding.endswith("without a token; set health.api.auth_token, or listen on 127.0.0.1 or ::1")
+    for harmless in (text.replace("true", "false"), text + 'auth_token = "a-long-random-text"'):
+        assert load_text(tmp_path, harmless).settings.health.api.host == host.strip("[]")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
+def test_an_api_for_this_machine_needs_none(tmp_path, host):
+    assert load_text(tmp_path, f'[health.api]\nenabled = true\nhost = "{host}"').settings.health.api.is_loopback
+
+
+def test_a_token_that_is_short_or_travels_unencrypted_is_warned_of_and_not_shown(tmp_path):
+    text = '[health.api]\nenabled = true\nhost = "0.0.0.0"\nauth_token = "hunter2"\n'
+    unencrypted, short = load_text(tmp_path, text).warnings
+    assert "health.api.https_enabled: the token travels unencrypted; set " in unencrypted
+    assert "health.api.auth_token: it is short enough to be guessed; " in short
+    assert "hunter2" not in short + effective_text(effective(load_text(tmp_path, text)))
+    https = '[health.api]\nenabled = true\nhttps_enabled = true\ncert_file = "/c"\nkey_file = "/k"\nauth_token = "a-long-random-text"'
+    assert load_text(tmp_path, https).warnings == ()
+
+
+def test_files_of_the_api_that_can_not_be_read_are_named(tmp_path):
+    text = f'[health.api]\nenabled = true\nhttps_enabled = true\ncert_file = "{tmp_path}/c"\nkey_file = "{tmp_path}/k"'
+    state = {"wazuh.checkpoint_file": str(tmp_path / "c.json"), "wazuh.failed_alerts_path": str(tmp_path)}
+    with pytest.raises(ConfigurationError) as caught:
+        check_paths(load_text(tmp_path, text, overrides=state).settings)
+    assert [line.split(" = ")[0] for line in str(caught.value).splitlines()] == ["health.api.cert_file", "health.api.key_file"]

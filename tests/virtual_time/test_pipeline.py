@@ -108,7 +108,7 @@ class Notes:
         self.letters.append(letter)
 
 
-async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60, wazuh=None, **supervisor):
+async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60, wazuh=None, serve_health=None, **supervisor):
     """Run until `seconds` of virtual time are over, then drain; returns the corpus, the pipeline, its events and notes."""
     corpus = Corpus()
     file = MemoryFile(b"".join(numbered_lines(lines, corpus)))
@@ -121,7 +121,7 @@ async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60,
             "supervisor": {"mailbox_capacity": 1, "poison_limit": 100, "max_restarts": 20, **supervisor},
         }
     )
-    pipeline = Pipeline(settings, World(file, notes, notes, broker, wazuh, random=Random(0)))
+    pipeline = Pipeline(settings, World(file, notes, notes, broker, wazuh, serve_health, now=trio.current_time, random=Random(0)))
     events = []
     supervisor = pipeline.supervisor(faults(pipeline.specs()), [events.append])
     async with trio.open_nursery() as nursery:
@@ -217,6 +217,87 @@ async def test_no_message_is_poison_because_the_producer_hangs():
     corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=6_000, progress_deadline=100, poison_limit=2)
     assert_all_settled(corpus, pipeline, broker, notes)
     assert notes.letters == []
+
+
+# --- what tells how it goes ---
+
+
+async def answer_until_stopped(observed, lifeline):
+    lifeline.started()
+    while not lifeline.stopping.is_set():
+        report = await observed.report()
+        assert report.counts.balanced
+        with trio.move_on_after(0.01):
+            await lifeline.stopping.wait()
+
+
+async def ignore_the_stop(observed, lifeline):
+    lifeline.started()
+    await trio.sleep_forever()
+
+
+async def crash_at_once(observed, lifeline):
+    lifeline.started()
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "serve", [answer_until_stopped, ignore_the_stop, crash_at_once, lambda _, lifeline: block_before_the_start(lifeline)]
+)
+async def test_whatever_happens_to_the_health_api_batches_arrive_at_the_very_moments_at_which_they_do_without_it(serve):
+    plain = MemoryBroker()
+    await run_pipeline(4_000, plain)
+    broker = MemoryBroker()
+    began = trio.current_time()
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, serve_health=serve, max_restarts=1)
+    assert trio.current_time() - began < 60 + 1.1, "a stop waits a second for it at most"
+    assert_all_settled(corpus, pipeline, broker, notes)
+    assert set(broker.times) == set(plain.times)
+    assert set(pipeline.restarts.failures) <= {"health-api"}
+
+
+async def test_an_outage_and_its_failures_are_told_while_they_last_and_over_when_they_are():
+    broker, told = MemoryBroker(outage=(0, 100)), []
+
+    async def watch(observed, lifeline):
+        lifeline.started()
+        while True:
+            await trio.sleep(10)
+            told.append(await observed.report())
+
+    await run_pipeline(4_000, broker, serve_health=watch, seconds=1_000)
+    outage, after, end = told[5], told[15], told[-1]
+    assert (outage.status, outage.is_ready, outage.is_alive) == ("unhealthy", False, True)
+    assert "connection refused" in outage.problems[0]
+    assert (after.status, after.problems, after.is_ready) == ("healthy", (), True)
+    assert (end.counts.delivered, end.delivery.seconds_since_acknowledgement > 800) == (400, True)
+    assert sum(point.lines_read * 10 for point in end.history) == pytest.approx(4_000, rel=0.01)
+    assert sum(point.delivered * 10 for point in end.history) == pytest.approx(400, rel=0.01)
+
+
+async def test_an_actor_that_hangs_is_told_with_its_name():
+    told = []
+
+    async def hang(lifeline):
+        lifeline.started()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(300)
+
+    async def watch(observed, lifeline):
+        lifeline.started()
+        while True:
+            await trio.sleep(10)
+            told.append(await observed.report())
+
+    def faults(specs):
+        return [replace(spec, body=hang) if spec.name == "tailer" else spec for spec in specs]
+
+    await run_pipeline(10, MemoryBroker(), faults=faults, serve_health=watch, seconds=200, progress_deadline=100, shutdown_timeout=200)
+    assert [told[3].status, told[3].is_alive] == ["healthy", True]
+    assert [told[8].status, told[8].is_alive] == ["degraded", True]
+    assert "tailer has made no progress for 90 s" in told[8].problems[0]
+    assert [told[15].status, told[15].is_alive] == ["unhealthy", False]
+    assert "tailer has hung for 160 s" in told[15].problems[0]
 
 
 # --- feedback to Wazuh ---

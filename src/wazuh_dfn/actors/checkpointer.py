@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import anyio
-import structlog
 
+from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import CheckpointStore
-from wazuh_dfn.messages import Position
 from wazuh_dfn.supervision.lifeline import Lifeline
-
-log = structlog.get_logger(__name__)
 
 
 class Checkpointer:
     """Saves `ledger.acked_through` when it has moved. A store that can't be written delays nothing: it is tried again."""
 
-    def __init__(self, ledger: Ledger, store: CheckpointStore, interval_seconds: float) -> None:
+    def __init__(self, ledger: Ledger, store: CheckpointStore, status: CheckpointStatus, interval_seconds: float) -> None:
         self._ledger = ledger
         self._store = store
+        self._status = status
         self._interval_seconds = interval_seconds
-        self._saved: Position | None = None
-        self._problem: str | None = None
 
     async def run(self, lifeline: Lifeline[None]) -> None:
         """Save until asked to stop, and once more then."""
@@ -36,21 +32,11 @@ class Checkpointer:
 
     async def _save(self) -> None:
         position = self._ledger.acked_through
-        if position is None or position == self._saved:
+        if position is None or self._status.is_up_to_date(position):
             return
         try:
             await self._store.save(position)
         except OSError as error:
-            self._note_problem(str(error))
+            self._status.failed(str(error))
         else:
-            self._note_problem(None)
-            self._saved = position
-
-    def _note_problem(self, problem: str | None) -> None:
-        if problem == self._problem:
-            return
-        self._problem = problem
-        if problem is None:
-            log.info("checkpoint can be written again")
-        else:
-            log.error("checkpoint can't be written; delivery goes on, a restart would repeat records", reason=problem)
+            self._status.was_saved(position)

@@ -122,6 +122,7 @@ class KafkaActor:
             try:
                 producer = await self._connect()
                 lifeline.progress()
+                began = anyio.current_time()
                 await producer.deliver([record.value for _, record in entries])
             except RecordsRejectedError as error:
                 await self._isolate(lifeline, entries, error)
@@ -132,7 +133,7 @@ class KafkaActor:
                 defect = BrokerUnavailableError(f"unexpected error while delivering: {in_brief(error)}", needs_operator=True)
                 await self._wait_for_broker(lifeline, defect)
             else:
-                self._status.acknowledged()
+                self._status.acknowledged(anyio.current_time() - began, (record.alert_time for _, record in entries))
                 for batch, record in entries:
                     self._ledger.settle(batch.ticket, batch.kind, record.offset)
                     self._feedback.delivered(batch.kind, record.raw)

@@ -1,13 +1,16 @@
-"""How the delivery to the broker stands; written by KafkaActor, read by Monitor."""
+"""How the delivery to the broker stands; written by KafkaActor, read by those who report."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from time import time
 from typing import Literal
 
 import anyio
 import structlog
 
+from wazuh_dfn.delivery.durations import BATCH_BOUNDS, DELAY_BOUNDS, Durations
 from wazuh_dfn.errors import BrokerUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -24,6 +27,12 @@ class KafkaStatus:
     failures_in_a_row: int = 0
     contacted: anyio.Event = field(default_factory=anyio.Event)
     """Set when the broker was tried for the first time, successfully or not."""
+    now: Callable[[], float] = time
+    """The clock on the wall, which alerts have their timestamps from."""
+    batches: Durations = field(default_factory=lambda: Durations(BATCH_BOUNDS))
+    """How long the broker took for each batch that it acknowledged."""
+    delays: Durations = field(default_factory=lambda: Durations(DELAY_BOUNDS))
+    """From an alert's own timestamp to the acknowledgement of its record; one that lies in the future counts as 0."""
 
     def connected(self) -> None:
         """The producer is connected; whether it can write, the first acknowledgement shows."""
@@ -39,14 +48,17 @@ class KafkaStatus:
             self._become("connected", "")
             self.failures_in_a_row = 0
 
-    def acknowledged(self) -> None:
-        """The broker has acknowledged a batch."""
+    def acknowledged(self, batch_seconds: float, alert_times: Iterable[float | None]) -> None:
+        """The broker has acknowledged a batch of alerts of these times after so many seconds."""
         if self.state == "unavailable":
             log.info("broker is back, delivering again", after_seconds=round(anyio.current_time() - self.since, 1))
         if self.state != "connected":
             self._become("connected", "")
         self.failures_in_a_row = 0
-        self.last_acknowledgement = anyio.current_time()
+        at = self.last_acknowledgement = anyio.current_time()
+        now = self.now()
+        self.batches.add((batch_seconds,), at)
+        self.delays.add((max(0.0, now - made) for made in alert_times if made is not None), at)
 
     def failed(self, error: BrokerUnavailableError) -> bool:
         """The broker can't be reached or did not acknowledge; a reason is logged once, not at each attempt. Tells whether it was now."""

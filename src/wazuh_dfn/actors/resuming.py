@@ -84,6 +84,8 @@ class Resuming:
         truncated = await self._files.open_former(replace(checkpoint, offset=0, tail=NO_BYTES))
         if truncated is not None:
             log.warning("the file of the checkpoint was truncated, reading it from its beginning", file=truncated.path)
+            # copies of the file after it may have been made while this one was still read
+            self._place.copies_since = min(saved.saved_at, await truncated.modified())
             return truncated, Position(truncated.path, await truncated.identity(), 0)
         self.say_once("the file of the checkpoint is gone or was truncated, reading all files that were written to since it was saved")
         return await self._following_place(saved.saved_at, checkpoint.path)

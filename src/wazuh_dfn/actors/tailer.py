@@ -92,17 +92,27 @@ class Tailer:
         """Look for the end of a line over the limit, in constant memory; then hand on its beginning, marked."""
         data = await file.read(at, self._options.chunk_bytes, skip=self._place.skipped)
         end = data.find(b"\n") + 1
-        if end == 0:
-            self._place.skipped += len(data)
-            return bool(data)
-        await self._hand_on_long_line(lifeline, file, at, self._place.skipped + end)
-        return True
+        if end:
+            await self._hand_on_long_line(lifeline, file, at, self._place.skipped + end)
+            return True
+        self._place.skipped += len(data)
+        if not data and await file.size() < at.offset + self._place.skipped:
+            self._place.skipped = 0  # truncated within this line
+            return True
+        return bool(data)
 
-    async def _hand_on_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, length: int) -> None:
-        """Keep both ends: after a crash of the writer, a whole alert can stand at the end of a line of garbage."""
+    async def _hand_on_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, length: int) -> bool:
+        """Keep both ends: after a crash of the writer, a whole alert can stand at the end of a line of garbage.
+
+        False if there are several lines by now: the file was truncated within this one, and written anew.
+        """
+        if not await _is_one_line(file, at, length, self._options.chunk_bytes):
+            self._place.skipped = 0
+            return False
         half = LINE_LIMIT_BYTES // 2
         ends = await file.read(at, half) + await file.read(at, half, skip=length - half)
         await self._hand_on(lifeline, file, at, ends, skipped=length)
+        return True
 
     async def _hand_on(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, data: bytes, *, skipped: int = 0) -> None:
         if not at.is_telling:
@@ -137,7 +147,8 @@ class Tailer:
             place.successor = successor
             return successor is not None
         last_written, identity = await file.modified(), await file.identity()
-        await self._hand_on_rest(lifeline, file, at)
+        if not await self._hand_on_rest(lifeline, file, at):
+            return True
         if not file.is_gzipped:  # the time of a gzipped file is that of the gzipping
             place.copies_since = max(place.copies_since, last_written)
         await self._move_on(place.successor)
@@ -162,12 +173,13 @@ class Tailer:
             place.successor, place.copies_since = successor, copied_at
             self._move_to(copy, beginning_of_copy)
 
-    async def _hand_on_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> None:
-        """The file is complete, so bytes after its last line feed are all there will be of that line."""
+    async def _hand_on_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
+        """The file is complete, so bytes after its last line feed are all there will be of that line; False if there is more to read."""
         if self._place.skipped:
-            await self._hand_on_long_line(lifeline, file, at, self._place.skipped)
-        elif data := await file.read(at, self._options.chunk_bytes):
+            return await self._hand_on_long_line(lifeline, file, at, self._place.skipped)
+        if data := await file.read(at, self._options.chunk_bytes):
             await self._hand_on(lifeline, file, at, data)
+        return True
 
     async def _begin_truncated_again(self, file: OpenAlertFile, at: Position) -> None:
         """Read what is in the file's place from its beginning; but before, the rest of the old content if logrotate made a copy."""
@@ -182,6 +194,14 @@ class Tailer:
             copied_at = await copy.modified()
             self._place.successor, self._place.copies_since = file, copied_at
             self._move_to(copy, at)
+
+
+async def _is_one_line(file: OpenAlertFile, at: Position, length: int, chunk_bytes: int) -> bool:
+    """Tell whether the `length` bytes from `at` hold no line feed before their last byte."""
+    for start in range(0, length - 1, chunk_bytes):
+        if b"\n" in await file.read(at, min(chunk_bytes, length - 1 - start), skip=start):
+            return False
+    return True
 
 
 async def _beginning(file: OpenAlertFile) -> Position:

@@ -13,6 +13,7 @@ from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.formats import record
+from wazuh_dfn.formats.alert_time import alert_time
 from wazuh_dfn.messages import Alert, AlertBatch, Record, RecordBatch, RecordKind
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
@@ -73,4 +74,4 @@ class TransformActor:
             self._ledger.settle(batch.ticket, batch.kind, alert.offset, dead=True)
             self._feedback.error(batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {reason}")
             return None
-        return Record(alert.offset, alert.raw, value)
+        return Record(alert.offset, alert.raw, value, alert_time(alert.content))

@@ -22,15 +22,20 @@ class BrokerAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether this is surely the own machine: `localhost`, 127.0.0.0/8 or ::1."""
-        if self.host.lower().rstrip(".") == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is surely the own machine: `localhost`, 127.0.0.0/8 or ::1."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def parse_brokers(text: str) -> tuple[BrokerAddress, ...]:

@@ -1,4 +1,4 @@
-"""The sections about the daemon itself: `[log]`, `[health]`, `[misc]` and `[supervisor]`."""
+"""The sections about the daemon itself: `[log]`, `[misc]` and `[supervisor]`."""
 
 from __future__ import annotations
 
@@ -51,12 +51,6 @@ class LogSettings(Section):
         le=1_000,
         description="How many rotated log files are kept, with 0 the rotation is left to logrotate; a number from 0 to 1000",
     )
-
-
-class HealthSettings(Section):
-    """What the daemon tells about its own state."""
-
-    stats_interval: float = Field(600, ge=1, le=86_400, description="How often the line with statistics is logged; seconds, 1 to 86400")
 
 
 class MiscSettings(Section):

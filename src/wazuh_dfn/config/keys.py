@@ -27,14 +27,7 @@ _VARIABLES: dict[KeyPath, str] = {
     ("log", "console"): "LOG_CONSOLE_ENABLED",
     ("health", "api", "enabled"): "HEALTH_HTTP_SERVER_ENABLED",
 }
-_OLD_SWITCHES: frozenset[KeyPath] = frozenset(
-    {
-        ("wazuh", "store_failed_alerts"),
-        ("health", "api", "enabled"),
-        ("health", "api", "https_enabled"),
-    }
-)
-_OLD_LISTS: frozenset[KeyPath] = frozenset({("health", "api", "allowed_ips")})
+_OLD_SWITCHES: frozenset[KeyPath] = frozenset({("wazuh", "store_failed_alerts")})
 _VERY_CLOSE = 0.8
 _FLAGS: dict[KeyPath, str] = {
     ("wazuh", "json_alert_prefix"): "--wazuh-json-prefix",
@@ -97,7 +90,7 @@ def is_switch(key: KeyPath) -> bool:
 def is_list(key: KeyPath) -> bool:
     """Whether there may be several values, so that the flag may be repeated."""
     if key not in FIELDS:
-        return key in _OLD_LISTS
+        return False
     annotation = FIELDS[key].annotation
     return any(get_origin(kind) is tuple and Ellipsis in get_args(kind) for kind in (annotation, *get_args(annotation)))
 

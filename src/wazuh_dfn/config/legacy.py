@@ -4,10 +4,6 @@ from __future__ import annotations
 
 _GIVES_UP = "is not needed: feedback to Wazuh waits for its socket as long as it takes; use wazuh.retry_interval for the time between tries"
 _WAIT = "is not needed: the waits between tries to reach Wazuh double; use wazuh.retry_interval for the first and wazuh.max_retry_wait_time for the longest"
-_HTTP = "has no effect yet: the HTTP API is not built in yet; use the statistics in the log (health.stats_interval) until it is"
-_STATES = (
-    "has no effect yet: judging the daemon's health is not built in yet; use the statistics in the log (health.stats_interval) until it is"
-)
 _RETRIES = (
     "is not needed: the daemon tries until the broker acknowledges and never gives up; use kafka.retry_interval and "
     "kafka.slow_retry_interval for the time between tries"
@@ -35,35 +31,15 @@ _KAFKA = {
     "supervisor.backoff_max",
 }
 _HEALTH = {
-    "history_retention": _HTTP,
-    "max_history_entries": _HTTP,
     "cache_ttl": "is not needed: the state is always at hand and nothing is cached; use nothing instead",
     "event_queue_size": "is not needed: statistics are counted, not queued; use nothing instead",
-    "queue_warning_threshold": _STATES,
-    "queue_critical_threshold": _STATES,
-    "worker_stall_threshold": "is not needed: a part that hangs is restarted by the supervisor; use supervisor.progress_deadline",
-    "kafka_slow_threshold": _STATES,
-    "kafka_extremely_slow_threshold": _STATES,
 }
-_API = (
-    "enabled",
-    "host",
-    "port",
-    "auth_token",
-    "allowed_ips",
-    "rate_limit",
-    "rate_limit_window",
-    "https_enabled",
-    "cert_file",
-    "key_file",
-)
 
 LEGACY_KEYS: dict[tuple[str, ...], str] = {
     **{("wazuh", key): text for key, text in _WAZUH.items()},
     **{("kafka", key): text for key, text in _KAFKA.items()},
     ("log", "interval"): "is the old name of health.stats_interval; use that one",
     **{("health", key): text for key, text in _HEALTH.items()},
-    **{("health", "api", key): _HTTP for key in _API},
     ("misc", "num_workers"): "is not needed: there is one part for each kind of alert, supervised; use supervisor.mailbox_capacity for "
     "how much is under way",
 }

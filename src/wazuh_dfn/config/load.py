@@ -85,21 +85,23 @@ def check_paths(settings: Settings) -> None:
     """
     problems = []
     if settings.uses_tls:
-        problems += [_unreadable(name, getattr(settings.dfn, name)) for name in ("dfn_cert", "dfn_key", "dfn_ca")]
+        problems += [_unreadable(("dfn", name), getattr(settings.dfn, name)) for name in ("dfn_cert", "dfn_key", "dfn_ca")]
+    if settings.health.api.enabled and settings.health.api.https_enabled:
+        problems += [_unreadable(("health", "api", name), getattr(settings.health.api, name)) for name in ("cert_file", "key_file")]
     problems.append(unwritable(("wazuh", "checkpoint_file"), settings.wazuh.checkpoint_file.parent))
     problems.append(unwritable(("wazuh", "failed_alerts_path"), settings.wazuh.failed_alerts_path))
     if found := [problem for problem in problems if problem]:
         raise ConfigurationError("\n".join(found))
 
 
-def _unreadable(name: str, path: Path | None) -> str | None:
+def _unreadable(key: KeyPath, path: Path | None) -> str | None:
     if path is None:
         return None
     try:
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:
-        return f"dfn.{name} = {str(path)!r}: can't be read ({error.strerror}); put the file there, or let the daemon's user read it"
+        return f"{dotted(key)} = {str(path)!r}: can't be read ({error.strerror}); put the file there, or let the daemon's user read it"
     return None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from wazuh_dfn.config.base import Section
-from wazuh_dfn.config.daemon_model import HealthSettings, LogSettings, MiscSettings, SupervisorSettings
+from wazuh_dfn.config.daemon_model import LogSettings, MiscSettings, SupervisorSettings
 from wazuh_dfn.config.dfn_model import DfnSettings
+from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.config.kafka_model import KafkaSettings
 from wazuh_dfn.config.wazuh_model import WazuhSettings
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from wazuh_dfn.config.findings import show
+from wazuh_dfn.config.health_model import HealthApiSettings
 from wazuh_dfn.config.keys import KeyPath
 from wazuh_dfn.config.model import Settings
 
+SHORT_TOKEN = 16
 _ID: KeyPath = ("dfn", "dfn_id")
 _BROKER: KeyPath = ("dfn", "dfn_broker")
 _CERTIFICATES: tuple[KeyPath, ...] = (("dfn", "dfn_cert"), ("dfn", "dfn_key"), ("dfn", "dfn_ca"))
@@ -33,6 +35,21 @@ def broken_rules(settings: Settings) -> list[tuple[tuple[KeyPath, ...], str]]:
 
 def cautions(settings: Settings) -> list[str]:
     """Say what is allowed but probably not meant."""
+    return [*_cautions_of_the_broker(settings), *_cautions_of_the_api(settings.health.api)]
+
+
+def _cautions_of_the_api(api: HealthApiSettings) -> list[str]:
+    if not api.enabled or api.auth_token is None:
+        return []
+    found = []
+    if not api.https_enabled and not api.is_loopback:
+        found.append("health.api.https_enabled: the token travels unencrypted; set health.api.https_enabled, cert_file and key_file")
+    if len(api.auth_token) < SHORT_TOKEN:
+        found.append(f"health.api.auth_token: it is short enough to be guessed; take a random one of {SHORT_TOKEN} characters or more")
+    return found
+
+
+def _cautions_of_the_broker(settings: Settings) -> list[str]:
     if settings.uses_tls:
         if settings.dfn.dfn_cert is None:
             return ["dfn.dfn_cert: without a client certificate most brokers refuse the connection; set dfn.dfn_cert and dfn.dfn_key"]

@@ -1,4 +1,4 @@
-"""How the feedback to Wazuh stands; written by FeedbackActor and its queue, read by Monitor."""
+"""How the feedback to Wazuh stands; written by FeedbackActor and its queue, read by those who report."""
 
 from __future__ import annotations
 

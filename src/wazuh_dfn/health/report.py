@@ -45,6 +45,7 @@ class Checkpoint(_Part):
 
     saved_offset: int | None = None
     seconds_since_save: float | None = None
+    """Since it was saved, or found to be up to date."""
     problem: str | None = None
 
 
@@ -56,7 +57,9 @@ class Delivery(_Part):
     seconds_since_acknowledgement: float | None = None
     delay_seconds_median: float | None = None
     delay_seconds_p95: float | None = None
-    """Both of the records of the last minutes; None if there were none."""
+    """Both of the records of the last 5 minutes; None if there were none."""
+    batch_seconds_median: float | None = None
+    """What the broker took for a batch in the last 5 minutes."""
 
 
 class Feedback(_Part):
@@ -77,6 +80,8 @@ class Actor(_Part):
     last_failure: str | None = None
     """Cause in brief, without alert content."""
     last_failure_at: AwareDatetime | None = None
+    silent_seconds: float = 0.0
+    """For how long it has been at work without progress; waiting is no work."""
 
 
 class MailboxDepth(_Part):
@@ -115,3 +120,13 @@ class HealthReport(_Part):
     resident_bytes: int | None = None
     history: tuple[RatePoint, ...] = ()
     """Oldest first, over the last hour (`health.history_retention`)."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether no actor hangs."""
+        return all(actor.state != "hanging" for actor in self.actors)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the broker was reached, and is not known to be unavailable."""
+        return self.delivery.state == "connected"

@@ -80,12 +80,20 @@ class Child:
         self._is_stopping = False
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its body runs now: it is not waiting for its next start, nor done."""
+        return self._lifeline is not None
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long it has been at work without progress; 0 while it waits, and for one without a progress deadline."""
+        return 0.0 if self._lifeline is None or self.spec.progress_deadline_seconds is None else self._lifeline.silent_seconds()
+
+    @property
     def is_overdue(self) -> bool:
         """Whether it hangs, and could not be stopped for that."""
         deadline_seconds = self.spec.progress_deadline_seconds
-        if self._lifeline is None or deadline_seconds is None:
-            return False
-        return self._lifeline.silent_seconds() >= deadline_seconds + OVERDUE_SECONDS
+        return deadline_seconds is not None and self.silent_seconds >= deadline_seconds + OVERDUE_SECONDS
 
     def request_stop(self) -> None:
         """Ask it to finish; what is in its inbox is worked on first."""

@@ -1,0 +1,46 @@
+"""Who asks: addresses, the allow-list and the token."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from wazuh_dfn.config.addresses import is_loopback
+
+IPV6_SITE_BITS = 64
+
+
+def client_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address of a peer, an IPv4 one in IPv6 clothes as what it is; None for what is no address."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_allowed(address: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Tell whether one of the networks has this address."""
+    return any(address in network for network in networks)
+
+
+def counted_as(address: IPv4Address | IPv6Address) -> str:
+    """Return as whom the client is counted: who has one IPv6 address has 2**64 of them."""
+    return str(address if address.version == 4 else ip_network((address, IPV6_SITE_BITS), strict=False))  # noqa: PLR2004
+
+
+def is_own_name(host: str) -> bool:
+    """Tell whether the header `Host` names this machine, or nothing."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return name is None or is_loopback(name)
+
+
+def is_authorised(header: str, token: str) -> bool:
+    """Tell whether the header `Authorization` has the token; how long that takes tells nothing about it."""
+    scheme, _, given = header.partition(" ")
+    return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), token.encode())

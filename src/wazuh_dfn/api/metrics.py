@@ -1,0 +1,112 @@
+"""The metrics for Prometheus: made of one observation when they are asked for, so nothing is counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from wazuh_dfn.delivery.durations import Durations
+from wazuh_dfn.health.report import HealthReport
+
+type Samples = Iterable[tuple[str, float]]
+
+
+def exposition(report: HealthReport, delays: Durations, batches: Durations, accept: str) -> tuple[bytes, str]:
+    """Return the metrics in the form that the header `Accept` asks for, and its content type."""
+    registry = CollectorRegistry()
+    registry.register(ReportCollector(report, delays, batches))
+    ProcessCollector(registry=registry)
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+class ReportCollector(Collector):
+    """One observation as metrics. What is not known is left out."""
+
+    def __init__(self, report: HealthReport, delays: Durations, batches: Durations) -> None:
+        self._report = report
+        self._delays = delays
+        self._batches = batches
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector`."""
+        yield from self._daemon()
+        yield from self._lines()
+        yield from self._position()
+        yield from self._delivery()
+        yield from self._actors()
+
+    def _daemon(self) -> Iterator[Metric]:
+        report = self._report
+        yield InfoMetricFamily("wazuh_dfn_build", "The version of the daemon.", {"version": report.version})
+        states = ((state, float(state == report.status)) for state in ("healthy", "degraded", "unhealthy"))
+        yield _gauges("wazuh_dfn_health_status", "1 for the state that the daemon is in.", "status", states)
+
+    def _lines(self) -> Iterator[Metric]:
+        counts = self._report.counts
+        yield _counter("wazuh_dfn_lines_read", "Lines read from alert files.", counts.lines_read)
+        outcomes = {"not_relevant": counts.not_relevant, "delivered": counts.delivered, "dead_lettered": counts.dead_lettered}
+        yield _counters("wazuh_dfn_lines_settled", "Lines by what became of them.", "outcome", outcomes.items())
+        yield _gauge("wazuh_dfn_lines_in_flight", "Lines read and not settled.", counts.in_flight)
+        yield _gauge("wazuh_dfn_accounting_balanced", "1 if read = settled + in flight.", counts.balanced)
+
+    def _position(self) -> Iterator[Metric]:
+        reading, checkpoint = self._report.reading, self._report.checkpoint
+        yield _gauge("wazuh_dfn_reading_lag_bytes", "What the alert file holds that is not read.", reading.lag_bytes)
+        yield _gauge("wazuh_dfn_reading_unnamed_bytes", "What a deleted file keeps on the disk that is still read.", reading.unnamed_bytes)
+        age = checkpoint.seconds_since_save
+        yield _gauge("wazuh_dfn_checkpoint_age_seconds", "Time since the checkpoint was saved or found up to date.", age)
+
+    def _delivery(self) -> Iterator[Metric]:
+        delivery, feedback = self._report.delivery, self._report.feedback
+        yield _histogram("wazuh_dfn_alert_delay_seconds", "From an alert's timestamp to the acknowledgement of its record.", self._delays)
+        yield _gauge("wazuh_dfn_kafka_connected", "1 if the broker was reached and is not known to be unavailable.", self._report.is_ready)
+        yield _histogram("wazuh_dfn_kafka_batch_seconds", "What the broker took to acknowledge a batch.", self._batches)
+        age = delivery.seconds_since_acknowledgement
+        yield _gauge("wazuh_dfn_kafka_acknowledgement_age_seconds", "Time since the last acknowledgement.", age)
+        yield _counter("wazuh_dfn_feedback_sent", "Messages that Wazuh has taken.", feedback.sent)
+        yield _counter("wazuh_dfn_feedback_dropped", "Messages that Wazuh did not take.", feedback.dropped)
+
+    def _actors(self) -> Iterator[Metric]:
+        actors, mailboxes = self._report.actors, self._report.mailboxes
+        restarts = ((actor.name, actor.restarts) for actor in actors)
+        yield _counters("wazuh_dfn_actor_restarts", "Failures of an actor, after each of which it is started again.", "actor", restarts)
+        up = ((actor.name, float(actor.state == "running")) for actor in actors)
+        yield _gauges("wazuh_dfn_actor_up", "1 if the actor runs and does not hang.", "actor", up)
+        depths, capacities = ((box.name, box.depth) for box in mailboxes), ((box.name, box.capacity) for box in mailboxes)
+        yield _gauges("wazuh_dfn_mailbox_depth", "Batches that wait for an actor, or are in work.", "mailbox", depths)
+        yield _gauges("wazuh_dfn_mailbox_capacity", "Batches that may wait for an actor.", "mailbox", capacities)
+
+
+def _gauge(name: str, text: str, value: float | None) -> Metric:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(name, text, value)
+
+
+def _gauges(name: str, text: str, label: str, samples: Samples) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in samples:
+        family.add_metric([value], number)
+    return family
+
+
+def _counters(name: str, text: str, label: str, samples: Samples) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, number in samples:
+        family.add_metric([value], number)
+    return family
+
+
+def _histogram(name: str, text: str, durations: Durations) -> Metric:
+    bounds = [*map(str, map(float, durations.bounds)), "+Inf"]
+    cumulated = list(zip(bounds, map(float, accumulate(durations.counts)), strict=True))
+    return HistogramMetricFamily(name, text, cumulated, durations.sum_seconds)

@@ -1,0 +1,82 @@
+"""The server of the API as a child of the supervisor: what keeps it from listening is told once, and tried again."""
+
+from __future__ import annotations
+
+import ssl
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from wazuh_dfn.api.app import make_app
+from wazuh_dfn.api.connections import Connections
+from wazuh_dfn.config.health_model import HealthApiSettings
+from wazuh_dfn.health.observe import Observed
+from wazuh_dfn.supervision.lifeline import Lifeline
+
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 60.0
+BACKLOG = 64
+_REMEDY = "free the port, or change health.api.host, health.api.port, health.api.cert_file or health.api.key_file; it is tried again"
+log = structlog.get_logger(__name__)
+
+
+class HealthApi:
+    """Listens where the settings say."""
+
+    def __init__(self, api: HealthApiSettings) -> None:
+        self._api = api
+        self._url = f"{'https' if api.https_enabled else 'http'}://{f'[{api.host}]' if ':' in api.host else api.host}:{api.port}"
+        self._problem: str | None = None
+        self._retry_seconds = FIRST_RETRY_SECONDS
+
+    async def serve(self, observed: Observed, lifeline: Lifeline[None]) -> None:
+        """Answer until asked to stop; connections are closed then, whatever is under way."""
+        lifeline.started()
+        app = make_app(observed, self._api)
+        async with anyio.create_task_group() as tasks:
+
+            async def end_with_stop() -> None:
+                await lifeline.stopping.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(end_with_stop)
+            while True:
+                try:
+                    await self._listen(Connections(app, await self._tls()))
+                except OSError as error:
+                    self._note_problem(error)
+                    await anyio.sleep(self._retry_seconds)
+                    self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
+
+    async def _listen(self, connections: Connections) -> None:
+        host = None if self._api.host == "::" else self._api.host  # anyio takes "::" for IPv6 alone
+        async with await anyio.create_tcp_listener(local_host=host, local_port=self._api.port, backlog=BACKLOG) as listener:
+            log.info("health API listens", url=self._url)
+            self._problem, self._retry_seconds = None, FIRST_RETRY_SECONDS
+            async with anyio.create_task_group() as clients:
+                try:
+                    await listener.serve(connections.handle, clients)
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await connections.abort()
+
+    async def _tls(self) -> ssl.SSLContext | None:
+        """Read the files as they are now."""
+        if not self._api.https_enabled:
+            return None
+        return await to_thread.run_sync(_tls_context, self._api, abandon_on_cancel=True)
+
+    def _note_problem(self, error: OSError) -> None:
+        if str(error) != self._problem:
+            self._problem = str(error)
+            log.error("the health API can't listen, delivery goes on without it", url=self._url, reason=self._problem, remedy=_REMEDY)
+
+
+def _tls_context(api: HealthApiSettings) -> ssl.SSLContext:
+    assert api.cert_file is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(api.cert_file, api.key_file, password="")
+    return context

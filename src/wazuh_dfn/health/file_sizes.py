@@ -1,0 +1,37 @@
+"""How large the alert file is, by a file system that may not answer."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import anyio
+
+from wazuh_dfn.delivery.ports import OpenAlertFile
+
+PATIENCE_SECONDS = 1.0
+PAUSE_SECONDS = 60.0
+"""A question without an answer keeps a thread, so no second one is asked soon after."""
+
+
+class FileSizes:
+    """Asks for one file at a time."""
+
+    def __init__(self) -> None:
+        self.is_answering = True
+        """Whether the last question was answered in time."""
+        self._ask_again_at = 0.0
+        self._one_at_a_time = anyio.Lock()
+
+    async def of(self, file: OpenAlertFile) -> tuple[int | None, int | None]:
+        """Return its size and its unnamed bytes; None for what can't be told. Takes a second at most."""
+        size = unnamed = None
+        async with self._one_at_a_time:
+            if anyio.current_time() < self._ask_again_at:
+                return None, None
+            with suppress(OSError, ValueError), anyio.move_on_after(PATIENCE_SECONDS) as patience:  # the tailer may just be closing it
+                size = await file.size()
+                unnamed = await file.unnamed_bytes()
+            self.is_answering = not patience.cancelled_caught
+            if not self.is_answering:
+                self._ask_again_at = anyio.current_time() + PAUSE_SECONDS
+        return size, unnamed

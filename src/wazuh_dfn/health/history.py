@@ -1,0 +1,41 @@
+"""How fast it went: a ring of rates, each over the time since the one before."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime
+
+from wazuh_dfn.delivery.ledger import Accounting
+from wazuh_dfn.health.report import RatePoint
+
+SHORTEST_INTERVAL_SECONDS = 10.0
+
+
+class RateHistory:
+    """Points for the last `retention_seconds`, at most `max_points` (2 at least), so that the fewer they are the more each covers."""
+
+    def __init__(self, retention_seconds: float, max_points: int) -> None:
+        self.interval_seconds = max(SHORTEST_INTERVAL_SECONDS, retention_seconds / max_points)
+        """How often `add` is to be called."""
+        self._retention_seconds = retention_seconds
+        self._points: deque[tuple[float, RatePoint]] = deque(maxlen=max_points)
+        self._last: tuple[float, Accounting] | None = None
+
+    def add(self, counts: Accounting, *, at: float, when: datetime) -> None:
+        """Take note of the counts `at` this time (seconds of a clock that never goes back), which is `when` for people."""
+        last, self._last = self._last, (at, counts)
+        if last is None or at <= last[0]:
+            return
+        seconds, before = at - last[0], last[1]
+        point = RatePoint(
+            at=when,
+            lines_read=round((counts.lines_read - before.lines_read) / seconds, 2),
+            delivered=round((counts.delivered - before.delivered) / seconds, 2),
+            dead_lettered=round((counts.dead_lettered - before.dead_lettered) / seconds, 2),
+        )
+        self._points.append((at, point))
+
+    def points(self, at: float) -> Iterable[RatePoint]:
+        """Yield the points that are not too old `at` this time, the oldest first."""
+        return (point for time, point in self._points if time > at - self._retention_seconds)

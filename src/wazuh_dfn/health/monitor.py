@@ -1,0 +1,87 @@
+"""Watches all others: a log line every so often, rates for the history, and the accounting identity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import structlog
+
+from wazuh_dfn.delivery.ledger import Accounting
+from wazuh_dfn.health.observe import Observed
+from wazuh_dfn.health.report import HealthReport
+from wazuh_dfn.supervision.lifeline import Lifeline
+
+log = structlog.get_logger(__name__)
+
+
+class Monitor:
+    """Reports every `interval_seconds`, and once more at the end."""
+
+    def __init__(self, observed: Observed, interval_seconds: float) -> None:
+        self._observed = observed
+        self._interval_seconds = interval_seconds
+        self._last: tuple[float, Accounting] = (anyio.current_time(), observed.ledger.accounting)
+
+    async def run(self, lifeline: Lifeline[None]) -> None:
+        """Report until asked to stop."""
+        lifeline.started()
+        next_report = next_point = anyio.current_time()
+        next_report += self._interval_seconds
+        while not lifeline.stopping.is_set():
+            if anyio.current_time() >= next_point:
+                next_point = anyio.current_time() + self._observed.history.interval_seconds
+                self._add_to_history()
+            if anyio.current_time() >= next_report:
+                next_report = anyio.current_time() + self._interval_seconds
+                log.info("statistics", **await self.report())
+            lifeline.progress()
+            with anyio.move_on_at(min(next_point, next_report)):
+                await lifeline.stopping.wait()
+        log.info("statistics", **await self.report())
+
+    async def report(self) -> dict[str, Any]:
+        """Return the figures as of now; rates are those since the last report."""
+        now, counts = anyio.current_time(), self._observed.ledger.accounting
+        then, before = self._last
+        self._last = (now, counts)
+        seconds = max(now - then, 1e-9)
+        if not counts.is_balanced:
+            log.critical("the accounting does not add up, this is a bug", counts=str(counts))
+        rates = {
+            "lines_per_second": round((counts.lines_read - before.lines_read) / seconds, 1),
+            "delivered_per_second": round((counts.delivered - before.delivered) / seconds, 1),
+        }
+        return _fields(await self._observed.report(), rates)
+
+    def _add_to_history(self) -> None:
+        observed = self._observed
+        observed.history.add(observed.ledger.accounting, at=anyio.current_time(), when=observed.moment())
+
+
+def _fields(report: HealthReport, rates: dict[str, float]) -> dict[str, Any]:
+    """The line in the log: the report's figures, flat."""
+    delivery, feedback = report.delivery, report.feedback
+    return {
+        **report.counts.model_dump(),
+        **rates,
+        "mailboxes": {box.name: f"{box.depth}/{box.capacity}" for box in report.mailboxes},
+        **_reading(report),
+        "producer": delivery.state,
+        "producer_problem": delivery.problem,
+        "seconds_since_acknowledgement": delivery.seconds_since_acknowledgement,
+        "delay_seconds_median": delivery.delay_seconds_median,
+        "delay_seconds_p95": delivery.delay_seconds_p95,
+        "feedback": feedback.state,
+        "feedback_problem": feedback.problem,
+        "feedback_sent": feedback.sent,
+        "feedback_dropped": feedback.dropped,
+        "restarts": {actor.name: actor.restarts for actor in report.actors if actor.restarts},
+        "resident_mib": None if report.resident_bytes is None else round(report.resident_bytes / 2**20, 1),
+    }
+
+
+def _reading(report: HealthReport) -> dict[str, Any]:
+    if report.reading.file is None:
+        return {"file": None, "problems": list(report.reading.problems)}
+    return report.reading.model_dump(include={"file", "read_to", "acked_through", "lag_bytes", "unnamed_bytes"})

@@ -1,0 +1,163 @@
+"""The one observation that all reports are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Literal
+
+import anyio
+
+from wazuh_dfn.actors.kafka_status import KafkaStatus
+from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.config.health_model import HealthSettings
+from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
+from wazuh_dfn.delivery.feedback_status import FeedbackStatus
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.health.file_sizes import FileSizes
+from wazuh_dfn.health.history import RateHistory
+from wazuh_dfn.health.report import Actor, Checkpoint, Counts, Delivery, Feedback, HealthReport, MailboxDepth, Reading
+from wazuh_dfn.health.restarts import RestartLog
+from wazuh_dfn.health.verdict import judge
+from wazuh_dfn.supervision.child import Child
+from wazuh_dfn.supervision.mailbox import Mailbox
+
+VERSION = version("wazuh-dfn")
+
+
+@dataclass(slots=True)
+class Observed:
+    """What there is to look at. `children` are known once there is a supervisor; `now` is the clock on the wall, in seconds since the epoch."""
+
+    ledger: Ledger
+    place: ReadingPlace
+    checkpoint: CheckpointStatus
+    kafka: KafkaStatus
+    feedback: FeedbackStatus
+    mailboxes: Sequence[Mailbox[Any]]
+    restarts: RestartLog
+    resident_bytes: Callable[[], int]
+    now: Callable[[], float]
+    settings: HealthSettings
+    children: Sequence[Child] = ()
+    sizes: FileSizes = field(default_factory=FileSizes)
+    history: RateHistory = field(init=False)
+    began_at: float = field(default_factory=anyio.current_time)
+
+    def __post_init__(self) -> None:
+        self.history = RateHistory(self.settings.history_retention, self.settings.max_history_entries)
+
+    def moment(self) -> datetime:
+        """Return the time as people have it."""
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    async def report(self) -> HealthReport:
+        """Look at everything. Waits for a second at most, whatever state the disk is in."""
+        now, when = anyio.current_time(), self.moment()
+        reading = await self._reading()
+        report = HealthReport(
+            status="healthy",
+            problems=(),
+            version=VERSION,
+            time=when,
+            uptime_seconds=round(now - self.began_at, 1),
+            counts=self._counts(),
+            reading=reading,
+            checkpoint=self._checkpoint(now),
+            delivery=self._delivery(now),
+            feedback=self._feedback(),
+            actors=tuple(map(self._actor, self.children)),
+            mailboxes=tuple(MailboxDepth(name=box.name, depth=box.depth, capacity=box.capacity) for box in self.mailboxes),
+            resident_bytes=self._resident_bytes(),
+            history=tuple(self.history.points(now)),
+        )
+        status, problems = judge(report, self.settings)
+        return report.model_copy(update={"status": status, "problems": problems})
+
+    def _counts(self) -> Counts:
+        counts = self.ledger.accounting
+        return Counts(
+            lines_read=counts.lines_read,
+            not_relevant=counts.not_relevant,
+            delivered=counts.delivered,
+            dead_lettered=counts.dead_lettered,
+            in_flight=counts.in_flight,
+            balanced=counts.is_balanced,
+        )
+
+    async def _reading(self) -> Reading:
+        file, at, acked, problems = self.place.file, self.place.at, self.ledger.acked_through, tuple(self.place.problems)
+        if file is None or at is None:
+            return Reading(problems=problems)
+        size, unnamed_bytes = await self.sizes.of(file)
+        if not self.sizes.is_answering:
+            problems += ("the file system of the alert file does not answer",)
+        return Reading(
+            file=file.path,
+            read_to=at.offset,
+            acked_through=acked.offset if acked is not None else None,
+            acked_through_file=acked.path if acked is not None else None,
+            lag_bytes=max(0, size - at.offset) if size is not None else None,
+            unnamed_bytes=unnamed_bytes,
+            problems=problems,
+        )
+
+    def _checkpoint(self, now: float) -> Checkpoint:
+        status = self.checkpoint
+        return Checkpoint(
+            saved_offset=status.saved.offset if status.saved is not None else None,
+            seconds_since_save=_since(status.up_to_date_at, now),
+            problem=status.problem,
+        )
+
+    def _delivery(self, now: float) -> Delivery:
+        kafka = self.kafka
+        median, p95 = map(_rounded, kafka.delays.recent_quantiles(now, 0.5, 0.95))
+        return Delivery(
+            state=kafka.state,
+            problem=kafka.reason or None,
+            seconds_since_acknowledgement=_since(kafka.last_acknowledgement, now),
+            delay_seconds_median=median,
+            delay_seconds_p95=p95,
+            batch_seconds_median=next(map(_rounded, kafka.batches.recent_quantiles(now, 0.5))),
+        )
+
+    def _feedback(self) -> Feedback:
+        status = self.feedback
+        return Feedback(state=status.state, problem=status.reason or None, sent=status.sent, dropped=status.dropped)
+
+    def _actor(self, child: Child) -> Actor:
+        name = child.spec.name
+        last = self.restarts.last.get(name)
+        return Actor(
+            name=name,
+            state=_state(child),
+            restarts=self.restarts.failures.get(name, 0),
+            last_failure=last.cause if last is not None else None,
+            last_failure_at=datetime.fromtimestamp(last.at, UTC) if last is not None else None,
+            silent_seconds=round(child.silent_seconds, 1),
+        )
+
+    def _resident_bytes(self) -> int | None:
+        try:
+            return self.resident_bytes()
+        except OSError:  # to look, it needs a file descriptor
+            return None
+
+
+def _state(child: Child) -> Literal["running", "restarting", "hanging", "finished"]:
+    if child.finished.is_set():
+        return "finished"
+    if child.is_overdue:
+        return "hanging"
+    return "running" if child.is_alive else "restarting"
+
+
+def _since(then: float | None, now: float) -> float | None:
+    return None if then is None else round(now - then, 1)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

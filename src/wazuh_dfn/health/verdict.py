@@ -1,0 +1,110 @@
+"""Is that healthy? Pure: from the figures of a report, and thresholds, to a verdict and sentences for the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from wazuh_dfn.config.health_model import HealthSettings
+from wazuh_dfn.health.report import Actor, HealthReport, Verdict
+
+RECENT_FAILURE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One sentence: what is wrong, and what to do next."""
+
+    text: str
+    is_severe: bool = False
+    """Nothing is delivered, or an actor hangs."""
+
+
+def judge(report: HealthReport, thresholds: HealthSettings) -> tuple[Verdict, tuple[str, ...]]:
+    """Return the verdict on the figures of the report, and what is wrong, severe problems first."""
+    found = sorted((problem for rule in _RULES for problem in rule(report, thresholds)), key=lambda problem: not problem.is_severe)
+    verdict: Verdict = "healthy" if not found else "unhealthy" if found[0].is_severe else "degraded"
+    return verdict, tuple(problem.text for problem in found)
+
+
+def _actors(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
+    for actor in report.actors:
+        if actor.state == "hanging":
+            yield Problem(
+                f"The actor {actor.name} has hung for {actor.silent_seconds:.0f} s and can't be stopped; restart the daemon, nothing is lost by it.",
+                is_severe=True,
+            )
+        elif actor.silent_seconds >= thresholds.worker_stall_threshold:
+            yield Problem(
+                f"The actor {actor.name} has made no progress for {actor.silent_seconds:.0f} s; "
+                "it is restarted at its deadline, look for what is slow (broker, disk) if this comes again."
+            )
+        yield from _failures(actor, report.time)
+
+
+def _failures(actor: Actor, now: datetime) -> Iterator[Problem]:
+    if actor.last_failure_at is None:
+        return
+    age_seconds = (now - actor.last_failure_at).total_seconds()
+    if actor.state == "restarting" or 0 <= age_seconds < RECENT_FAILURE_SECONDS:
+        yield Problem(
+            f"The actor {actor.name} failed {max(0.0, age_seconds):.0f} s ago ({actor.last_failure}) and is started again, which loses nothing; "
+            "if it goes on, report it with the log at level DEBUG."
+        )
+
+
+def _broker(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
+    delivery = report.delivery
+    if delivery.state == "unavailable":
+        yield Problem(
+            f"The broker is unavailable, alerts wait in the file: {delivery.problem}; `wazuh-dfn check` tells more.", is_severe=True
+        )
+    elif delivery.state == "not connected":
+        yield Problem("The broker has not been reached yet; wait a moment, then look into the log.")
+    median = delivery.batch_seconds_median
+    if median is not None and median >= thresholds.kafka_slow_threshold:
+        how = "extremely slow" if median >= thresholds.kafka_extremely_slow_threshold else "slow"
+        yield Problem(f"The broker is {how}, it takes {median:.1f} s for a batch; look at the network and ask its operator.")
+
+
+def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
+    silent = {actor.name: actor.silent_seconds for actor in report.actors}
+    for mailbox in report.mailboxes:
+        percent = 100 * mailbox.depth / mailbox.capacity
+        if percent >= thresholds.queue_critical_threshold and silent.get(mailbox.name, 0) >= thresholds.worker_stall_threshold:
+            yield Problem(
+                f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look at the broker.",
+                is_severe=True,
+            )
+        elif percent >= thresholds.queue_warning_threshold:
+            yield Problem(
+                f"The mailbox of {mailbox.name} is {percent:.0f} % full, so reading waits and alerts stay in the file; "
+                "that is how a backlog is caught up, look at the broker if it stays."
+            )
+
+
+def _reading(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
+    for problem in report.reading.problems:
+        yield Problem(f"Reading: {problem.rstrip('.;')}; `wazuh-dfn check` tells what to do.")
+
+
+def _checkpoint(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
+    if report.checkpoint.problem is not None:
+        yield Problem(
+            f"The checkpoint can't be written: {report.checkpoint.problem}; make room or mend the folder, or the next start repeats records."
+        )
+
+
+def _feedback(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
+    if report.feedback.state == "unavailable":
+        yield Problem(f"Wazuh can't be told, which delays no alert: {report.feedback.problem}; look at wazuh-analysisd.")
+
+
+def _accounting(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
+    if not report.counts.balanced:
+        yield Problem("The accounting of the lines does not add up, this is a bug; report it with the log.")
+
+
+type _Rule = Callable[[HealthReport, HealthSettings], Iterable[Problem]]
+_RULES: tuple[_Rule, ...] = (_actors, _broker, _mailboxes, _reading, _checkpoint, _feedback, _accounting)

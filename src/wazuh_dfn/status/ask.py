@@ -1,0 +1,115 @@
+"""One request for the health report, and what can be done about each way in which it can fail."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from wazuh_dfn.errors import NoReportError
+from wazuh_dfn.health.report import HealthReport
+from wazuh_dfn.status.address import ApiAddress
+
+PATIENCE = 5.0
+"""Seconds to wait for a connection, and for each part of the answer."""
+
+_LONGEST = 64 * 1024 * 1024
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_RUNNING = "is the daemon running (systemctl status wazuh-dfn), with health.api.enabled = true?"
+_REFUSALS = {
+    HTTPStatus.UNAUTHORIZED: "wants another token; it is health.api.auth_token: name the daemon's configuration with --config, "
+    "or set the variable HEALTH_API_AUTH_TOKEN",
+    HTTPStatus.FORBIDDEN: "does not answer this machine; add its address to health.api.allowed_ips",
+    HTTPStatus.TOO_MANY_REQUESTS: "was asked too often; wait a moment, or raise health.api.rate_limit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A report, and the JSON document that it was read from."""
+
+    report: HealthReport
+    document: bytes
+
+
+def ask(address: ApiAddress) -> Answer:
+    """Fetch the report.
+
+    Raises:
+        NoReportError: There is none to be had; the text says why, and what to do.
+    """
+    status, document = _get(address)
+    if status in _REFUSALS:
+        raise NoReportError(f"{address.url} {_REFUSALS[status]}")
+    try:
+        return Answer(HealthReport.model_validate_json(document), document)
+    except ValidationError as error:
+        text = f"{address.url} answers with no health report (HTTP status {status.value}); is it the address of wazuh-dfn, of the same version?"
+        raise NoReportError(text) from error
+
+
+def _get(address: ApiAddress) -> tuple[HTTPStatus, bytes]:
+    parts = urlsplit(address.url)
+    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {address.token}"} if address.token else {})
+    host = str(parts.hostname)
+    if parts.scheme == "https":
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, parts.port, timeout=PATIENCE, context=_tls_context(address)
+        )
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", parts.path, headers=headers)
+        response = connection.getresponse()
+        return HTTPStatus(response.status), response.read(_LONGEST)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NoReportError(f"{address.url} {_failure(error, address)}") from error
+    finally:
+        connection.close()
+
+
+def _failure(error: Exception, address: ApiAddress) -> str:
+    match error:
+        case TimeoutError():
+            return f"does not answer within {PATIENCE:g} s; {_RUNNING}"
+        case socket.gaierror():
+            return f"can't be reached: its name is not known ({error.strerror}); is it spelt right?"
+        case ssl.SSLCertVerificationError():
+            return f"has a certificate that is not trusted ({error.verify_message}); {_about_trust(address)}"
+        case ssl.SSLError():
+            return f"can't be spoken to over TLS ({error.reason or error}); does the API use HTTPS (health.api.https_enabled)?"
+        case OSError(strerror=str()) if not isinstance(error, ConnectionResetError):
+            return f"can't be reached ({error.strerror}); {_RUNNING}"
+        case _:
+            return f"does not speak HTTP ({type(error).__name__}); is it HTTPS (health.api.https_enabled), or another program?"
+
+
+def _about_trust(address: ApiAddress) -> str:
+    if address.is_pinned:
+        return f"it should be that of {address.certificates} (health.api.cert_file), and valid: if the file is new, restart the daemon"
+    return "name the file of its authority, or the API's own certificate, with --ca"
+
+
+def _tls_context(address: ApiAddress) -> ssl.SSLContext:
+    if address.certificates is None:
+        return ssl.create_default_context()
+    try:
+        trusted = _CERTIFICATE.findall(address.certificates.read_text("utf-8", "replace"))[: 1 if address.is_pinned else None]
+    except OSError as error:
+        text = f"{address.certificates} can't be read ({error.strerror}); run this as the daemon's user, or name another file with --ca"
+        raise NoReportError(text) from error
+    try:
+        # without any certificate the context would trust those of the machine
+        context = ssl.create_default_context(cadata="\n".join(trusted) or "none")
+    except ssl.SSLError as error:
+        raise NoReportError(f"{address.certificates} holds no certificate in PEM format; name another file with --ca") from error
+    context.check_hostname = not address.is_pinned
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # so that the API's own certificate can be trusted without its authority
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which certificates made by hand seldom meet
+    return context

@@ -1,0 +1,359 @@
+"""The HTTP API of the real daemon: real broker, real TLS, clients that mean well and clients that don't."""
+
+import contextlib
+import http.client
+import json
+import re
+import socket
+import ssl
+import time
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.brokers import NoidaBroker, free_port
+from support.certs import make_certificates
+from support.corpus import line, windows_alert, write_corpus
+from support.daemon import TOPIC, Daemon
+from support.kafka_read import read_all
+from wazuh_dfn.api.connections import MOST_CONNECTIONS
+from wazuh_dfn.formats.record import wazuh_time
+from wazuh_dfn.health.report import HealthReport
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "correct-horse-battery-staple"
+LINES = 2_000
+PATHS = ["/", "/health", "/health/live", "/health/ready", "/health/detailed", "/metrics"]
+
+
+class Client:
+    """Asks the API, each time over a new connection."""
+
+    def __init__(self, port, tls=None, source="127.0.0.1"):
+        self.port = port
+        self.tls = tls
+        self.source = (source, 0)
+
+    def ask(self, path, method="GET", headers=None, body=None):
+        """Return status, headers and body."""
+        if self.tls is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10, source_address=self.source)
+        else:
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=10, source_address=self.source, context=self.tls)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+
+    def status(self, path, **options):
+        return self.ask(path, **options)[0]
+
+    def json(self, path, **options):
+        return json.loads(self.ask(path, **options)[2])
+
+    def report(self):
+        return HealthReport.model_validate(self.json("/health/detailed"))
+
+    def metrics(self):
+        """Return the scrape's values by name and labels, and its families."""
+        families = list(text_string_to_metric_families(self.ask("/metrics")[2].decode()))
+        samples = {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+        return samples, families
+
+
+def fresh_alert(number):
+    return line(windows_alert(number) | {"timestamp": wazuh_time(datetime.now().astimezone())})
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
+        running.create_topic(TOPIC)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory, broker):
+    """One that has delivered alerts from long ago, and then one of this moment."""
+    api = {"enabled": True, "port": free_port(), "rate_limit": 100_000}
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), broker.bootstrap, health={"api": api, "stats_interval": 1}, log={"level": "DEBUG"})
+    write_corpus(daemon.alerts, LINES)
+    with daemon:
+        daemon.client = Client(api["port"])
+        daemon.wait_for_log("health API listens")
+        wait_for_lines(daemon, LINES)
+        append(daemon, 1)
+        yield daemon
+        assert daemon.stop() == 0
+
+
+def wait_for_lines(daemon, lines):
+    def are_settled():
+        counts = daemon.client.report().counts
+        return counts.lines_read == lines and counts.in_flight == 0
+
+    daemon.wait_until(are_settled, what=f"{lines} lines settled")
+
+
+def cpu_share(daemon):
+    """Look for a moment at how busy the daemon is."""
+    process = psutil.Process(daemon.process.pid)
+    process.cpu_percent()
+    time.sleep(0.3)
+    return process.cpu_percent() / 100
+
+
+def append(daemon, number):
+    """Write one alert and wait until it is delivered; returns how long that took in seconds."""
+    before = daemon.client.report().counts.lines_read
+    began = time.monotonic()
+    with daemon.alerts.open("ab") as file:
+        file.write(fresh_alert(number))
+    wait_for_lines(daemon, before + 1)
+    return time.monotonic() - began
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("path", PATHS)
+    def test_each_path_answers_get_and_head_and_nothing_else(self, daemon, path):
+        status, headers, body = daemon.client.ask(path)
+        assert (status, len(body)) == (200, int(headers["Content-Length"]))
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
+        assert daemon.client.ask(path, "HEAD")[::2] == (200, b"")
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "BREW"):
+            status, headers, body = daemon.client.ask(path, method)
+            assert (status, set(headers["Allow"].split(", "))) == (405, {"GET", "HEAD"})
+            assert "GET or HEAD" in json.loads(body)["error"]
+
+    @pytest.mark.parametrize("path", ["/nothing", "/health/", "//", "/health/../metrics", "/%00", "/health/live/x"])
+    def test_any_other_path_says_which_ones_there_are(self, daemon, path):
+        status, _, body = daemon.client.ask(path)
+        assert status == 404
+        assert "/health/detailed" in json.loads(body)["error"]
+
+    def test_a_daemon_that_delivers_is_healthy(self, daemon):
+        assert [daemon.client.json(path) for path in PATHS[1:4]] == [{"status": "healthy"}, {"status": "alive"}, {"status": "ready"}]
+
+    def test_the_report_and_the_log_line_tell_the_same(self, daemon):
+        report = daemon.client.report()
+        counts = report.counts
+        assert (report.status, report.problems) == ("healthy", ())
+        assert (counts.lines_read, counts.delivered, counts.in_flight) == (LINES + 1, LINES // 10 + 1, 0)
+        assert report.reading.read_to == report.reading.acked_through == daemon.alerts.stat().st_size
+        assert (report.reading.lag_bytes, report.reading.acked_through_file) == (0, str(daemon.alerts))
+        assert {actor.state for actor in report.actors} == {"running"}
+        assert {box.name for box in report.mailboxes} <= {actor.name for actor in report.actors}
+        assert report.checkpoint.seconds_since_save < 2
+        assert report.resident_bytes > 1e7
+        daemon.wait_until(lambda: f"lines_read={LINES + 1} " in daemon.log_text(), what="a line with the last alert")
+        last = [line for line in daemon.log_text().splitlines() if "event=statistics" in line][-1]
+        for field in (f"delivered={counts.delivered} ", f"read_to={report.reading.read_to} ", "lag_bytes=0 ", "producer=connected "):
+            assert field in last
+
+
+class TestMetrics:
+    def test_a_scrape_counts_what_was_delivered_and_the_books_balance(self, daemon, broker):
+        samples, _ = daemon.client.metrics()
+        settled = {outcome: samples["wazuh_dfn_lines_settled_total", outcome] for outcome in ("not_relevant", "delivered", "dead_lettered")}
+        records = read_all(broker.bootstrap, TOPIC, expect=int(settled["delivered"]), timeout=20)
+        assert settled["delivered"] == len(records) == LINES // 10 + 1
+        assert samples["wazuh_dfn_lines_read_total",] == sum(settled.values()) + samples["wazuh_dfn_lines_in_flight",] == LINES + 1
+        assert samples["wazuh_dfn_accounting_balanced",] == 1
+        assert samples["wazuh_dfn_kafka_batch_seconds_count",] >= 2
+        assert samples["wazuh_dfn_actor_up", "kafka"] == 1
+
+    def test_the_delay_runs_from_the_timestamp_of_the_alert(self, daemon):
+        samples, _ = daemon.client.metrics()
+        assert samples["wazuh_dfn_alert_delay_seconds_count",] == LINES // 10 + 1
+        assert samples["wazuh_dfn_alert_delay_seconds_bucket", "10.0"] == 1, "the one that was written while it ran"
+        assert samples["wazuh_dfn_alert_delay_seconds_bucket", "604800.0"] == 1, "the others are from long ago"
+        assert samples["wazuh_dfn_alert_delay_seconds_sum",] > 604_800 * LINES // 10
+
+    def test_the_readme_names_each_metric_with_its_type(self, daemon):
+        _, families = daemon.client.metrics()
+        told = {family.name + ("_total" if family.type == "counter" else ""): family.type for family in families}
+        rows = re.findall(r"^\| `((?:wazuh_dfn|process)_\w+)(?:\{\w+\})?` \| (\w+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+        assert dict(rows) == told
+        assert len(rows) == len(told)
+
+    def test_openmetrics_is_spoken_to_those_who_ask_for_it(self, daemon):
+        _, headers, body = daemon.client.ask("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        assert headers["Content-Type"].startswith("application/openmetrics-text")
+        assert body.endswith(b"# EOF\n")
+
+
+class TestBadClients:
+    def test_a_body_is_refused(self, daemon):
+        for options in ({"body": b"x" * 5_000}, {"body": iter([b"x"]), "headers": {"Transfer-Encoding": "chunked"}}):
+            status, _, body = daemon.client.ask("/health", **options)
+            assert status == 413
+            assert "without" in json.loads(body)["error"]
+
+    @pytest.mark.parametrize(
+        ("request_bytes", "status"),
+        [
+            (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000, b"431"),
+            (b"GET /" + b"x" * 20_000, b"431"),
+            (b"GET / HTTP/1.1\r\nno header\r\n\r\n", b"400"),
+            (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+            (b"\x16\x03\x01\x00\x05hello\r\n\r\n", b"400"),
+            (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"400"),
+        ],
+    )
+    def test_what_is_no_request_or_a_huge_one_is_refused(self, daemon, request_bytes, status):
+        with socket.create_connection(("127.0.0.1", daemon.client.port), timeout=10) as connection:
+            connection.sendall(request_bytes)
+            assert connection.recv(100).split()[1] == status
+        assert daemon.client.status("/health") == 200
+
+    def test_a_page_of_somebody_else_can_not_read_it_by_a_name_of_its_own(self, daemon):
+        status, _, body = daemon.client.ask("/health/detailed", headers={"Host": "evil.example.org:8080"})
+        assert status == 403
+        assert "health.api.auth_token" in json.loads(body)["error"]
+
+    def test_a_websocket_is_refused(self, daemon):
+        upgrade = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        }
+        assert daemon.client.status("/health", headers=upgrade) == 403
+
+    def test_clients_that_dawdle_take_all_connections_and_delivery_does_not_notice(self, daemon):
+        delivered = daemon.client.report().counts.delivered
+        with contextlib.ExitStack() as stack:
+            slow = [stack.enter_context(socket.create_connection(("127.0.0.1", daemon.client.port))) for _ in range(MOST_CONNECTIONS + 20)]
+            for connection in slow[:MOST_CONNECTIONS]:
+                connection.sendall(b"GET /health HTT")
+            refused = [connection for connection in slow[MOST_CONNECTIONS:] if connection.recv(1) == b""]
+            assert len(refused) == 20, "there is a limit, so that no file descriptors are missing elsewhere"
+            with daemon.alerts.open("ab") as file:
+                file.write(fresh_alert(2))
+            daemon.wait_until(lambda: f"delivered={delivered + 1} " in daemon.log_text(), what="the alert in the statistics")
+            assert slow[0].recv(1) == b"", "they are not waited for any longer"
+        assert daemon.client.status("/health") == 200
+
+
+def test_a_broker_that_goes_away_makes_it_unready_and_its_return_ready_again(daemon, broker):
+    broker.stop()
+    with daemon.alerts.open("ab") as file:
+        file.write(fresh_alert(3))
+    daemon.wait_until(lambda: daemon.client.status("/health/ready") == 503, what="not ready")
+    assert (daemon.client.status("/health"), daemon.client.json("/health")) == (503, {"status": "unhealthy"})
+    assert daemon.client.status("/health/live") == 200
+    report = daemon.client.report()
+    (problem,) = (problem for problem in report.problems if "broker" in problem)
+    assert "alerts wait in the file" in problem
+    assert "wazuh-dfn check" in problem
+    assert (report.delivery.state, report.counts.in_flight) == ("unavailable", 1)
+    samples, _ = daemon.client.metrics()
+    assert samples["wazuh_dfn_kafka_connected",] == samples["wazuh_dfn_health_status", "healthy"] == 0
+    broker.start()
+    daemon.wait_until(lambda: daemon.client.status("/health/ready") == 200, what="ready again")
+    daemon.wait_until(lambda: daemon.client.json("/health") == {"status": "healthy"}, what="healthy again")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory, certificates):
+    """One for strangers: HTTPS and a token. Its broker does not exist, which must not keep the API from being there."""
+    api = {
+        "enabled": True,
+        "host": "0.0.0.0",
+        "port": free_port(),
+        "auth_token": TOKEN,
+        "allowed_ips": ["127.0.0.1", "127.0.0.8/30"],
+        "rate_limit": 20,
+        "https_enabled": True,
+        "cert_file": str(certificates.server.certificate),
+        "key_file": str(certificates.server.key),
+    }
+    daemon = Daemon(tmp_path_factory.mktemp("guarded"), f"127.0.0.1:{free_port()}", health={"api": api})
+    daemon.alerts.touch()
+    with daemon:
+        daemon.client = Client(api["port"], ssl.create_default_context(cafile=str(certificates.ca)))
+        daemon.wait_for_log("health API listens")
+        yield daemon
+        assert daemon.stop() == 0
+        assert TOKEN not in daemon.log_text()
+
+
+class TestGuarded:
+    def test_without_the_token_only_the_page_is_shown(self, guarded):
+        for path in PATHS[1:]:
+            status, headers, body = guarded.client.ask(path, headers={"Authorization": f"Bearer {TOKEN}x"})
+            assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
+            assert "health.api.auth_token" in json.loads(body)["error"]
+        assert guarded.client.status("/") == 200
+        assert guarded.client.status("/nothing") == 401, "strangers learn nothing"
+
+    def test_with_the_token_it_answers_before_the_broker_was_ever_reached(self, guarded):
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert guarded.client.status("/health/live", headers=headers) == 200
+        assert guarded.client.status("/health/ready", headers=headers) == 503
+
+    def test_a_client_that_is_not_on_the_allow_list_is_told_so(self, guarded):
+        client = Client(guarded.client.port, guarded.client.tls, source="127.0.0.2")
+        status, _, body = client.ask("/", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert status == 403
+        assert "127.0.0.2" in json.loads(body)["error"]
+        assert "health.api.allowed_ips" in json.loads(body)["error"]
+
+    def test_a_client_that_asks_too_often_is_told_when_to_come_back_and_others_are_answered(self, guarded):
+        client = Client(guarded.client.port, guarded.client.tls, source="127.0.0.9")
+        assert [client.status("/") for _ in range(20)] == [200] * 20
+        status, headers, body = client.ask("/", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert status == 429
+        assert 1 <= int(headers["Retry-After"]) <= 60
+        assert "health.api.rate_limit" in json.loads(body)["error"]
+        assert guarded.client.status("/") == 200
+
+    def test_neither_http_nor_an_old_tls_nor_a_hang_up_is_an_answer_or_an_end(self, guarded):
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            Client(guarded.client.port).ask("/")
+        old = ssl.create_default_context()
+        old.check_hostname, old.verify_mode, old.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_1
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            Client(guarded.client.port, old).ask("/")
+        socket.create_connection(("127.0.0.1", guarded.client.port)).close()
+        assert guarded.client.status("/") == 200
+
+
+def test_a_port_in_use_is_told_once_and_waited_for_and_a_client_that_does_not_read_holds_up_no_stop(tmp_path, broker):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        api = {"enabled": True, "port": other.getsockname()[1], "rate_limit": 100_000}
+        daemon = Daemon(tmp_path, broker.bootstrap, health={"api": api}, log={"level": "DEBUG"}, wazuh={"start_at": "beginning"})
+        daemon.alerts.write_bytes(fresh_alert(4))
+        with daemon:
+            daemon.client = Client(api["port"])
+            daemon.wait_for_log("the health API can't listen")
+            daemon.wait_until(daemon.checkpoint.exists, what="a checkpoint, without the API")
+            time.sleep(1.5)
+            assert daemon.log_text().count("can't listen") == 1
+            assert "health.api.port" in daemon.log_text()
+            other.close()
+            daemon.wait_for_log("health API listens")
+            wait_for_lines(daemon, 1)
+            with socket.socket() as greedy:
+                greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                greedy.connect(("127.0.0.1", api["port"]))
+                greedy.settimeout(0)
+                with contextlib.suppress(BlockingIOError):
+                    for _ in range(200_000):
+                        greedy.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                daemon.wait_until(lambda: cpu_share(daemon) < 0.1, what="the daemon is stuck in an answer that nobody reads")
+                began = time.monotonic()
+                assert daemon.stop() == 0
+                assert time.monotonic() - began < 2.5
+        assert "Traceback" not in daemon.log_text()
