@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from support.brokers import NoidaBroker, free_port
+from support.brokers import free_port
 from support.command_line import run_here
 from support.corpus import arrived, line, windows_alert
 from support.daemon import Daemon
@@ -19,9 +19,8 @@ MENDED = {"malformed": line(windows_alert(7)).rstrip(b"\n")}
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        yield running
+def broker(shared_broker):
+    return shared_broker
 
 
 def command(daemon, *arguments):

@@ -7,23 +7,16 @@ import time
 
 import pytest
 
-from support.brokers import NoidaBroker, free_port
+from support.brokers import free_port
+from support.checkpoints import settled
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
-from support.outage import PERFECT, append, outcome, settled, wait_until_settled
+from support.outage import PERFECT, append, outcome, wait_until_settled
 from support.wazuh_queue import WazuhQueue
 
 pytestmark = pytest.mark.integration
 LINES = 2_000
-
-
-@pytest.fixture
-def broker(tmp_path):
-    (tmp_path / "broker").mkdir()
-    with NoidaBroker(tmp_path / "broker") as running:
-        running.create_topic(TOPIC)
-        yield running
 
 
 def daemon_at(folder, bootstrap, **wazuh):
