@@ -54,9 +54,9 @@ def test_wazuh_is_told_each_delivery_once_after_a_greeting(tmp_path, broker, kin
 
 
 def test_a_catch_up_of_thousands_is_told_completely(tmp_path, broker):
-    """Lines as long as Windows writes them: twice as many as the daemon keeps for Wazuh."""
+    """More than the daemon keeps for Wazuh."""
     daemon = daemon_at(tmp_path, broker.bootstrap)
-    daemon.alerts.write_bytes(b"".join(line(windows_alert(number) | {"full_log": "x" * 1_800}) for number in range(4_000)))
+    daemon.alerts.write_bytes(b"".join(line(windows_alert(number) | {"full_log": "x" * 1_000}) for number in range(4_000)))
     with WazuhQueue(daemon.socket) as queue, daemon:
         daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
         assert daemon.stop() == 0
