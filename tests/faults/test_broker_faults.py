@@ -1,41 +1,21 @@
 """The daemon as a process while its broker is killed, frozen, cut off, slow: nothing is lost, memory stays flat, it recovers in seconds."""
 
-import json
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from support.brokers import MockBroker, NoidaBroker
+from support.brokers import MockBroker
+from support.checkpoints import has_settled_all
 from support.consumer_check import lost_and_repeated
-from support.corpus import Corpus, numbered_lines, write_corpus
+from support.corpus import Corpus, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
+from support.outage import append, wait_until_settled
 from support.tls_proxy import TlsProxy
 
 pytestmark = pytest.mark.integration
-
-
-def offset(daemon):
-    try:
-        return json.loads(daemon.checkpoint.read_text())["position"]["offset"]
-    except FileNotFoundError:
-        return 0
-
-
-def append(daemon, corpus, count):
-    with daemon.alerts.open("ab") as file:
-        file.writelines(numbered_lines(count, corpus, first=corpus.lines))
-
-
-@pytest.fixture
-def broker(tmp_path):
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    with NoidaBroker(folder) as running:
-        running.create_topic(TOPIC)
-        yield running
 
 
 def test_a_broker_stopped_and_restarted_on_its_data_gets_all_in_order(tmp_path, broker):
@@ -44,14 +24,14 @@ def test_a_broker_stopped_and_restarted_on_its_data_gets_all_in_order(tmp_path, 
     append(daemon, corpus, 2_000)
     with daemon:
         for _ in range(3):
-            daemon.wait_until(lambda: offset(daemon) == corpus.size)
+            wait_until_settled(daemon, corpus)
             broker.stop()
             append(daemon, corpus, 2_000)
             time.sleep(1)
             memory = daemon.peak_memory_mib()
             broker.restart()
             began = time.monotonic()
-            daemon.wait_until(lambda: offset(daemon) == corpus.size)
+            wait_until_settled(daemon, corpus)
             assert time.monotonic() - began < 10, "seconds until it has caught up"
         assert daemon.peak_memory_mib() < memory + 15
         assert daemon.stop() == 0
@@ -63,7 +43,7 @@ def test_a_frozen_broker_is_noticed_waited_for_at_little_cost_and_then_served(tm
     daemon = Daemon(tmp_path, broker.bootstrap, kafka={"timeout": 3, "retry_interval": 1})
     corpus = write_corpus(daemon.alerts, 1_000)
     with daemon:
-        daemon.wait_until(lambda: offset(daemon) == corpus.size)
+        wait_until_settled(daemon, corpus)
         broker.freeze()
         append(daemon, corpus, 20_000)
         daemon.wait_for_log("broker unavailable")
@@ -72,7 +52,7 @@ def test_a_frozen_broker_is_noticed_waited_for_at_little_cost_and_then_served(tm
         time.sleep(5)
         cpu = (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began)
         broker.thaw()
-        daemon.wait_until(lambda: offset(daemon) == corpus.size)
+        wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     assert cpu < 0.15, "of one core, while waiting"
     records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
@@ -87,7 +67,7 @@ def test_connections_cut_in_mid_batch_lose_nothing(tmp_path, broker):
             for _ in range(5):
                 time.sleep(0.3)
                 proxy.cut()
-            daemon.wait_until(lambda: offset(daemon) == corpus.size, 60)
+            wait_until_settled(daemon, corpus, 60)
             assert daemon.stop() == 0
     records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
     assert lost_and_repeated(corpus, records)[0] == []
@@ -99,13 +79,13 @@ def test_a_partition_that_moves_to_another_node_is_followed(tmp_path):
         corpus = Corpus()
         append(daemon, corpus, 500)
         with daemon:
-            daemon.wait_until(lambda: offset(daemon) == corpus.size)
+            wait_until_settled(daemon, corpus)
             for node in (1, 2, 3):
                 broker.down(node)
                 append(daemon, corpus, 500)
                 time.sleep(0.5)
                 broker.up(node)
-                daemon.wait_until(lambda: offset(daemon) == corpus.size, 40)
+                wait_until_settled(daemon, corpus, 40)
             assert daemon.stop() == 0
         records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
     assert lost_and_repeated(corpus, records)[0] == []
@@ -115,7 +95,7 @@ def test_out_of_file_descriptors_is_survived(tmp_path, broker):
     daemon = Daemon(tmp_path, broker.bootstrap)
     corpus = write_corpus(daemon.alerts, 1_000)
     with daemon:
-        daemon.wait_until(lambda: offset(daemon) == corpus.size)
+        wait_until_settled(daemon, corpus)
         process = psutil.Process(daemon.process.pid)
         limit = process.rlimit(psutil.RLIMIT_NOFILE)
         process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 1, limit[1]))
@@ -124,7 +104,7 @@ def test_out_of_file_descriptors_is_survived(tmp_path, broker):
         broker.restart()
         time.sleep(3)
         process.rlimit(psutil.RLIMIT_NOFILE, limit)
-        daemon.wait_until(lambda: offset(daemon) == corpus.size)
+        wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
     assert lost_and_repeated(corpus, records)[0] == []
@@ -134,19 +114,13 @@ def test_nothing_is_held_open_of_the_files_that_were_rotated_away(tmp_path, brok
     daemon = Daemon(tmp_path, broker.bootstrap)
     corpus = Corpus()
 
-    def has_settled_all():
-        if not daemon.checkpoint.exists():
-            return False
-        position, status = json.loads(daemon.checkpoint.read_text())["position"], daemon.alerts.stat()
-        return (position["file"]["inode"], position["offset"]) == (status.st_ino, status.st_size)
-
     append(daemon, corpus, 100)
     with daemon:
         for number in range(5):
-            daemon.wait_until(has_settled_all)
+            daemon.wait_until(lambda: has_settled_all(daemon))
             daemon.alerts.rename(tmp_path / f"old-{number}")
             append(daemon, corpus, 100)
-        daemon.wait_until(has_settled_all)
+        daemon.wait_until(lambda: has_settled_all(daemon))
         held = [Path(file.path).name for file in psutil.Process(daemon.process.pid).open_files()]
         assert [name for name in held if name.startswith("old")] == []
         assert daemon.stop() == 0

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support.brokers import MockBroker, NoidaBroker
+from support.checkpoints import settled
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
@@ -22,7 +23,6 @@ from support.outage import (
     outcome,
     own_ports,
     repeated_before,
-    settled,
     wait_until_settled,
 )
 from support.tls_proxy import TlsProxy
@@ -30,13 +30,6 @@ from support.tls_proxy import TlsProxy
 pytestmark = pytest.mark.integration
 
 PRODUCE = 0
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with NoidaBroker(tmp_path / "broker") as running:
-        running.create_topic(TOPIC)
-        yield running
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import pytest
 
 from support.brokers import TansuBroker
 from support.certs import make_certificates
+from support.checkpoints import settled
 from support.corpus import write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
-from support.outage import PERFECT, append, complaints, outcome, settled, wait_until_settled
+from support.outage import PERFECT, append, complaints, outcome, wait_until_settled
 from support.tls_proxy import TlsProxy
 
 pytestmark = pytest.mark.integration

@@ -32,10 +32,8 @@ DESCRIBE, WRITE = 1 << 8, 1 << 4
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        running.create_topic(TOPIC)
-        yield running
+def broker(shared_broker):
+    return shared_broker
 
 
 @pytest.fixture

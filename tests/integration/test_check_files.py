@@ -9,22 +9,18 @@ import time
 
 import pytest
 
-from support.brokers import NoidaBroker
 from support.checking import Site, as_ordinary_user
 from support.corpus import line, windows_alert
-from support.daemon import TOPIC
 from wazuh_dfn.check.wazuh_socket import check_wazuh_socket
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        running.create_topic(TOPIC)
-        with Site(running.bootstrap) as any_site:
-            any_site.check()  # all modules are loaded before rights are dropped
-        yield running
+def broker(shared_broker):
+    with Site(shared_broker.bootstrap) as any_site:
+        any_site.check()  # all modules are loaded before rights are dropped
+    return shared_broker
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from random import Random
 import anyio
 import pytest
 
-from support.brokers import NoidaBroker
 from support.corpus import arrived, write_corpus
 from support.daemon import TOPIC
 from support.faults import crash_some_lives
@@ -26,9 +25,8 @@ def anyio_backend():
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        yield running
+def broker(shared_broker):
+    return shared_broker
 
 
 def settings_for(folder, broker, topic):

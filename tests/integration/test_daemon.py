@@ -8,26 +8,13 @@ import time
 import pytest
 
 from support.brokers import NoidaBroker, TansuBroker, free_port
+from support.checkpoints import settled
 from support.corpus import Corpus, arrived, line, numbered_lines, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
+from support.outage import wait_until_settled
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def broker(tmp_path):
-    (tmp_path / "broker").mkdir()
-    with NoidaBroker(tmp_path / "broker") as running:
-        running.create_topic(TOPIC)
-        yield running
-
-
-def checkpoint_offset(daemon):
-    try:
-        return json.loads(daemon.checkpoint.read_text())["position"]["offset"]
-    except FileNotFoundError:
-        return 0
 
 
 def deliver_all(tmp_path, broker, count):
@@ -35,7 +22,7 @@ def deliver_all(tmp_path, broker, count):
     daemon = Daemon(tmp_path, broker.bootstrap)
     corpus = write_corpus(daemon.alerts, count)
     with daemon:
-        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size, 90, "everything settled")
+        wait_until_settled(daemon, corpus, 90)
         memory = daemon.peak_memory_mib()
         assert daemon.stop() == 0
     return corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60), memory
@@ -62,7 +49,7 @@ def test_lines_that_are_written_while_it_runs_arrive_too(tmp_path, broker):
             file.write(data[:half])
             time.sleep(0.001)
             file.write(data[half:])
-        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+        wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
     assert arrived(records, "windows") == corpus.windows
@@ -73,12 +60,12 @@ def test_the_first_start_reads_from_the_end_and_the_next_goes_on_where_it_stoppe
     daemon = Daemon(tmp_path, broker.bootstrap, wazuh={"start_at": "end"})
     daemon.alerts.write_bytes(line(windows_alert(1)))
     with daemon:
-        daemon.wait_until(lambda: checkpoint_offset(daemon) > 0)
+        daemon.wait_until(lambda: settled(daemon) > 0)
         assert daemon.stop() == 0
     with daemon.alerts.open("ab") as file:
         file.write(line(windows_alert(2)))
     with daemon:
-        daemon.wait_until(lambda: checkpoint_offset(daemon) == daemon.alerts.stat().st_size)
+        daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
         assert daemon.stop() == 0
     assert arrived(read_all(broker.bootstrap, TOPIC, expect=1, timeout=20), "windows") == [2]
 
@@ -89,18 +76,18 @@ def test_kill_9_in_mid_stream_loses_nothing_and_repeats_only_what_was_unsettled(
     seen = previously_settled = 0
     for round_number in range(1, 4):
         with daemon:
-            daemon.wait_until(lambda goal=round_number * corpus.size // 5: checkpoint_offset(daemon) >= goal, 30, "progress")
+            daemon.wait_until(lambda goal=round_number * corpus.size // 5: settled(daemon) >= goal, 30, "progress")
             daemon.kill()
-        settled = checkpoint_offset(daemon)
-        assert settled < corpus.size, "it was killed too late to show anything"
+        position = settled(daemon)
+        assert position < corpus.size, "it was killed too late to show anything"
         records = read_all(broker.bootstrap, TOPIC, expect=seen + 1, timeout=20)
         before = {number for kind in ("windows", "fail2ban") for number in arrived(records[:seen], kind)}
         after = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
         assert len(after) == len(set(after)), "within one life nothing is sent twice"
         assert all(corpus.offsets[number] >= previously_settled for number in before & set(after)), "only what was unsettled"
-        seen, previously_settled = len(records), settled
+        seen, previously_settled = len(records), position
     with daemon:
-        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size, 60, "everything settled")
+        wait_until_settled(daemon, corpus, 60)
         assert daemon.stop() == 0
     records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
     assert sorted(set(arrived(records, "windows"))) == corpus.windows
@@ -122,7 +109,7 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(tmp_path):
             time.sleep(1)
             assert daemon.log_text().count("broker unavailable") == 1, "the same reason is logged once"
             broker.restart()
-            daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+            wait_until_settled(daemon, corpus)
             assert daemon.stop() == 0
         assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
 
@@ -135,7 +122,7 @@ def test_a_stop_with_a_full_pipeline_and_a_dead_broker_ends_in_time_and_loses_no
         began = time.monotonic()
         assert daemon.stop() == 0
         assert time.monotonic() - began < 4.5
-    assert checkpoint_offset(daemon) == 0, "what was not acknowledged is not checkpointed"
+    assert settled(daemon) == 0, "what was not acknowledged is not checkpointed"
 
 
 def test_a_second_signal_stops_at_once(tmp_path):
@@ -167,7 +154,7 @@ def test_a_file_system_that_does_not_answer_holds_up_no_stop(tmp_path, broker, s
         assert time.monotonic() - began < 7, "seconds, of which 2 for the drain and 3 of grace"
     daemon.checkpoint.with_name(".checkpoint.json.tmp").unlink()
     with daemon:
-        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+        wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     assert len(set(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20))) == corpus.relevant
 
@@ -180,7 +167,7 @@ def test_malformed_lines_and_refused_records_are_dead_lettered_and_cost_nothing_
         line(windows_alert(1)) + b'{"timestamp": "torn\n' + line(huge) + b"\x00\xff garbage\n" + line(windows_alert(2))
     )
     with daemon:
-        daemon.wait_until(lambda: checkpoint_offset(daemon) == daemon.alerts.stat().st_size)
+        daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
         assert daemon.stop() == 0
     records = read_all(broker.bootstrap, TOPIC, expect=2, timeout=20)
     notes = [json.loads(path.read_text()) for path in daemon.dead_letters.glob("*.json")]
@@ -204,7 +191,7 @@ def test_a_broker_without_idempotent_producers_needs_a_setting_and_the_log_names
             daemon.kill()
         daemon = Daemon(tmp_path, broker.bootstrap, kafka={"idempotence": False})
         with daemon:
-            daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+            wait_until_settled(daemon, corpus)
             assert daemon.stop() == 0
         assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
 
@@ -236,6 +223,6 @@ def test_a_checkpoint_that_can_not_be_written_delays_nothing_and_is_told_once(tm
         records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
         assert daemon.log_text().count("checkpoint can't be written") == 1
         in_the_way.rename(tmp_path / "out of the way")
-        daemon.wait_until(lambda: checkpoint_offset(daemon) == corpus.size)
+        wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     assert len(records) == corpus.relevant

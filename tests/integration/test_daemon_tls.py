@@ -1,7 +1,5 @@
 """Mutual TLS of the whole daemon: the right certificates deliver, wrong ones do not, and the log says which is wrong."""
 
-import json
-
 import pytest
 
 from support.brokers import TansuBroker
@@ -9,6 +7,7 @@ from support.certs import make_certificates
 from support.corpus import arrived, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
+from support.outage import wait_until_settled
 from support.tls_proxy import TlsProxy
 
 pytestmark = pytest.mark.integration
@@ -40,9 +39,7 @@ def test_the_right_certificates_deliver(tmp_path, proxy, certificates):
     daemon = daemon_with(tmp_path, proxy.address, certificates)
     corpus = write_corpus(daemon.alerts, 1_000)
     with daemon:
-        daemon.wait_until(
-            lambda: daemon.checkpoint.exists() and json.loads(daemon.checkpoint.read_text())["position"]["offset"] == corpus.size
-        )
+        wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     records = read_all(proxy.address, TOPIC, expect=corpus.relevant, timeout=30, ssl_context=certificates.client_context())
     assert arrived(records, "windows") == corpus.windows

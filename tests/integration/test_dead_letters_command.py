@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from support.brokers import NoidaBroker, free_port
+from support.brokers import free_port
 from support.command_line import run_here
 from support.corpus import arrived, line, windows_alert
 from support.daemon import Daemon
@@ -19,9 +19,8 @@ MENDED = {"malformed": line(windows_alert(7)).rstrip(b"\n")}
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        yield running
+def broker(shared_broker):
+    return shared_broker
 
 
 def command(daemon, *arguments):
@@ -134,6 +133,27 @@ def test_retry_delivers_removes_what_was_acknowledged_and_keeps_the_rest_with_th
     note = as_json(command(daemon, "show", "b-torn", "--json"))
     assert (note["stage"], note["retries"], note["line"], note["offset"]) == ("malformed", 1, TORN.decode(), 42)
     assert delivered(daemon, broker, 3) == [1, 3, 6]
+
+
+def test_a_torn_line_stays_and_what_the_daemon_delivered_of_it_is_not_sent_again(daemon, broker):
+    daemon.alerts.write_bytes(TORN + line(windows_alert(1)) + line(windows_alert(2)))
+    with daemon:
+        daemon.wait_until(lambda: len(names(daemon)) == 1)
+        assert sorted(delivered(daemon, broker, 2)) == [1, 2]
+        assert daemon.stop() == 0
+    [name] = names(daemon)
+    note = (daemon.dead_letters / f"{name}.json").read_bytes()
+    for _ in range(2):
+        done = retry(daemon, name)
+        assert (done.returncode, names(daemon)) == (1, [name])
+        assert f"{name}: can't be sent, it is no alert: the line is no JSON" in done.stdout
+        assert (daemon.dead_letters / f"{name}.json").read_bytes() == note, "nothing was tried"
+    put_letter(daemon, "crashed", TORN + line(windows_alert(3)), stage="poison")
+    assert retry(daemon, "--all").returncode == 1
+    assert sorted(delivered(daemon, broker, 3)) == [1, 2, 3], "what crashed its actor was not delivered before"
+    (daemon.dead_letters / f"{name}.raw").write_bytes(line(windows_alert(4)))
+    assert retry(daemon, name).returncode == 0
+    assert sorted(delivered(daemon, broker, 4)) == [1, 2, 3, 4]
 
 
 def test_retry_of_some_leaves_the_others_alone(daemon, broker):

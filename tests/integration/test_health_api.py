@@ -16,7 +16,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.brokers import NoidaBroker, free_port
+from support.brokers import free_port
 from support.certs import make_certificates
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
@@ -73,10 +73,8 @@ def fresh_alert(number):
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        running.create_topic(TOPIC)
-        yield running
+def broker(shared_broker):
+    return shared_broker
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from support.brokers import NoidaBroker, free_port
+from support.brokers import free_port
 from support.command_line import run_here
 from support.corpus import Corpus, arrived, fail2ban_alert, line, numbered_lines, windows_alert, write_corpus
 from support.daemon import Daemon
@@ -21,9 +21,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        yield running
+def broker(shared_broker):
+    return shared_broker
 
 
 @pytest.fixture

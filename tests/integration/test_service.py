@@ -8,7 +8,7 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from support.brokers import NoidaBroker, TansuBroker, free_port
+from support.brokers import TansuBroker, free_port
 from support.certs import make_certificates
 from support.corpus import arrived, fail2ban_alert, line, windows_alert
 from support.daemon import TOPIC, Daemon
@@ -26,9 +26,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
-        yield running
+def broker(shared_broker):
+    return shared_broker
 
 
 @pytest.fixture

@@ -72,6 +72,18 @@ async def test_a_message_for_which_there_is_room_takes_no_turn_of_the_event_loop
         await connection.aclose()
 
 
+async def test_a_full_receive_buffer_holds_up_the_event_loop_for_a_small_part_of_the_time(path):
+    with WazuhQueue(path, reads=False):
+        connection = await queue_socket(path).connect()
+        await fill(connection)
+        began = time.monotonic()
+        for _ in range(500):
+            with anyio.move_on_after(0):
+                await connection.send(b"x")
+        assert time.monotonic() - began < 0.3, "a millisecond each would be half a second"
+        await connection.aclose()
+
+
 async def test_a_host_and_a_port_are_reached_over_tcp():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         connection = await queue_socket(("127.0.0.1", listener.getsockname()[1])).connect()

@@ -4,7 +4,6 @@ Meanwhile the broker is now and then frozen, or stopped and started again on its
 """
 
 import argparse
-import json
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from support.brokers import NoidaBroker
+from support.checkpoints import has_settled_all, saved_position
 from support.consumer_check import lost_and_repeated
 from support.corpus import Corpus, numbered_lines
 from support.daemon import TOPIC, Daemon
@@ -55,7 +55,7 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
         writer = subprocess.Popen([sys.executable, "-m", "support.kill_rounds", "--write", str(folder), str(seed)], stdout=subprocess.PIPE)
         try:
             for number in range(1, rounds + 1):
-                before = _saved(daemon)
+                before = saved_position(daemon)
                 daemon.log.unlink(missing_ok=True)
                 with daemon:
                     daemon.wait_for_log("event=reading")
@@ -63,7 +63,7 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
                     done[_disturb(broker, daemon, number, random)] += 1
                     done["kills"] += daemon.process.poll() is None
                     daemon.kill()
-                done["lives that settled something"] += _saved(daemon) != before
+                done["lives that settled something"] += saved_position(daemon) != before
                 report(f"round {number} of {rounds}")
             broker.thaw()
             (folder / "stop").touch()
@@ -76,7 +76,7 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
         daemon.log.unlink()
         with daemon:
             daemon.wait_for_log("event=reading")  # before that, a signal would find no handler
-            daemon.wait_until(lambda: _has_settled_all(daemon), 120)
+            daemon.wait_until(lambda: has_settled_all(daemon), 120)
             assert daemon.stop() == 0
         records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60)
     return corpus, lost_and_repeated(corpus, records), done
@@ -104,18 +104,6 @@ def _disturb(broker, daemon, number, random):
         broker.restart()
     time.sleep(random.random() / 2)
     return what
-
-
-def _saved(daemon):
-    """Return the checkpoint; for a moment while it is written, and so after a kill, there is none."""
-    return daemon.checkpoint.read_bytes() if daemon.checkpoint.exists() else b""
-
-
-def _has_settled_all(daemon):
-    if not daemon.checkpoint.exists():
-        return False
-    position, status = json.loads(daemon.checkpoint.read_text())["position"], daemon.alerts.stat()
-    return (position["file"]["inode"], position["offset"]) == (status.st_ino, status.st_size)
 
 
 def main():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from itertools import pairwise
@@ -13,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from support.brokers import run_async
+from support.checkpoints import settled
 from support.corpus import arrived, numbered_lines
 from support.daemon import TOPIC
 
@@ -46,14 +46,6 @@ def repeated_before(corpus, records, position):
     """Return the numbers below this byte of the corpus that came more than once."""
     counts = Counter(arrived(records, "windows") + arrived(records, "fail2ban"))
     return [number for number, count in counts.items() if count > 1 and corpus.offsets[number] < position]
-
-
-def settled(daemon):
-    """Return the position up to which the checkpoint says that all is settled."""
-    try:
-        return json.loads(daemon.checkpoint.read_text())["position"]["offset"]
-    except FileNotFoundError:
-        return 0
 
 
 def append(daemon, corpus, count):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from wazuh_dfn.adapters.disk import Disk, write_durably
-from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.errors import DeadLettersUnusableError
 
 
@@ -32,6 +31,15 @@ class KeptLetter:
     retries: int = 0
     retried: str | None = None
     """When it was last tried again without success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a letter that was tried again stays; see `DeadLetter`."""
+
+    stage: str
+    reason: str
+    traceback: str | None = None
 
 
 class KeptLetters:
@@ -67,11 +75,11 @@ class KeptLetters:
                     self._disk.remove(self._path(letter.name, suffix))
             self._disk.sync_folder(self.folder)
 
-    def note_failure(self, letter: KeptLetter, failure: DeadLetter) -> None:
+    def note_failure(self, letter: KeptLetter, failure: Failure) -> None:
         """Put the new stage and reason into the note of a letter that was tried again."""
         note = asdict(letter)
         del note["name"]
-        note |= {"stage": failure.stage, "reason": failure.reason, "traceback": failure.traceback}
+        note |= asdict(failure)
         note |= {"retries": letter.retries + 1, "retried": datetime.now(UTC).isoformat(timespec="milliseconds")}
         with self._usable():
             write_durably(self._disk, self._path(letter.name, ".json"), json.dumps(note, indent=1).encode())

@@ -38,6 +38,8 @@ def retry(
 ) -> int:
     """Send dead letters again, through the daemon's own pipeline; the daemon may run meanwhile.
 
+    A malformed letter can be sent once its NAME.raw is mended: alerts that stand whole on it were delivered already.
+
     A letter is removed once the broker has acknowledged it. What fails again stays, with the new reason; so does what the
     configuration does not select any more. Exit code 1: some stay. A letter of an alert that was half delivered is sent as a whole.
 
@@ -87,7 +89,8 @@ def _tell(outcome: Retry, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(result, indent=1) + "\n")
         return
     for letter, failure in outcome.failed:
-        out.print(f"{letter.name}: failed again: {failure.stage}: {failure.reason}", markup=False)
+        what = "can't be sent, it is no alert" if failure.stage == "malformed" else f"failed again: {failure.stage}"
+        out.print(f"{letter.name}: {what}: {failure.reason}", markup=False)
     for letter in outcome.not_selected:
         out.print(f"{letter.name}: the configuration does not select it (any more), it stays", markup=False)
     counts = f"{len(outcome.delivered)} delivered, {len(outcome.failed)} failed again, {len(outcome.not_selected)} not selected"

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from wazuh_dfn.adapters.disk import Disk
-from wazuh_dfn.adapters.kept_letters import KeptLetter, KeptLetters
+from wazuh_dfn.adapters.kept_letters import Failure, KeptLetter, KeptLetters
 from wazuh_dfn.delivery.ports import DeadLetter
+from wazuh_dfn.formats.torn import alerts_on
 from wazuh_dfn.messages import FINGERPRINT_BYTES, FileIdentity, Fingerprint, Position
 from wazuh_dfn.resend.listed_files import CompleteFile
 
 
 class LettersFile(CompleteFile):
-    """Implements `OpenAlertFile`; a letter is read only when it is its turn. One that is gone by then is a blank line."""
+    """Implements `OpenAlertFile`; a letter is read only when it is its turn. One that is gone by then is a blank line.
+
+    So is one that the daemon found malformed and nobody has mended: what stands whole on it was delivered, and the rest can't be.
+    """
 
     path = "(dead letters)"
 
@@ -22,6 +26,8 @@ class LettersFile(CompleteFile):
         self.letters = letters
         self.ends = list(accumulate(letter.bytes + 1 for letter in letters))
         """Of each letter the offset behind its line feed."""
+        self.torn: dict[int, str] = {}
+        """Of those that were read and can't be sent: which letter it is, and what is wrong with it."""
         self._kept = kept
         self._disk = disk
 
@@ -47,13 +53,17 @@ class LettersFile(CompleteFile):
         parts: list[bytes] = []
         size = begin - offset
         while size < limit and index < len(self.letters):
-            parts.append(self._line(self.letters[index]))
+            parts.append(self._line(index))
             size += len(parts[-1])
             index += 1
         return b"".join(parts)[offset - begin :][:limit]
 
-    def _line(self, letter: KeptLetter) -> bytes:
+    def _line(self, index: int) -> bytes:
+        letter = self.letters[index]
         raw = self._kept.raw(letter) or b""
+        if raw and letter.stage == "malformed" and (problem := alerts_on(raw).problem) is not None:
+            self.torn[index] = problem
+            raw = b""
         return raw[: letter.bytes].ljust(letter.bytes) + b"\n"
 
 
@@ -62,11 +72,11 @@ class Retry:
 
     def __init__(self, file: LettersFile, kept: KeptLetters) -> None:
         self.delivered: list[KeptLetter] = []
-        self.failed: list[tuple[KeptLetter, DeadLetter]] = []
+        self.failed: list[tuple[KeptLetter, Failure]] = []
         self.not_selected: list[KeptLetter] = []
         self._file = file
         self._kept = kept
-        self._failures: dict[int, DeadLetter] = {}
+        self._failures: dict[int, Failure] = {}
         self._acknowledged: set[int] = set()
 
     @property
@@ -81,7 +91,7 @@ class Retry:
 
     async def store(self, letter: DeadLetter) -> None:
         """See `DeadLetterStore`."""
-        self._failures[self._file.index_at(letter.position.offset)] = letter
+        self._failures[self._file.index_at(letter.position.offset)] = Failure(letter.stage, letter.reason, letter.traceback)
 
     def acknowledged(self, offset: int) -> None:
         """Take note that a record of the line at this offset is with the broker."""
@@ -92,7 +102,9 @@ class Retry:
         removed: list[KeptLetter] = []
         for index in range(self.done, self._file.index_at(position.offset) if position is not None else 0):
             letter = self._file.letters[index]
-            if index in self._failures:
+            if index in self._file.torn:
+                self.failed.append((letter, Failure("malformed", self._file.torn[index])))
+            elif index in self._failures:
                 self._kept.note_failure(letter, self._failures[index])
                 self.failed.append((letter, self._failures[index]))
             elif index in self._acknowledged:
