@@ -32,6 +32,15 @@ BOARD = json.loads(DASHBOARD.read_text())
 DRAWN = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 
 
+needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed (Debian: apt install prometheus)")
+
+
+def promtool(*arguments):
+    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def parse(expression):
     """Return the series that the expression selects, each with the labels it selects by, and the labels it groups by."""
     for variable, value in VARIABLES.items():
@@ -103,12 +112,25 @@ def test_each_alert_is_seen_firing_by_the_test_of_the_rules_with_the_labels_that
         assert any(named <= each for each in labels), rule["alert"]
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed (Debian: apt install prometheus)")
+def scrape_config():
+    return re.search(r"```yaml\n(rule_files:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+
+
+def test_the_job_in_the_readme_has_the_name_that_the_rules_want():
+    (job,) = YAML(typ="safe").load(scrape_config())["scrape_configs"]
+    assert set(re.findall(r'job="([^"]*)"', RULES.read_text())) == {job["job_name"]}
+
+
+@needs_promtool
 @pytest.mark.parametrize("command", [("check", "rules", RULES), ("test", "rules", RULES_TEST)], ids=["check", "test"])
 def test_promtool_finds_that_the_rules_are_right_and_fire_when_they_should(command):
-    done = subprocess.run(["promtool", *map(str, command)], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "SUCCESS" in done.stdout
+    assert "SUCCESS" in promtool(*command)
+
+
+@needs_promtool
+def test_promtool_takes_the_configuration_in_the_readme(tmp_path):
+    (tmp_path / "prometheus.yml").write_text(scrape_config())
+    assert "SUCCESS" in promtool("check", "config", "--syntax-only", tmp_path / "prometheus.yml")
 
 
 class TestDashboard:
