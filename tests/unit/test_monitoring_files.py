@@ -31,7 +31,6 @@ RULE_LIST = [rule for group in YAML(typ="safe").load(RULES)["groups"] for rule i
 BOARD = json.loads(DASHBOARD.read_text())
 DRAWN = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 
-
 needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed (Debian: apt install prometheus)")
 
 
