@@ -14,13 +14,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from support.brokers import free_port
 from support.certs import make_certificates
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
+from support.scrape import families, full_scrape, types_by_name
 from wazuh_dfn.api.connections import MOST_CONNECTIONS
 from wazuh_dfn.formats.record import wazuh_time
 from wazuh_dfn.health.report import HealthReport
@@ -63,9 +63,9 @@ class Client:
 
     def metrics(self):
         """Return the scrape's values by name and labels, and its families."""
-        families = list(text_string_to_metric_families(self.ask("/metrics")[2].decode()))
-        samples = {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
-        return samples, families
+        scraped = families(self.ask("/metrics")[2].decode())
+        samples = {(sample.name, *sample.labels.values()): sample.value for family in scraped for sample in family.samples}
+        return samples, scraped
 
 
 def fresh_alert(number):
@@ -176,8 +176,9 @@ class TestMetrics:
         assert samples["wazuh_dfn_alert_delay_seconds_sum",] > 604_800 * LINES // 10
 
     def test_the_readme_names_each_metric_with_its_type(self, daemon):
-        _, families = daemon.client.metrics()
-        told = {family.name + ("_total" if family.type == "counter" else ""): family.type for family in families}
+        _, scraped = daemon.client.metrics()
+        told = types_by_name(scraped)
+        assert told == types_by_name(full_scrape()), "tests of what uses the metrics do without a daemon"
         rows = re.findall(r"^\| `((?:wazuh_dfn|process)_\w+)(?:\{\w+\})?` \| (\w+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
         assert dict(rows) == told
         assert len(rows) == len(told)
