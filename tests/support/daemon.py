@@ -15,9 +15,10 @@ TOPIC = "site-1"
 class Daemon:
     """Files live in `folder`; `settings` are sections that override the defaults of these tests; `environment` adds variables."""
 
-    def __init__(self, folder, bootstrap, **settings):
+    def __init__(self, folder, bootstrap, *, preexec=None, **settings):
         self.folder = Path(folder)
         self.environment = {}
+        self._preexec = preexec
         self.alerts = self.folder / "alerts.json"
         self.checkpoint = self.folder / "state" / "checkpoint.json"
         self.dead_letters = self.folder / "dead-letters"
@@ -54,7 +55,11 @@ class Daemon:
         environment |= self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "wazuh_dfn", "run", "--config", str(self.config)], stderr=log, stdout=log, env=environment
+                [sys.executable, "-m", "wazuh_dfn", "run", "--config", str(self.config)],
+                stderr=log,
+                stdout=log,
+                env=environment,
+                preexec_fn=self._preexec,  # noqa: PLW1509
             )
         return self
 

@@ -1,0 +1,124 @@
+"""`scripts/bench`: what the daemon costs and how fast it is, beside rsyslog if wanted."""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+from bench import report, scenarios
+from bench.measuring import Series
+from bench.rsyslog import Rsyslog
+from bench.stages import measure_stages
+
+SCENARIOS = ("mix", "relevant", "delay", "idle", "start", "stages", "scaling")
+SHARES = {"mix": 0.1, "relevant": 1.0}
+FIGURES = ("seconds", "cpu_seconds", "lines_per_second", "records_per_second", "peak_mib")
+
+
+def catch_up(name, options, arguments):
+    """Several runs in turn with the peer, so that whatever slows the machine down slows both."""
+    sides = {"wazuh-dfn": (scenarios.catch_up, Series())}
+    if arguments.peer:
+        sides["rsyslog"] = (scenarios.peer_catch_up, Series())
+    for _ in range(arguments.runs):
+        for run, series in sides.values():
+            series.add(**run(options, SHARES[name]))
+    rows = [{"what": side, **{figure: report.number(series.median(figure)) for figure in FIGURES}} for side, (_, series) in sides.items()]
+    rows += [
+        {"what": f"{side}, from to", **{figure: "-".join(map(report.number, series.spread(figure))) for figure in FIGURES}}
+        for side, (_, series) in sides.items()
+    ]
+    if arguments.peer:
+        ours, peers = (series for _, series in sides.values())
+        rows.append(
+            {"what": "ratio of medians", **{figure: report.number(ours.median(figure) / peers.median(figure)) for figure in FIGURES}}
+        )
+    report.table(f"{name}: {options.lines:,} lines, {SHARES[name]:.0%} relevant, {options.broker}, {options.compression}", rows)
+    return {side: series.values for side, (_, series) in sides.items()}
+
+
+def single(name, run, options, arguments):
+    series = Series()
+    for _ in range(arguments.runs):
+        series.add(**run(options))
+    rows = [
+        {
+            "what": f"{name}: {figure}",
+            "median": report.number(series.median(figure)),
+            "from": report.number(series.spread(figure)[0]),
+            "to": report.number(series.spread(figure)[1]),
+        }
+        for figure in series.values
+    ]
+    report.table(name, rows)
+    return series.values
+
+
+def delay(_, options, arguments):
+    seconds = sorted(each for _ in range(arguments.runs) for each in scenarios.delays(options))
+    shares = {f"p{share}": seconds[int(len(seconds) * share / 100)] for share in (50, 95, 99)} | {"max": seconds[-1]}
+    report.table(
+        "delay at 500 alerts/s, in milliseconds",
+        [{"what": f"{len(seconds)} alerts", **{name: report.number(1000 * value) for name, value in shares.items()}}],
+    )
+    if arguments.plot:
+        report.plot_delays(seconds, arguments.plot)
+    return shares
+
+
+def stages(*_):
+    measured = [*measure_stages()]
+    report.table(
+        "stages", [{"what": stage.name, "microseconds": report.number(stage.microseconds), "for each": stage.unit} for stage in measured]
+    )
+    return {stage.name: stage.microseconds for stage in measured}
+
+
+def scaling(_, options, arguments):
+    """How the cost grows: with lines, event IDs and rotated files."""
+    rows, results = [], {}
+    for what, variant in scenarios.variants(options):
+        measured = [variant() for _ in range(arguments.runs)]
+        values = {figure: statistics.median(each[figure] for each in measured) for figure in ("seconds", "cpu_seconds", "peak_mib")}
+        rows.append({"what": what, **{figure: report.number(value) for figure, value in values.items()}})
+        results[what] = values
+    report.table("how cost grows", rows)
+    return results
+
+
+RUNNERS = {
+    "mix": catch_up,
+    "relevant": catch_up,
+    "delay": delay,
+    "idle": lambda name, options, arguments: single(name, scenarios.idle, options, arguments),
+    "start": lambda name, options, arguments: single(name, scenarios.start_up, options, arguments),
+    "stages": stages,
+    "scaling": scaling,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measure the real daemon with a real broker, as processes of their own."
+    )
+    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help=f"which of {', '.join(SCENARIOS)} (default: all)")
+    parser.add_argument("--lines", type=int, default=200_000, help="lines of the corpus (default: 200000)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("--broker", choices=["noida", "mock", "tansu"], default="noida", help="which embedded broker (default: noida)")
+    parser.add_argument("--compression", choices=["gzip", "zstd", "lz4", "none"], default="gzip", help="of both sides (default: gzip)")
+    parser.add_argument("--peer", choices=["rsyslog"], help="measure this one in turn (Debian's packages rsyslog and rsyslog-kafka)")
+    parser.add_argument("--json", metavar="FILE", help="write all figures")
+    parser.add_argument("--plot", metavar="FILE", help="draw the delays as PNG")
+    arguments = parser.parse_args()
+    if arguments.peer and Rsyslog.version() is None:
+        parser.error("rsyslog is not installed: apt install rsyslog rsyslog-kafka")
+    options = scenarios.Options(arguments.broker, arguments.lines, arguments.compression)
+    facts = report.machine() | ({"rsyslog": Rsyslog.version()} if arguments.peer else {})
+    print(*(f"{name} {value}" for name, value in facts.items()), sep=", ")
+    results = {name: RUNNERS[name](name, options, arguments) for name in arguments.scenario or SCENARIOS}
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps({"machine": facts, "options": vars(arguments), "results": results}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Wall time, CPU time and memory of processes, and how many records a topic holds."""
+
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import confluent_kafka
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+POLL_SECONDS = 0.005
+
+
+def cpu_seconds(pid):
+    """CPU time of a running process and its threads so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def peak_mib(pid):
+    """Peak of its resident memory."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
+def pin(cores):
+    """Return a preexec function that keeps a child on these cores; None if there is only one."""
+    return (lambda: os.sched_setaffinity(0, cores)) if len(os.sched_getaffinity(0)) > 1 else None
+
+
+class Topic:
+    """Counts the records of a topic by its end offsets, which costs the broker next to nothing."""
+
+    def __init__(self, bootstrap, name):
+        self._consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "log_level": 0})
+        partitions = self._consumer.list_topics(name, timeout=10).topics[name].partitions
+        self._partitions = [confluent_kafka.TopicPartition(name, number) for number in partitions]
+
+    def records(self):
+        return sum(self._consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in self._partitions)
+
+    def wait_for(self, count, process, timeout=600):
+        """Wait until so many are there; `process` has to live meanwhile."""
+        end = time.monotonic() + timeout
+        while (there := self.records()) < count:
+            if time.monotonic() > end or process.poll() is not None:
+                raise RuntimeError(f"{there} of {count} records arrived; exit code {process.poll()}")
+            time.sleep(POLL_SECONDS)
+
+    def close(self):
+        self._consumer.close()
+
+
+@dataclass
+class Series:
+    """Several runs of one thing; each value is a list with one entry a run."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, **values):
+        for name, value in values.items():
+            self.values.setdefault(name, []).append(value)
+
+    def median(self, name):
+        return statistics.median(self.values[name])
+
+    def spread(self, name):
+        """The lowest and the highest."""
+        return min(self.values[name]), max(self.values[name])
