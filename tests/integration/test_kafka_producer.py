@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import warnings
 import time
 import zlib
 
@@ -37,6 +38,8 @@ async def tidy(anyio_backend, caplog):
     def tasks():
         return {task for task in asyncio.all_tasks() if "TestRunner" not in repr(task)}
 
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()  # what other tests left behind is not this one's
     before = tasks()
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))

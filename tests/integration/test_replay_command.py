@@ -110,7 +110,7 @@ def test_the_rate_is_kept_and_ctrl_c_ends_cleanly_with_how_far_it_came(site, bro
     path = tmp_path / "alerts.json"
     corpus = write_corpus(path, 20_000)
     process = subprocess.Popen(arguments_of(site, path, "--rate", "200"), stderr=subprocess.PIPE, text=True, env=environment())
-    time.sleep(3)
+    assert records_of(site, broker, 1), "it has begun"
     assert process.poll() is None, "2,000 records at 200 a second take 10 s"
     process.send_signal(signal.SIGINT)
     _, text = process.communicate(timeout=40)
