@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import gc
 import logging
-import warnings
 import time
+import warnings
 import zlib
 
 import anyio
