@@ -84,6 +84,8 @@ async def test_a_full_disk_is_waited_for_and_told_once(folder, monkeypatch):
             tasks.start_soon(store.store, letter())
             await anyio.sleep(0.1)
             assert len(raws(folder)) == 1, "nothing is settled by a letter that was not written"
+            assert "No space left" in store.problem
             full.unlink()
+    assert store.problem is None
     assert len(raws(folder)) == 2
     assert [entry["event"] for entry in logs] == ["dead letter can't be written, waiting", "line dead-lettered"]

@@ -93,6 +93,8 @@ class MemoryBroker:
 class Notes:
     """Checkpoints and dead letters."""
 
+    problem = None
+
     def __init__(self):
         self.saved = None
         self.letters = []

@@ -34,6 +34,7 @@ class DeadLetterFolder:
         self._max_letters = max_letters
         self._names: dict[str, None] | None = None
         self._lock = anyio.Lock()
+        self.problem: str | None = None
 
     async def store(self, letter: DeadLetter) -> None:
         """See `DeadLetterStore`."""
@@ -47,15 +48,17 @@ class DeadLetterFolder:
 
     async def _store_patiently(self, letter: DeadLetter) -> list[str]:
         """Wait for room on the disk: without it the line can't be settled, and giving up would lose it."""
-        problem = None
         while True:
             try:
-                return await self._disk.run_to_its_end(self._store, letter)
+                removed = await self._disk.run_to_its_end(self._store, letter)
             except OSError as error:
-                if str(error) != problem:
-                    problem = str(error)
-                    log.error("dead letter can't be written, waiting", folder=str(self._folder), reason=problem)  # noqa: TRY400 - the reason says it
+                if str(error) != self.problem:
+                    self.problem = str(error)
+                    log.error("dead letter can't be written, waiting", folder=str(self._folder), reason=self.problem)  # noqa: TRY400 - the reason says it
                 await anyio.sleep(RETRY_SECONDS)
+            else:
+                self.problem = None
+                return removed
 
     def _store(self, letter: DeadLetter) -> list[str]:
         self._disk.make_folder(self._folder)

@@ -15,6 +15,7 @@ import anyio
 import structlog
 from anycorn import Config
 from anycorn.app_wrappers import ASGIWrapper
+from anycorn.protocol.h11 import H11Protocol
 from anycorn.tcp_server import TCPServer
 from anycorn.typing import ASGIFramework
 from anycorn.worker_context import WorkerContext
@@ -64,13 +65,35 @@ class Connections:
     async def _speak(self, stream: SocketStream) -> None:
         context = WorkerContext(None)
         patient: Any = _PatientStream(stream if self._tls is None else await self._shake_hands(stream, self._tls), context.terminated.set)
-        await TCPServer(self._app, self._config, context, {}, patient).run()
+        await _Http1Server(self._app, self._config, context, {}, patient).run()
 
     @staticmethod
     async def _shake_hands(stream: SocketStream, tls: ssl.SSLContext) -> TLSStream:
         with anyio.fail_after(HANDSHAKE_SECONDS):
             # standard_compatible would wait at the end for what the client may never send
             return await TLSStream.wrap(stream, server_side=True, ssl_context=tls, standard_compatible=False)
+
+
+class _Http1Protocol(H11Protocol):
+    async def _check_protocol(self, event: object) -> None:
+        """Ignore a wish for HTTP/2, as RFC 9110 (7.8) allows: the limits here are for one request at a time."""
+
+
+class _Http1Server(TCPServer):
+    async def _read_data(self) -> None:
+        http1 = self.protocol.protocol
+        self.protocol.protocol = _Http1Protocol(
+            http1.app,
+            http1.config,
+            http1.context,
+            http1.task_group,
+            http1.connection_state,
+            http1.client,
+            http1.server,
+            http1.send,
+            http1.tls,
+        )
+        await super()._read_data()
 
 
 class _PatientStream(ByteStream):

@@ -26,7 +26,7 @@ def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_host(value: str) -> str:
-    if not value.strip() or not value.isprintable() or "/" in value:
+    if not value.strip() or not value.isascii() or not value.isprintable() or "/" in value:
         raise ValueError("this is no address to listen on")
     return value.strip().removeprefix("[").removesuffix("]")
 

@@ -49,6 +49,13 @@ class Checkpoint(_Part):
     problem: str | None = None
 
 
+class DeadLetters(_Part):
+    """What becomes of lines that can't be delivered."""
+
+    problem: str | None = None
+    """Why one can't be written, for which the delivery waits."""
+
+
 class Delivery(_Part):
     """The connection to the broker; delays run from an alert's own timestamp to the acknowledgement of its record."""
 
@@ -113,6 +120,7 @@ class HealthReport(_Part):
     counts: Counts
     reading: Reading
     checkpoint: Checkpoint
+    dead_letters: DeadLetters = DeadLetters()
     delivery: Delivery
     feedback: Feedback
     actors: tuple[Actor, ...]

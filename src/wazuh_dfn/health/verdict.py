@@ -96,6 +96,15 @@ def _checkpoint(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
         )
 
 
+def _dead_letters(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
+    if report.dead_letters.problem is not None:
+        yield Problem(
+            f"A dead letter can't be written, so delivery waits: {report.dead_letters.problem}; "
+            "make room or mend the folder of wazuh.failed_alerts_path, it is tried again.",
+            is_severe=True,
+        )
+
+
 def _feedback(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
     if report.feedback.state == "unavailable":
         yield Problem(f"Wazuh can't be told, which delays no alert: {report.feedback.problem}; look at wazuh-analysisd.")
@@ -107,4 +116,4 @@ def _accounting(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
 
 
 type _Rule = Callable[[HealthReport, HealthSettings], Iterable[Problem]]
-_RULES: tuple[_Rule, ...] = (_actors, _broker, _mailboxes, _reading, _checkpoint, _feedback, _accounting)
+_RULES: tuple[_Rule, ...] = (_actors, _broker, _mailboxes, _reading, _checkpoint, _dead_letters, _feedback, _accounting)
