@@ -350,6 +350,12 @@ class TestGuarded:
         assert "127.0.0.2" in json.loads(body)["error"]
         assert "health.api.allowed_ips" in json.loads(body)["error"]
 
+    def test_strangers_do_not_take_the_connections_of_those_on_the_allow_list(self, guarded):
+        with contextlib.ExitStack() as stack:
+            for _ in range(MOST_CONNECTIONS + 20):
+                stack.enter_context(socket.create_connection(("127.0.0.1", guarded.client.port), source_address=("127.0.0.2", 0)))
+            assert guarded.client.status("/") == 200
+
     def test_a_client_that_asks_too_often_is_told_when_to_come_back_and_others_are_answered(self, guarded):
         client = Client(guarded.client.port, guarded.client.tls, source="127.0.0.9")
         assert [client.status("/") for _ in range(20)] == [200] * 20

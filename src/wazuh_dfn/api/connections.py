@@ -19,11 +19,15 @@ from anycorn.protocol.h11 import H11Protocol
 from anycorn.tcp_server import TCPServer
 from anycorn.typing import ASGIFramework
 from anycorn.worker_context import WorkerContext
-from anyio.abc import ByteStream, SocketStream
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 from starlette.types import ASGIApp
 
+from wazuh_dfn.api.clients import Networks, client_address, is_allowed
+
 MOST_CONNECTIONS = 64
+MOST_OF_STRANGERS = 8
+"""So many of them may be of clients that are not on the allow-list, which are only told that: they must not crowd out the others."""
 CONNECTION_SECONDS = 300.0
 """So long a connection may last, whatever happens on it."""
 HANDSHAKE_SECONDS = 5.0
@@ -38,23 +42,26 @@ log = structlog.get_logger(__name__)
 class Connections:
     """Serves an application on the connections that it is given, with TLS if there is a context for it."""
 
-    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: ASGIApp, networks: Networks, tls: ssl.SSLContext | None) -> None:
         self._app = ASGIWrapper(cast("ASGIFramework", app))  # anycorn's spelling of the same protocol
+        self._networks = networks
         self._tls = tls
         self._config = _anycorn_config()
-        self._open: set[SocketStream] = set()
+        self._open: dict[SocketStream, bool] = {}
+        """Each with whether it is a stranger's."""
 
     async def handle(self, stream: SocketStream) -> None:
         """Answer until the client is done or its time is up."""
         try:
-            if len(self._open) < MOST_CONNECTIONS:
-                self._open.add(stream)
+            is_strange = not is_allowed(client_address(_host(stream)), self._networks)
+            if len(self._open) < MOST_CONNECTIONS and not (is_strange and sum(self._open.values()) >= MOST_OF_STRANGERS):
+                self._open[stream] = is_strange
                 with anyio.move_on_after(CONNECTION_SECONDS):
                     await self._speak(stream)
         except Exception as error:
             log.debug("connection to the health API failed", exc_info=error)
         finally:
-            self._open.discard(stream)
+            self._open.pop(stream, None)
             await anyio.aclose_forcefully(stream)
 
     async def abort(self) -> None:
@@ -134,3 +141,7 @@ def _anycorn_config() -> Config:
     config.h11_max_incomplete_size = MOST_HEADER_BYTES
     config.keep_alive_timeout = IDLE_SECONDS
     return config
+
+
+def _host(stream: SocketStream) -> str:
+    return str(stream.extra(SocketAttribute.remote_address)[0])  # noqa: S610 - this is not Django's

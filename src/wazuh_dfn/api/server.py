@@ -45,7 +45,7 @@ class HealthApi:
             tasks.start_soon(end_with_stop)
             while True:
                 try:
-                    await self._listen(Connections(app, await self._tls()))
+                    await self._listen(Connections(app, self._api.networks, await self._tls()))
                 except* (OSError, CertificateFileError) as errors:
                     self._note_problem(errors)
                 await anyio.sleep(self._retry_seconds)

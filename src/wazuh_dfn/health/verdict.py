@@ -74,7 +74,7 @@ def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Pro
         percent = 100 * mailbox.depth / mailbox.capacity
         if percent >= thresholds.queue_critical_threshold and silent.get(mailbox.name, 0) >= thresholds.worker_stall_threshold:
             yield Problem(
-                f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look at the broker.",
+                f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look for what is slow (broker, disk).",
                 is_severe=True,
             )
         elif percent >= thresholds.queue_warning_threshold:
