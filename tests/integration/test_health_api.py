@@ -281,6 +281,16 @@ def test_a_broker_that_goes_away_makes_it_unready_and_its_return_ready_again(dae
     daemon.wait_until(lambda: daemon.client.json("/health") == {"status": "healthy"}, what="healthy again")
 
 
+def test_an_alert_file_that_is_removed_for_longer_is_told_until_there_is_one_again(daemon):
+    lines = daemon.client.report().counts.lines_read
+    daemon.alerts.unlink()
+    daemon.wait_until(lambda: daemon.client.report().status == "degraded", what="degraded")
+    assert daemon.client.report().problems == ("Reading: alerts.json does not exist any more; `wazuh-dfn check` tells what to do.",)
+    daemon.alerts.write_bytes(fresh_alert(6))
+    wait_for_lines(daemon, lines + 1)
+    assert daemon.client.report().status == "healthy"
+
+
 def test_a_dead_letter_that_can_not_be_written_makes_it_unhealthy_until_it_can(daemon):
     lines = daemon.client.report().counts.lines_read
     daemon.dead_letters.write_text("in the way of the folder")
