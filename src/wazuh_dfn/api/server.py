@@ -28,7 +28,7 @@ class HealthApi:
 
     def __init__(self, api: HealthApiSettings) -> None:
         self._api = api
-        self._url = f"{'https' if api.https_enabled else 'http'}://{f'[{api.host}]' if ':' in api.host else api.host}:{api.port}"
+        self._url = api.url(api.host)
         self._problem: str | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
 

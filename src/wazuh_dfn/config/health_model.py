@@ -74,6 +74,10 @@ class HealthApiSettings(Section):
         """The networks of `allowed_ips`; bits of the host part are ignored."""
         return tuple(ip_network(value, strict=False) for value in self.allowed_ips)
 
+    def url(self, host: str) -> str:
+        """Return the address of the API on this host, a name or an IP address."""
+        return f"{'https' if self.https_enabled else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
     @property
     def is_loopback(self) -> bool:
         """Whether it surely listens on this machine alone."""
