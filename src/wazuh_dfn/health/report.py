@@ -34,7 +34,7 @@ class Reading(_Part):
     """All before this byte is settled; in another file than `file` if `acked_through_file` differs from it."""
     acked_through_file: str | None = None
     lag_bytes: int | None = None
-    """Bytes of the file that have not been read yet."""
+    """Bytes of the file that have not been read yet; None for a gzipped one."""
     unnamed_bytes: int | None = None
     """Of a rotated file that is still read and has lost its name: what a crash would lose."""
     problems: tuple[str, ...] = ()
