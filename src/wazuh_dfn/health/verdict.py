@@ -9,6 +9,7 @@ from datetime import datetime
 from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.health.report import Actor, HealthReport, Verdict
 
+LONGEST_CHECKPOINT_INTERVAL_SECONDS = 60.0
 RECENT_FAILURE_SECONDS = 300.0
 
 
@@ -89,10 +90,16 @@ def _reading(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
         yield Problem(f"Reading: {problem.rstrip('.;')}; `wazuh-dfn check` tells what to do.")
 
 
-def _checkpoint(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
-    if report.checkpoint.problem is not None:
+def _checkpoint(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
+    checkpoint = report.checkpoint
+    if checkpoint.problem is not None:
         yield Problem(
-            f"The checkpoint can't be written: {report.checkpoint.problem}; make room or mend the folder, or the next start repeats records."
+            f"The checkpoint can't be written: {checkpoint.problem}; make room or mend the folder, or the next start repeats records."
+        )
+    elif (checkpoint.seconds_since_save or 0) >= LONGEST_CHECKPOINT_INTERVAL_SECONDS + thresholds.worker_stall_threshold:
+        yield Problem(
+            f"The checkpoint has not been saved for {checkpoint.seconds_since_save:.0f} s; "
+            "look at the disk of wazuh.checkpoint_file, or the next start repeats records."
         )
 
 
