@@ -23,6 +23,10 @@ class ConfigurationError(WazuhDfnError):
     """The configuration can't be used; the text names every finding, one a line."""
 
 
+class CertificateFileError(WazuhDfnError):
+    """A file with a certificate or a key can't be used; the text names the file and its key in the configuration."""
+
+
 class MalformedLineError(WazuhDfnError):
     """A line that is no JSON object (contract section 5: the only thing that the formats dead-letter)."""
 

@@ -170,6 +170,7 @@ class Pipeline:
         return Observed(
             self.ledger,
             self.place,
+            self.world.dead_letters,
             self.checkpoint_status,
             self.kafka_status,
             self.feedback_status,

@@ -84,6 +84,26 @@ async def test_a_full_disk_is_waited_for_and_told_once(folder, monkeypatch):
             tasks.start_soon(store.store, letter())
             await anyio.sleep(0.1)
             assert len(raws(folder)) == 1, "nothing is settled by a letter that was not written"
+            assert "No space left" in store.problem
             full.unlink()
+    assert store.problem is None
     assert len(raws(folder)) == 2
     assert [entry["event"] for entry in logs] == ["dead letter can't be written, waiting", "line dead-lettered"]
+
+
+async def test_a_file_system_that_does_not_answer_is_a_problem_until_it_does(folder, monkeypatch):
+    monkeypatch.setattr(dead_letter_folder, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(dead_letter_folder, "RETRY_SECONDS", 0.01)
+    store = store_in(folder)
+    await store.store(letter())
+    [raw] = folder.glob("*.raw")
+    nobody_reads = folder / f".{raw.name}.tmp"
+    os.mkfifo(nobody_reads)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.store, letter())
+        await anyio.sleep(0.2)
+        assert store.problem == f"the file system of {folder} has not answered for 0 s"
+        reader = os.open(nobody_reads, os.O_RDONLY | os.O_NONBLOCK)
+        nobody_reads.unlink()
+    os.close(reader)
+    assert store.problem is None

@@ -227,6 +227,27 @@ class TestBadClients:
         }
         assert daemon.client.status("/health", headers=upgrade) == 403
 
+    def test_no_client_gets_http2_where_the_limits_do_not_hold(self, daemon):
+        upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+        assert daemon.client.ask("/health", headers=upgrade)[::2] == (200, b'{"status":"healthy"}')
+        with socket.create_connection(("127.0.0.1", daemon.client.port), timeout=10) as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+            assert connection.recv(100).startswith(b"HTTP/1.1 40")
+
+    def test_when_files_run_out_it_listens_again_later_and_no_actor_fails(self, daemon):
+        process = psutil.Process(daemon.process.pid)
+        limits = process.rlimit(psutil.RLIMIT_NOFILE)
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 4, limits[1]))
+        try:
+            with contextlib.ExitStack() as stack, contextlib.suppress(ConnectionRefusedError):
+                for _ in range(20):
+                    stack.enter_context(socket.create_connection(("127.0.0.1", daemon.client.port)))
+                daemon.wait_for_log("LimitNOFILE")
+        finally:
+            process.rlimit(psutil.RLIMIT_NOFILE, limits)
+        daemon.wait_until(lambda: daemon.log_text().count("health API listens") == 2, what="listening again")
+        assert daemon.client.json("/health") == {"status": "healthy"}
+
     def test_clients_that_dawdle_take_all_connections_and_delivery_does_not_notice(self, daemon):
         delivered = daemon.client.report().counts.delivered
         with contextlib.ExitStack() as stack:
@@ -261,6 +282,31 @@ def test_a_broker_that_goes_away_makes_it_unready_and_its_return_ready_again(dae
     daemon.wait_until(lambda: daemon.client.json("/health") == {"status": "healthy"}, what="healthy again")
 
 
+def test_an_alert_file_that_is_removed_for_longer_is_told_until_there_is_one_again(daemon):
+    lines = daemon.client.report().counts.lines_read
+    daemon.alerts.unlink()
+    daemon.wait_until(lambda: daemon.client.report().status == "degraded", what="degraded")
+    assert daemon.client.report().problems == ("Reading: alerts.json does not exist any more; `wazuh-dfn check` tells what to do.",)
+    daemon.alerts.write_bytes(fresh_alert(6))
+    wait_for_lines(daemon, lines + 1)
+    assert daemon.client.report().status == "healthy"
+
+
+def test_a_dead_letter_that_can_not_be_written_makes_it_unhealthy_until_it_can(daemon):
+    lines = daemon.client.report().counts.lines_read
+    daemon.dead_letters.write_text("in the way of the folder")
+    with daemon.alerts.open("ab") as file:
+        file.write(b'{"torn": "4625"\n' + fresh_alert(5))
+    daemon.wait_until(lambda: daemon.client.status("/health") == 503, what="unhealthy")
+    (problem,) = daemon.client.report().problems
+    assert f"delivery waits: [Errno 17] File exists: '{daemon.dead_letters}'" in problem
+    assert "wazuh.failed_alerts_path" in problem
+    daemon.dead_letters.unlink()
+    wait_for_lines(daemon, lines + 2)
+    assert daemon.client.report().counts.dead_lettered == 1
+    assert daemon.client.status("/health") == 200
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     return make_certificates(tmp_path_factory.mktemp("certificates"))
@@ -268,7 +314,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory, certificates):
-    """One for strangers: HTTPS and a token. Its broker does not exist, which must not keep the API from being there."""
+    """One for strangers: HTTPS, at last with the right key, and a token. Its broker does not exist, and the API is there all the same."""
     api = {
         "enabled": True,
         "host": "0.0.0.0",
@@ -278,11 +324,15 @@ def guarded(tmp_path_factory, certificates):
         "rate_limit": 20,
         "https_enabled": True,
         "cert_file": str(certificates.server.certificate),
-        "key_file": str(certificates.server.key),
     }
-    daemon = Daemon(tmp_path_factory.mktemp("guarded"), f"127.0.0.1:{free_port()}", health={"api": api})
+    folder = tmp_path_factory.mktemp("guarded")
+    key = folder / "key.pem"
+    key.write_bytes(certificates.client.key.read_bytes())
+    daemon = Daemon(folder, f"127.0.0.1:{free_port()}", health={"api": {**api, "key_file": str(key)}})
     daemon.alerts.touch()
     with daemon:
+        daemon.wait_for_log(f"health.api.key_file = {key}: it is not the key of the certificate")
+        key.write_bytes(certificates.server.key.read_bytes())
         daemon.client = Client(api["port"], ssl.create_default_context(cafile=str(certificates.ca)))
         daemon.wait_for_log("health API listens")
         yield daemon
@@ -310,6 +360,12 @@ class TestGuarded:
         assert status == 403
         assert "127.0.0.2" in json.loads(body)["error"]
         assert "health.api.allowed_ips" in json.loads(body)["error"]
+
+    def test_strangers_do_not_take_the_connections_of_those_on_the_allow_list(self, guarded):
+        with contextlib.ExitStack() as stack:
+            for _ in range(MOST_CONNECTIONS + 20):
+                stack.enter_context(socket.create_connection(("127.0.0.1", guarded.client.port), source_address=("127.0.0.2", 0)))
+            assert guarded.client.status("/") == 200
 
     def test_a_client_that_asks_too_often_is_told_when_to_come_back_and_others_are_answered(self, guarded):
         client = Client(guarded.client.port, guarded.client.tls, source="127.0.0.9")

@@ -54,6 +54,10 @@ def load_text(folder, text, overrides=None):
             "FILE:2: health.api.allowed_ips = '10.0.0.0/8, x': 'x' is neither an address nor a network",
         ),
         ("[health.api]\nport = 0", "FILE:2: health.api.port = 0: this is too small; allowed: a number from 1 to 65535"),
+        (
+            '[health.api]\nhost = "mü..x"',
+            "FILE:2: health.api.host = 'mü..x': this is no address to listen on; allowed: an address or a name",
+        ),
         ('[health.api]\nhost = ""', "FILE:2: health.api.host = '': this is no address to listen on; allowed: an address or a name"),
         (
             '[health.api]\nauth_token = "a b"',

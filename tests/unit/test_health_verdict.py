@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wazuh_dfn.config.health_model import HealthSettings
-from wazuh_dfn.health.report import Actor, Checkpoint, Counts, Delivery, Feedback, HealthReport, MailboxDepth, Reading
+from wazuh_dfn.health.report import Actor, Checkpoint, Counts, DeadLetters, Delivery, Feedback, HealthReport, MailboxDepth, Reading
 from wazuh_dfn.health.verdict import judge
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -68,6 +68,9 @@ def test_nothing_wrong_is_healthy():
         ({"mailboxes": (mailbox(10),), "actors": (actor(silent=59.9),)}, "degraded", "mailbox of kafka is 100 % full"),
         ({"reading": Reading(problems=("there is no alerts.json",))}, "degraded", "there is no alerts.json"),
         ({"checkpoint": Checkpoint(problem="No space left on device")}, "degraded", "No space left"),
+        ({"checkpoint": Checkpoint(seconds_since_save=119)}, "healthy", ""),
+        ({"checkpoint": Checkpoint(seconds_since_save=120)}, "degraded", "has not been saved for 120 s"),
+        ({"dead_letters": DeadLetters(problem="No space left on device")}, "unhealthy", "No space left"),
         ({"feedback": Feedback(state="unavailable", problem="refused", sent=0, dropped=0)}, "degraded", "Wazuh can't be told"),
         (
             {"counts": Counts(lines_read=9, not_relevant=1, delivered=1, dead_lettered=1, in_flight=0, balanced=False)},

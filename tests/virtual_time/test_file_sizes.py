@@ -12,6 +12,8 @@ pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 class File:
     """Its file system answers after `seconds`; `questions` are those that were asked."""
 
+    is_gzipped = False
+
     def __init__(self, seconds):
         self.seconds = seconds
         self.questions = 0
@@ -55,3 +57,10 @@ async def test_a_file_that_is_just_being_closed_has_no_size():
     sizes = FileSizes()
     assert await sizes.of(Closed(0)) == (None, None)
     assert sizes.is_answering
+
+
+async def test_a_gzipped_file_is_not_unpacked_for_its_size():
+    sizes, file = FileSizes(), File(10**9)
+    file.is_gzipped = True
+    assert await sizes.of(file) == (None, 3)
+    assert (file.questions, sizes.is_answering) == (0, True)

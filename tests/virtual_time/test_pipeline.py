@@ -24,6 +24,7 @@ class MemoryFile:
     """Both the path and the open file: one that is never replaced."""
 
     path = "alerts.json"
+    is_gzipped = False
 
     def __init__(self, data):
         self.data = data
@@ -92,6 +93,8 @@ class MemoryBroker:
 
 class Notes:
     """Checkpoints and dead letters."""
+
+    problem = None
 
     def __init__(self):
         self.saved = None

@@ -144,6 +144,8 @@ class Tailer:
             if successor is not None and await self._files.is_current(file):
                 await successor.aclose()  # the path named nothing for a moment, and names the same file again
                 return False
+            if successor is None:
+                self._resuming.say_once("alerts.json does not exist any more")
             place.successor = successor
             return successor is not None
         last_written, identity = await file.modified(), await file.identity()

@@ -14,6 +14,8 @@ from wazuh_dfn.adapters.disk import Disk, write_durably
 from wazuh_dfn.delivery.ports import DeadLetter
 
 RETRY_SECONDS = 5.0
+PATIENCE_SECONDS = 10.0
+"""After so long a file system that does not answer is a problem."""
 log = structlog.get_logger(__name__)
 
 
@@ -34,6 +36,15 @@ class DeadLetterFolder:
         self._max_letters = max_letters
         self._names: dict[str, None] | None = None
         self._lock = anyio.Lock()
+        self._problem: str | None = None
+        self._writing_since: float | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """See `DeadLetterStore`."""
+        if self._writing_since is not None and (seconds := anyio.current_time() - self._writing_since) >= PATIENCE_SECONDS:
+            return f"the file system of {self._folder} has not answered for {seconds:.0f} s"
+        return self._problem
 
     async def store(self, letter: DeadLetter) -> None:
         """See `DeadLetterStore`."""
@@ -47,15 +58,23 @@ class DeadLetterFolder:
 
     async def _store_patiently(self, letter: DeadLetter) -> list[str]:
         """Wait for room on the disk: without it the line can't be settled, and giving up would lose it."""
-        problem = None
         while True:
+            self._writing_since = anyio.current_time()
             try:
-                return await self._disk.run_to_its_end(self._store, letter)
+                removed = await self._disk.run_to_its_end(self._store, letter)
             except OSError as error:
-                if str(error) != problem:
-                    problem = str(error)
-                    log.error("dead letter can't be written, waiting", folder=str(self._folder), reason=problem)  # noqa: TRY400 - the reason says it
-                await anyio.sleep(RETRY_SECONDS)
+                self._note_problem(str(error))
+            else:
+                self._problem = None
+                return removed
+            finally:
+                self._writing_since = None
+            await anyio.sleep(RETRY_SECONDS)
+
+    def _note_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            log.error("dead letter can't be written, waiting", folder=str(self._folder), reason=problem)
 
     def _store(self, letter: DeadLetter) -> list[str]:
         self._disk.make_folder(self._folder)

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from wazuh_dfn.adapters.kafka_options import TlsFiles
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.errors import BrokerUnavailableError, CertificateFileError
 
 
 class _KeyIsEncryptedError(Exception):
@@ -21,6 +21,13 @@ def make_tls_context(files: TlsFiles) -> ssl.SSLContext:
     Raises:
         BrokerUnavailableError: a file can't be read or used; mending it is up to the operator.
     """
+    try:
+        return _client_context(files)
+    except CertificateFileError as error:
+        raise BrokerUnavailableError(str(error), needs_operator=True) from error
+
+
+def _client_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = True
@@ -34,14 +41,20 @@ def make_tls_context(files: TlsFiles) -> ssl.SSLContext:
         except (OSError, ValueError) as error:
             raise _unusable("dfn.dfn_ca", files.ca, "it holds no certificate in PEM format") from error
     if files.certificate is not None:
-        _load_client_certificate(context, files.certificate, files.key)
+        load_own_certificate(context, files.certificate, files.key, names=("dfn.dfn_cert", "dfn.dfn_key"))
     return context
 
 
-def _load_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
-    _check_readable("dfn.dfn_cert", certificate)
+def load_own_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None, *, names: tuple[str, str]) -> None:
+    """Let the context show this certificate; `names` are the keys of the two files in the configuration.
+
+    Raises:
+        CertificateFileError: a file can't be read or used.
+    """
+    certificate_name, key_name = names
+    _check_readable(certificate_name, certificate)
     if key is not None:
-        _check_readable("dfn.dfn_key", key)
+        _check_readable(key_name, key)
 
     def refuse_passphrase() -> str:
         """Keep OpenSSL from asking for it on the terminal."""
@@ -50,16 +63,16 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: Path, key: Pa
     try:
         context.load_cert_chain(certificate, key, password=refuse_passphrase)
     except _KeyIsEncryptedError as error:
-        raise _unusable("dfn.dfn_key", key or certificate, "the key is encrypted with a passphrase; store it without") from error
+        raise _unusable(key_name, key or certificate, "the key is encrypted with a passphrase; store it without") from error
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise _unusable("dfn.dfn_key", key or certificate, f"it is not the key of the certificate {certificate}") from error
+            raise _unusable(key_name, key or certificate, f"it is not the key of the certificate {certificate}") from error
         if b"-----BEGIN CERTIFICATE-----" not in certificate.read_bytes():
-            raise _unusable("dfn.dfn_cert", certificate, "it holds no certificate in PEM format") from error
+            raise _unusable(certificate_name, certificate, "it holds no certificate in PEM format") from error
         what = f"one of {certificate} and {key or certificate} is damaged or holds no PEM data ({error.reason or error})"
-        raise _unusable("dfn.dfn_key", key or certificate, what) from error
+        raise _unusable(key_name, key or certificate, what) from error
     except (OSError, ValueError) as error:
-        raise _unusable("dfn.dfn_cert", certificate, str(error)) from error
+        raise _unusable(certificate_name, certificate, str(error)) from error
 
 
 def _check_readable(name: str, path: Path) -> None:
@@ -68,8 +81,8 @@ def _check_readable(name: str, path: Path) -> None:
             file.read(1)
     except OSError as error:
         text = f"cannot read certificate file: {name} = {path}: {error.strerror or error}"
-        raise BrokerUnavailableError(text, needs_operator=True) from error
+        raise CertificateFileError(text) from error
 
 
-def _unusable(name: str, path: Path, why: str) -> BrokerUnavailableError:
-    return BrokerUnavailableError(f"cannot use certificate file: {name} = {path}: {why}", needs_operator=True)
+def _unusable(name: str, path: Path, why: str) -> CertificateFileError:
+    return CertificateFileError(f"cannot use certificate file: {name} = {path}: {why}")

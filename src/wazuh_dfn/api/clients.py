@@ -11,6 +11,8 @@ from wazuh_dfn.config.addresses import is_loopback
 
 IPV6_SITE_BITS = 64
 
+type Networks = Sequence[IPv4Network | IPv6Network]
+
 
 def client_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address of a peer, an IPv4 one in IPv6 clothes as what it is; None for what is no address."""
@@ -21,9 +23,9 @@ def client_address(host: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def is_allowed(address: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    """Tell whether one of the networks has this address."""
-    return any(address in network for network in networks)
+def is_allowed(address: IPv4Address | IPv6Address | None, networks: Networks) -> bool:
+    """Tell whether one of the networks has this address; what is no address is in none."""
+    return address is not None and any(address in network for network in networks)
 
 
 def counted_as(address: IPv4Address | IPv6Address) -> str:

@@ -15,14 +15,19 @@ import anyio
 import structlog
 from anycorn import Config
 from anycorn.app_wrappers import ASGIWrapper
+from anycorn.protocol.h11 import H11Protocol
 from anycorn.tcp_server import TCPServer
 from anycorn.typing import ASGIFramework
 from anycorn.worker_context import WorkerContext
-from anyio.abc import ByteStream, SocketStream
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 from starlette.types import ASGIApp
 
+from wazuh_dfn.api.clients import Networks, client_address, is_allowed
+
 MOST_CONNECTIONS = 64
+MOST_OF_STRANGERS = 8
+"""So many of them may be of clients that are not on the allow-list, which are only told that: they must not crowd out the others."""
 CONNECTION_SECONDS = 300.0
 """So long a connection may last, whatever happens on it."""
 HANDSHAKE_SECONDS = 5.0
@@ -37,23 +42,26 @@ log = structlog.get_logger(__name__)
 class Connections:
     """Serves an application on the connections that it is given, with TLS if there is a context for it."""
 
-    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: ASGIApp, networks: Networks, tls: ssl.SSLContext | None) -> None:
         self._app = ASGIWrapper(cast("ASGIFramework", app))  # anycorn's spelling of the same protocol
+        self._networks = networks
         self._tls = tls
         self._config = _anycorn_config()
-        self._open: set[SocketStream] = set()
+        self._open: dict[SocketStream, bool] = {}
+        """Each with whether it is a stranger's."""
 
     async def handle(self, stream: SocketStream) -> None:
         """Answer until the client is done or its time is up."""
         try:
-            if len(self._open) < MOST_CONNECTIONS:
-                self._open.add(stream)
+            is_strange = not is_allowed(client_address(_host(stream)), self._networks)
+            if len(self._open) < MOST_CONNECTIONS and not (is_strange and sum(self._open.values()) >= MOST_OF_STRANGERS):
+                self._open[stream] = is_strange
                 with anyio.move_on_after(CONNECTION_SECONDS):
                     await self._speak(stream)
         except Exception as error:  # what one client makes go wrong must not end the others' connections
             log.debug("connection to the health API failed", exc_info=error)
         finally:
-            self._open.discard(stream)
+            self._open.pop(stream, None)
             await anyio.aclose_forcefully(stream)
 
     async def abort(self) -> None:
@@ -64,13 +72,35 @@ class Connections:
     async def _speak(self, stream: SocketStream) -> None:
         context = WorkerContext(None)
         patient: Any = _PatientStream(stream if self._tls is None else await self._shake_hands(stream, self._tls), context.terminated.set)
-        await TCPServer(self._app, self._config, context, {}, patient).run()
+        await _Http1Server(self._app, self._config, context, {}, patient).run()
 
     @staticmethod
     async def _shake_hands(stream: SocketStream, tls: ssl.SSLContext) -> TLSStream:
         with anyio.fail_after(HANDSHAKE_SECONDS):
             # standard_compatible would wait at the end for what the client may never send
             return await TLSStream.wrap(stream, server_side=True, ssl_context=tls, standard_compatible=False)
+
+
+class _Http1Protocol(H11Protocol):
+    async def _check_protocol(self, event: object) -> None:
+        """Ignore a wish for HTTP/2, as RFC 9110 (7.8) allows: the limits here are for one request at a time."""
+
+
+class _Http1Server(TCPServer):
+    async def _read_data(self) -> None:
+        http1 = self.protocol.protocol
+        self.protocol.protocol = _Http1Protocol(
+            http1.app,
+            http1.config,
+            http1.context,
+            http1.task_group,
+            http1.connection_state,
+            http1.client,
+            http1.server,
+            http1.send,
+            http1.tls,
+        )
+        await super()._read_data()
 
 
 class _PatientStream(ByteStream):
@@ -111,3 +141,7 @@ def _anycorn_config() -> Config:
     config.h11_max_incomplete_size = MOST_HEADER_BYTES
     config.keep_alive_timeout = IDLE_SECONDS
     return config
+
+
+def _host(stream: SocketStream) -> str:
+    return str(stream.extra(SocketAttribute.remote_address)[0])  # noqa: S610 - this is not Django's

@@ -93,14 +93,14 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 
 def _gauges(name: str, text: str, label: str, samples: Samples) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=[label])
-    for value, number in samples:
-        family.add_metric([value], number)
-    return family
+    return _filled(GaugeMetricFamily(name, text, labels=[label]), samples)
 
 
 def _counters(name: str, text: str, label: str, samples: Samples) -> Metric:
-    family = CounterMetricFamily(name, text, labels=[label])
+    return _filled(CounterMetricFamily(name, text, labels=[label]), samples)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: Samples) -> Metric:
     for value, number in samples:
         family.add_metric([value], number)
     return family

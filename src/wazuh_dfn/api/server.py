@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 
 import anyio
 import structlog
 from anyio import to_thread
 
+from wazuh_dfn.adapters.tls_context import load_own_certificate
 from wazuh_dfn.api.app import make_app
 from wazuh_dfn.api.connections import Connections
 from wazuh_dfn.config.health_model import HealthApiSettings
+from wazuh_dfn.errors import CertificateFileError
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.supervision.lifeline import Lifeline
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 BACKLOG = 64
-_REMEDY = "free the port, or change health.api.host, health.api.port, health.api.cert_file or health.api.key_file; it is tried again"
 log = structlog.get_logger(__name__)
 
 
@@ -26,7 +28,7 @@ class HealthApi:
 
     def __init__(self, api: HealthApiSettings) -> None:
         self._api = api
-        self._url = f"{'https' if api.https_enabled else 'http'}://{f'[{api.host}]' if ':' in api.host else api.host}:{api.port}"
+        self._url = api.url(api.host)
         self._problem: str | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
 
@@ -43,11 +45,11 @@ class HealthApi:
             tasks.start_soon(end_with_stop)
             while True:
                 try:
-                    await self._listen(Connections(app, await self._tls()))
-                except OSError as error:
-                    self._note_problem(error)
-                    await anyio.sleep(self._retry_seconds)
-                    self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
+                    await self._listen(Connections(app, self._api.networks, await self._tls()))
+                except* (OSError, CertificateFileError) as errors:
+                    self._note_problem(errors)
+                await anyio.sleep(self._retry_seconds)
+                self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
 
     async def _listen(self, connections: Connections) -> None:
         host = None if self._api.host == "::" else self._api.host  # anyio takes "::" for IPv6 alone
@@ -67,16 +69,28 @@ class HealthApi:
             return None
         return await to_thread.run_sync(_tls_context, self._api, abandon_on_cancel=True)
 
-    def _note_problem(self, error: OSError) -> None:
+    def _note_problem(self, error: BaseException) -> None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         if str(error) != self._problem:
             self._problem = str(error)
-            log.error("the health API can't listen, delivery goes on without it", url=self._url, reason=self._problem, remedy=_REMEDY)
+            remedy = f"{_remedy(error)}; it is tried again"
+            log.error("the health API can't listen, delivery goes on without it", url=self._url, reason=self._problem, remedy=remedy)
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, CertificateFileError):
+        return "mend that file"
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "let the daemon have more open files (LimitNOFILE= of its unit)"
+    return "free the port, or change health.api.host or health.api.port"
 
 
 def _tls_context(api: HealthApiSettings) -> ssl.SSLContext:
+    """Raises CertificateFileError."""
     assert api.cert_file is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(api.cert_file, api.key_file, password="")
+    load_own_certificate(context, api.cert_file, api.key_file, names=("health.api.cert_file", "health.api.key_file"))
     return context

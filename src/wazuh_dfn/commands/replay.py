@@ -80,6 +80,8 @@ def replay(
 class _Problems:
     """Implements `DeadLetterStore`: names each line on stderr, once."""
 
+    problem: str | None = None
+
     def __init__(self) -> None:
         self.seen: set[tuple[str, int, str]] = set()
 

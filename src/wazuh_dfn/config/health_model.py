@@ -26,7 +26,7 @@ def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_host(value: str) -> str:
-    if not value.strip() or not value.isprintable() or "/" in value:
+    if not value.strip() or not value.isascii() or not value.isprintable() or "/" in value:
         raise ValueError("this is no address to listen on")
     return value.strip().removeprefix("[").removesuffix("]")
 
@@ -73,6 +73,10 @@ class HealthApiSettings(Section):
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `allowed_ips`; bits of the host part are ignored."""
         return tuple(ip_network(value, strict=False) for value in self.allowed_ips)
+
+    def url(self, host: str) -> str:
+        """Return the address of the API on this host, a name or an IP address."""
+        return f"{'https' if self.https_enabled else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:

@@ -133,6 +133,10 @@ class DeadLetter:
 class DeadLetterStore(Protocol):
     """Where dead letters are kept for the operator."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why one can't be kept, for which `store` waits; None if nothing is wrong."""
+
     async def store(self, letter: DeadLetter) -> None:
         """Keep it durably; the same line and stage stored twice is kept once (a redelivered batch repeats it).
 

@@ -23,13 +23,16 @@ class FileSizes:
         self._one_at_a_time = anyio.Lock()
 
     async def of(self, file: OpenAlertFile) -> tuple[int | None, int | None]:
-        """Return its size and its unnamed bytes; None for what can't be told. Takes a second at most."""
+        """Return its size and its unnamed bytes; None for what can't be told. Takes a second at most.
+
+        A gzipped file is not asked for its size: it would be unpacked to its end, and the tailer would wait for that and begin it anew.
+        """
         size = unnamed = None
         async with self._one_at_a_time:
             if anyio.current_time() < self._ask_again_at:
                 return None, None
             with suppress(OSError, ValueError), anyio.move_on_after(PATIENCE_SECONDS) as patience:  # the tailer may just be closing it
-                size = await file.size()
+                size = None if file.is_gzipped else await file.size()
                 unnamed = await file.unnamed_bytes()
             self.is_answering = not patience.cancelled_caught
             if not self.is_answering:

@@ -16,9 +16,10 @@ from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.health.file_sizes import FileSizes
 from wazuh_dfn.health.history import RateHistory
-from wazuh_dfn.health.report import Actor, Checkpoint, Counts, Delivery, Feedback, HealthReport, MailboxDepth, Reading
+from wazuh_dfn.health.report import Actor, Checkpoint, Counts, DeadLetters, Delivery, Feedback, HealthReport, MailboxDepth, Reading
 from wazuh_dfn.health.restarts import RestartLog
 from wazuh_dfn.health.verdict import judge
 from wazuh_dfn.supervision.child import Child
@@ -33,6 +34,7 @@ class Observed:
 
     ledger: Ledger
     place: ReadingPlace
+    dead_letters: DeadLetterStore
     checkpoint: CheckpointStatus
     kafka: KafkaStatus
     feedback: FeedbackStatus
@@ -66,6 +68,7 @@ class Observed:
             counts=self._counts(),
             reading=reading,
             checkpoint=self._checkpoint(now),
+            dead_letters=DeadLetters(problem=self.dead_letters.problem),
             delivery=self._delivery(now),
             feedback=self._feedback(),
             actors=tuple(map(self._actor, self.children)),

@@ -34,7 +34,7 @@ class Reading(_Part):
     """All before this byte is settled; in another file than `file` if `acked_through_file` differs from it."""
     acked_through_file: str | None = None
     lag_bytes: int | None = None
-    """Bytes of the file that have not been read yet."""
+    """Bytes of the file that have not been read yet; None for a gzipped one."""
     unnamed_bytes: int | None = None
     """Of a rotated file that is still read and has lost its name: what a crash would lose."""
     problems: tuple[str, ...] = ()
@@ -47,6 +47,13 @@ class Checkpoint(_Part):
     seconds_since_save: float | None = None
     """Since it was saved, or found to be up to date."""
     problem: str | None = None
+
+
+class DeadLetters(_Part):
+    """What becomes of lines that can't be delivered."""
+
+    problem: str | None = None
+    """Why one can't be written, for which the delivery waits."""
 
 
 class Delivery(_Part):
@@ -113,6 +120,7 @@ class HealthReport(_Part):
     counts: Counts
     reading: Reading
     checkpoint: Checkpoint
+    dead_letters: DeadLetters = DeadLetters()
     delivery: Delivery
     feedback: Feedback
     actors: tuple[Actor, ...]

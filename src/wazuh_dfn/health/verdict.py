@@ -9,6 +9,7 @@ from datetime import datetime
 from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.health.report import Actor, HealthReport, Verdict
 
+LONGEST_CHECKPOINT_INTERVAL_SECONDS = 60.0
 RECENT_FAILURE_SECONDS = 300.0
 
 
@@ -74,7 +75,7 @@ def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Pro
         percent = 100 * mailbox.depth / mailbox.capacity
         if percent >= thresholds.queue_critical_threshold and silent.get(mailbox.name, 0) >= thresholds.worker_stall_threshold:
             yield Problem(
-                f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look at the broker.",
+                f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look for what is slow (broker, disk).",
                 is_severe=True,
             )
         elif percent >= thresholds.queue_warning_threshold:
@@ -89,10 +90,25 @@ def _reading(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
         yield Problem(f"Reading: {problem.rstrip('.;')}; `wazuh-dfn check` tells what to do.")
 
 
-def _checkpoint(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
-    if report.checkpoint.problem is not None:
+def _checkpoint(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
+    checkpoint = report.checkpoint
+    if checkpoint.problem is not None:
         yield Problem(
-            f"The checkpoint can't be written: {report.checkpoint.problem}; make room or mend the folder, or the next start repeats records."
+            f"The checkpoint can't be written: {checkpoint.problem}; make room or mend the folder, or the next start repeats records."
+        )
+    elif (checkpoint.seconds_since_save or 0) >= LONGEST_CHECKPOINT_INTERVAL_SECONDS + thresholds.worker_stall_threshold:
+        yield Problem(
+            f"The checkpoint has not been saved for {checkpoint.seconds_since_save:.0f} s; "
+            "look at the disk of wazuh.checkpoint_file, or the next start repeats records."
+        )
+
+
+def _dead_letters(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
+    if report.dead_letters.problem is not None:
+        yield Problem(
+            f"A dead letter can't be written, so delivery waits: {report.dead_letters.problem}; "
+            "make room or mend the folder of wazuh.failed_alerts_path, it is tried again.",
+            is_severe=True,
         )
 
 
@@ -107,4 +123,4 @@ def _accounting(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
 
 
 type _Rule = Callable[[HealthReport, HealthSettings], Iterable[Problem]]
-_RULES: tuple[_Rule, ...] = (_actors, _broker, _mailboxes, _reading, _checkpoint, _feedback, _accounting)
+_RULES: tuple[_Rule, ...] = (_actors, _broker, _mailboxes, _reading, _checkpoint, _dead_letters, _feedback, _accounting)

@@ -70,6 +70,8 @@ class LettersFile(CompleteFile):
 class Retry:
     """Implements `DeadLetterStore` for what fails again. A letter is removed once the broker has acknowledged all of it."""
 
+    problem: str | None = None
+
     def __init__(self, file: LettersFile, kept: KeptLetters) -> None:
         self.delivered: list[KeptLetter] = []
         self.failed: list[tuple[KeptLetter, Failure]] = []

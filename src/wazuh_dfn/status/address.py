@@ -38,10 +38,8 @@ def configured_address(api: HealthApiSettings, *, token: str | None = None, ca: 
             "the API is not enabled in this configuration; set health.api.enabled = true and restart the daemon, and name its "
             "configuration with --config, or its address with --url"
         )
-    host = _OWN_MACHINE.get(api.host, api.host)
-    place = f"[{host}]:{api.port}" if ":" in host else f"{host}:{api.port}"
     return ApiAddress(
-        url=f"{'https' if api.https_enabled else 'http'}://{place}{_PATH}",
+        url=api.url(_OWN_MACHINE.get(api.host, api.host)) + _PATH,
         token=token or api.auth_token,
         certificates=ca or (api.cert_file if api.https_enabled else None),
         is_pinned=ca is None and api.https_enabled,
