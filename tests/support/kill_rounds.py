@@ -26,22 +26,22 @@ BURST_LINES = 200
 
 
 def write_forever(folder, seed):
-    """The writer process: appends bursts, torn at any byte, and rotates; ends with its standard input. Prints how many lines it wrote."""
+    """The writer process: appends bursts, torn at any byte, and rotates before some; ends once `stop` is there. Prints how many lines it wrote."""
     random = Random(seed)
     writer, corpus, former = WazuhWriter(folder), Corpus(), []
     stop = Path(folder) / "stop"
     while not stop.exists():
+        has_begun = (Path(folder) / "state" / "checkpoint.json").exists()  # the very first start knows nothing of former files
+        if has_begun and random.random() < 0.05:
+            former.append(writer.roll() if random.random() < 0.5 else writer.next_day(gap=lambda: time.sleep(random.random() / 20)))
+        if len(former) > 2 and random.random() < 0.1:
+            compress(former.pop(0))
         data = b"".join(numbered_lines(BURST_LINES, corpus, first=corpus.lines))
         cut = random.randrange(len(data))
         writer.write(data[:cut])
         time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
         writer.write(data[cut:])
         time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
-        has_begun = (Path(folder) / "state" / "checkpoint.json").exists()  # the very first start knows nothing of former files
-        if has_begun and random.random() < 0.05:
-            former.append(writer.roll() if random.random() < 0.5 else writer.next_day(gap=lambda: time.sleep(random.random() / 20)))
-        if len(former) > 2 and random.random() < 0.1:
-            compress(former.pop(0))
     print(corpus.lines, flush=True)
 
 
