@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import aiofiles.os
 from anyio import to_thread
 
 from wazuh_dfn.adapters.disk import Status
+
+READING_THREADS = 8
 
 
 class LocalHandle:
@@ -39,11 +42,17 @@ class LocalHandle:
 
 
 class LocalDisk:
-    """Implements `Disk`; on asyncio only, because of aiofiles."""
+    """Implements `Disk`; on asyncio only, because of aiofiles.
+
+    It has threads of its own: calls that hang must not take those in which host names are looked up.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(READING_THREADS, "disk")
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Disk`."""
-        return await aiofiles.os.wrap(function)(*args, **kwargs)
+        return await aiofiles.os.wrap(function)(*args, executor=self._threads, **kwargs)
 
     async def run_to_its_end[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Disk`."""
