@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -51,7 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = exit_codes.FAILED
     except (StoppedAtOnceError, KeyboardInterrupt):
         code = exit_codes.STOPPED_AT_ONCE
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        if error.errno == errno.ENOSPC:
+            _complain(f"the output can't be written: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = exit_codes.FAILED
     sys.exit(code)

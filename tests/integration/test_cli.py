@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,17 @@ def test_transform_takes_a_torn_line_apart_as_the_daemon_does():
 def test_transform_selects_other_event_ids_on_request():
     alerts = line(windows_alert(1, "4768")) + line(windows_alert(2, "4625"))
     assert len(command("transform", "--event-id=+4768", "--event-id=-4625", stdin=alerts).stdout.splitlines()) == 1
+
+
+def test_transform_reads_a_hyphen_as_standard_input_and_tells_when_its_output_can_not_be_written():
+    alert = line(windows_alert(1))
+    assert command("transform", "-", stdin=alert).stdout == command("transform", stdin=alert).stdout != b""
+    with Path("/dev/full").open("wb") as full:
+        arguments = [sys.executable, "-m", "wazuh_dfn", "transform"]
+        done = subprocess.run(arguments, input=alert, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 1
+    assert b"the output can't be written: No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_transform_takes_the_flags_of_the_settings():

@@ -20,7 +20,7 @@ from wazuh_dfn.formats.transform import transform as transform_lines
 
 
 def transform(
-    path: str = "-",
+    path: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
     /,
     *,
     event_ids: Annotated[tuple[str, ...], Parameter(name="--event-id", negative=())] = (),
