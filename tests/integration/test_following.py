@@ -356,6 +356,31 @@ async def test_a_copy_made_while_the_file_before_was_still_read_is_read_though_a
         await site.until_read(1, 2, 1, 3, 4)
 
 
+async def test_a_file_that_was_empty_at_the_checkpoint_and_copied_and_left_since_is_read_from_copy_and_file(site):
+    async with site.tailing() as place:
+        while place.file is None:
+            await anyio.sleep(0.01)
+    site.wazuh.write(lines(1))
+    copytruncate(site)
+    site.wazuh.write(lines(2))
+    site.wazuh.next_day()
+    site.wazuh.write(lines(3))
+    async with site.tailing():
+        await site.until_read(1, 2, 3)
+
+
+async def test_a_path_that_names_nothing_at_every_look_does_not_make_the_file_its_own_successor(site, monkeypatch):
+    async def names_nothing(*_):
+        return False
+
+    monkeypatch.setattr(AlertPath, "is_current", names_nothing)
+    site.wazuh.write(lines(1, 2))
+    async with site.tailing():
+        await site.until_read(1, 2)
+        site.wazuh.write(lines(3))
+        await site.until_read(1, 2, 3)
+
+
 async def test_a_file_renamed_by_logrotate_while_the_daemon_was_down_is_read_to_its_end(tmp_path):
     site = Site(tmp_path, None)
     site.path.write_bytes(lines(1))

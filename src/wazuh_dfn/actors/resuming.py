@@ -78,8 +78,9 @@ class Resuming:
         former = await self._files.open_former(checkpoint)
         if former is not None:
             log.info("alerts.json was rotated or truncated meanwhile, reading the rest of the former file first", file=former.path)
-            # the time of a gzipped dated file is that of the gzipping
-            self._place.copies_since = former.begun if former.is_gzipped and former.begun else await former.modified()
+            if checkpoint.is_telling:  # else it may have been copied and truncated since, which its content does not show
+                # the time of a gzipped dated file is that of the gzipping
+                self._place.copies_since = former.begun if former.is_gzipped and former.begun else await former.modified()
             return former, replace(checkpoint, path=former.path) if former.begun else checkpoint
         truncated = await self._files.open_former(replace(checkpoint, offset=0, tail=NO_BYTES))
         if truncated is not None:
