@@ -38,7 +38,7 @@ class EndOfFiles(CompleteFile):
 
     async def identity(self) -> FileIdentity:
         """See `OpenAlertFile`."""
-        return FileIdentity(0, 0, NO_BYTES)
+        return FileIdentity(0, 1, NO_BYTES)  # of another file than any before
 
     async def size(self) -> int:
         """See `OpenAlertFile`."""
