@@ -88,6 +88,8 @@ class Chunk:
     ticket: Ticket
     start: Position
     data: bytes
+    lines: int
+    """How many those are: counted once, when they are read."""
     oversize: bool = False
 
 

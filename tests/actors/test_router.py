@@ -62,8 +62,9 @@ class World:
         self.chunks = []
         offset = first_offset
         for data in chunks:
-            ticket = self.ledger.open_chunk(position(offset + len(data)), count_lines(data))
-            self.chunks.append(Chunk(ticket, position(offset), data))
+            lines = count_lines(data)
+            ticket = self.ledger.open_chunk(position(offset + len(data)), lines)
+            self.chunks.append(Chunk(ticket, position(offset), data, lines))
             offset += len(data)
         self.end = offset
 
@@ -154,7 +155,7 @@ async def test_a_chunk_without_relevant_lines_is_settled_at_once():
 async def test_an_oversize_line_is_one_dead_letter_whatever_it_holds():
     world = World()
     data = WINDOWS + b" " * 100
-    chunk = Chunk(world.ledger.open_chunk(position(9000), lines=1), position(5), data, oversize=True)
+    chunk = Chunk(world.ledger.open_chunk(position(9000), lines=1), position(5), data, 1, oversize=True)
     world.chunks.append(chunk)
     assert await world.route() == []
     assert world.dead_letters.seen() == [("oversize", 5, data)]

@@ -10,7 +10,7 @@ from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.formats.torn import alerts_on
-from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind, count_lines
+from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox, Permit
 
@@ -92,7 +92,7 @@ class Router:
             found.add(kind, alert)
 
     def _book(self, chunk: Chunk, found: _Sorted) -> None:
-        lines = 1 if chunk.oversize else count_lines(chunk.data) + found.lines_more
+        lines = chunk.lines + found.lines_more
         dead = len(found.dead_letters)
         self._ledger.add_lines(chunk.ticket, found.lines_more)
         self._ledger.route(chunk.ticket, not_relevant=lines - dead - len(found.pending), dead=dead, pending=found.pending)

@@ -122,7 +122,7 @@ class Tailer:
         lines = 1 if skipped else count_lines(data)
         end = at.after(skipped or len(data), data)
         async with lifeline.reserve(self._outbox) as permit:
-            permit.put(Chunk(self._ledger.open_chunk(end, lines), at, data, oversize=bool(skipped)))
+            permit.put(Chunk(self._ledger.open_chunk(end, lines), at, data, lines, oversize=bool(skipped)))
             self._place.go_on(end)
 
     async def _look_for_copy(self, file: OpenAlertFile, at: Position) -> None:

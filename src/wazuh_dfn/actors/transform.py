@@ -48,7 +48,8 @@ class TransformActor:
         lifeline.started()
         async for lease in lifeline.messages():
             batch = lease.item
-            records = [record for alert in batch.alerts if (record := await self._transform(lifeline, batch, alert)) is not None]
+            now = self._now()
+            records = [record for alert in batch.alerts if (record := await self._transform(lifeline, batch, alert, now)) is not None]
             if records:
                 async with lifeline.reserve(self._outbox) as permit:
                     permit.put(RecordBatch(batch.ticket, batch.start, batch.kind, tuple(records)))
@@ -59,13 +60,13 @@ class TransformActor:
     def inspect(self, alert: Alert) -> None:
         """Look at an alert before it is transformed; for warnings."""
 
-    async def _transform(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch, alert: Alert) -> Record | None:
+    async def _transform(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch, alert: Alert, now: datetime) -> Record | None:
         """Return the record; None if the alert was dead-lettered, now or by a predecessor that crashed afterwards."""
         if not self._ledger.is_pending(batch.ticket, batch.kind, alert.offset):
             return None
         try:
             self.inspect(alert)
-            value = record.build(batch.kind, alert.content, self._now())
+            value = record.build(batch.kind, alert.content, now)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
             reason = in_brief(error)
             letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, reason, alert.raw, format_exc())

@@ -17,7 +17,7 @@ def split_chunk(chunk: Chunk) -> Sequence[Chunk]:
     parts: list[Chunk] = []
     offset = chunk.start.offset
     for line in lines_of(chunk.data):
-        parts.append(replace(chunk, start=replace(chunk.start, offset=offset), data=line))
+        parts.append(replace(chunk, start=replace(chunk.start, offset=offset), data=line, lines=1))
         offset += len(line)
     return parts
 
