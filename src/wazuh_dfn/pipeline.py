@@ -43,6 +43,9 @@ KAFKA_SHUTDOWN_SECONDS = 5.0
 FEEDBACK_SHUTDOWN_SECONDS = 2.0
 BYSTANDER_BACKOFF_MAX_SECONDS = 60.0
 
+RECORDS_CAPACITY_FACTOR = 4
+"""So many times more batches may wait for the broker, which gets them together."""
+
 type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
 """Answers those who ask for the state, until the lifeline says stop."""
 
@@ -83,7 +86,7 @@ class Pipeline:
         self.chunks: Mailbox[Chunk] = self._mailbox("router", burial.bury_chunk, split_chunk)
         self.windows_alerts: Mailbox[AlertBatch] = self._mailbox("windows", burial.bury_batch, split_alerts)
         self.fail2ban_alerts: Mailbox[AlertBatch] = self._mailbox("fail2ban", burial.bury_batch, split_alerts)
-        self.records: Mailbox[RecordBatch] = self._mailbox("kafka", burial.bury_batch, split_records)
+        self.records: Mailbox[RecordBatch] = self._mailbox("kafka", burial.bury_batch, split_records, RECORDS_CAPACITY_FACTOR)
         self.observed = self._observed()
 
     @property
@@ -143,9 +146,9 @@ class Pipeline:
         """Make the monitor."""
         return Monitor(self.observed, self.settings.health.stats_interval)
 
-    def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]]) -> Mailbox[T]:
+    def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]], factor: int = 1) -> Mailbox[T]:
         options = self.settings.supervisor
-        return Mailbox(name, options.mailbox_capacity, poison_limit=options.poison_limit, on_poison=on_poison, split=split)
+        return Mailbox(name, factor * options.mailbox_capacity, poison_limit=options.poison_limit, on_poison=on_poison, split=split)
 
     def _spec(
         self,

@@ -52,6 +52,11 @@ def make_daemon(folder, broker, options):
     return Daemon(folder, broker.bootstrap, kafka=kafka, preexec=pin(SUBJECT_CORES), **sections)
 
 
+def as_installed(options):
+    """The default poll interval, which the tests' daemons do not have."""
+    return replace(options, sections={**options.sections, "wazuh": {"json_alert_file_poll_interval": 1.0}})
+
+
 def figures(began, process, corpus, broker, broker_cpu):
     seconds, cpu = time.monotonic() - began, cpu_seconds(process.pid)
     return {
@@ -102,9 +107,8 @@ def start_up(options):
 
 def idle(options, seconds=20):
     """CPU share (percent of a core) while nothing is written, with everything else at its defaults, and what the files grow by."""
-    sections = {**options.sections, "wazuh": {"json_alert_file_poll_interval": 1.0}}
     with bench_site(options) as (folder, broker, topic):
-        daemon = make_daemon(folder, broker, replace(options, sections=sections))
+        daemon = make_daemon(folder, broker, as_installed(options))
         corpus = write_corpus(daemon.alerts, 1_000, 0.1)
         with daemon:
             topic.wait_for(corpus.relevant, daemon.process)
@@ -125,7 +129,7 @@ def _size(folder):
 def delays(options, per_second=500, seconds=20):
     """Seconds from a line's last byte to its arrival at a consumer (which is after the acknowledgement), all lines relevant."""
     with bench_site(options) as (folder, broker, _):
-        daemon = make_daemon(folder, broker, options)
+        daemon = make_daemon(folder, broker, as_installed(options))
         write_corpus(folder / "corpus", per_second * seconds, 1.0)
         lines = (folder / "corpus").read_bytes().splitlines(keepends=True)
         daemon.alerts.touch()

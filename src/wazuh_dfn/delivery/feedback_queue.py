@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.messages import RecordKind
 
-CAPACITY_BYTES = 4 * 1024 * 1024
+CAPACITY_BYTES = 2 * 1024 * 1024
 ERROR_INTERVAL_SECONDS = 60.0
 _NOTE_BYTES = 200
 """What a note takes besides its line."""
