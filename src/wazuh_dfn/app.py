@@ -25,7 +25,7 @@ from wazuh_dfn.service import Service
 from wazuh_dfn.signals import run_supervised
 
 GARBAGE_THRESHOLD = 20_000
-"""So many objects more, and the youngest are looked through; the default is 2,000."""
+"""So many objects more, and the youngest are looked through; Python's default is 700 or 2,000."""
 log = structlog.get_logger(__name__)
 
 

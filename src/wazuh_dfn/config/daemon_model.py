@@ -93,7 +93,9 @@ class SupervisorSettings(Section):
     shutdown_timeout: float = Field(
         30, gt=0, le=3_600, description="Time to deliver what was read, on shutdown; seconds, more than 0, at most 3600"
     )
-    mailbox_capacity: int = Field(2, ge=1, le=1_024, description="Batches that may wait for each part; a number from 1 to 1024")
+    mailbox_capacity: int = Field(
+        2, ge=1, le=1_024, description="Batches that may wait for each part, four times as many for the broker; a number from 1 to 1024"
+    )
     read_chunk_bytes: int = Field(
         262_144, ge=65_536, le=4_194_304, description="How much is read from the alert file at a time; bytes, 65536 to 4194304"
     )
