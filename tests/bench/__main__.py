@@ -3,6 +3,7 @@
 import argparse
 import json
 import statistics
+import sys
 from pathlib import Path
 
 from bench import report, scenarios
@@ -20,8 +21,9 @@ def catch_up(name, options, arguments):
     sides = {"wazuh-dfn": (scenarios.catch_up, Series())}
     if arguments.peer:
         sides["rsyslog"] = (scenarios.peer_catch_up, Series())
-    for _ in range(arguments.runs):
-        for run, series in sides.values():
+    for number in range(arguments.runs):
+        for side, (run, series) in sides.items():
+            print(f"{name}: {side}, run {number + 1} of {arguments.runs}", file=sys.stderr)
             series.add(**run(options, SHARES[name]))
     rows = [{"what": side, **{figure: report.number(series.median(figure)) for figure in FIGURES}} for side, (_, series) in sides.items()]
     rows += [
@@ -101,7 +103,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Measure the real daemon with a real broker, as processes of their own."
     )
-    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help=f"which of {', '.join(SCENARIOS)} (default: all)")
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"which of {', '.join(SCENARIOS)} (default: all)")
     parser.add_argument("--lines", type=int, default=200_000, help="lines of the corpus (default: 200000)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
     parser.add_argument("--broker", choices=["noida", "mock", "tansu"], default="noida", help="which embedded broker (default: noida)")
@@ -110,6 +112,8 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write all figures")
     parser.add_argument("--plot", metavar="FILE", help="draw the delays as PNG")
     arguments = parser.parse_args()
+    if unknown := set(arguments.scenario) - set(SCENARIOS):
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
     if arguments.peer and Rsyslog.version() is None:
         parser.error("rsyslog is not installed: apt install rsyslog rsyslog-kafka")
     options = scenarios.Options(arguments.broker, arguments.lines, arguments.compression)
