@@ -54,6 +54,16 @@ async def test_a_saved_position_comes_back_whole(store):
     assert await store.load() == SavedPosition(saved, 5.0)
 
 
+async def test_a_position_that_did_not_move_keeps_the_time_at_which_it_was_saved_first(path):
+    times = iter([5.0, 6.0, 7.0, 8.0])
+    store = CheckpointFile(path, LocalDisk(), now=lambda: next(times))
+    await store.save(position(7))
+    await store.save(replace(position(7), path="renamed"))
+    assert await store.load() == SavedPosition(replace(position(7), path="renamed"), 5.0)
+    await store.save(position(8))
+    assert (await store.load()).saved_at == 6.0
+
+
 @pytest.mark.parametrize("damage", DAMAGED)
 async def test_in_place_of_a_damaged_one_the_previous_one_counts_and_the_log_says_so(store, path, damage):
     await store.save(position(1))

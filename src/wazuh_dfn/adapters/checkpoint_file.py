@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +60,21 @@ class CheckpointFile:
 
     def _save(self, position: Position) -> None:
         self._disk.make_folder(self._path.parent)
-        temporary = self._path.with_name(f".{self._path.name}.tmp")
-        self._disk.write(temporary, encode(position, self._now()))
-        if self._is_readable():
+        temporary, present = self._path.with_name(f".{self._path.name}.tmp"), self._present()
+        is_same = present is not None and replace(present.position, path=position.path) == position
+        # of the time since it stood there first nothing has been read
+        self._disk.write(temporary, encode(position, present.saved_at if present is not None and is_same else self._now()))
+        if present is not None:
             self._disk.rename(self._path, self._previous)
         self._disk.rename(temporary, self._path)
         self._disk.sync_folder(self._path.parent)
 
-    def _is_readable(self) -> bool:
-        """Tell whether the last checkpoint may take the place of its predecessor: a damaged one must not."""
+    def _present(self) -> SavedPosition | None:
+        """Return the last checkpoint; None if there is none that may take the place of its predecessor: a damaged one must not."""
         try:
-            decode(self._disk.read(self._path))
+            return decode(self._disk.read(self._path))
         except (FileNotFoundError, ValueError):
-            return False
-        return True
+            return None
 
 
 def previous(path: Path) -> Path:
