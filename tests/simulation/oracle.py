@@ -170,9 +170,7 @@ class Oracle:
             return []
         generations = self.world.wazuh.generations
         for index, generation in enumerate(generations):
-            if fits(generation.content, position) and (
-                position.tail.length or position.file.head.length == FINGERPRINT_BYTES or generation.inode.number == position.file.inode
-            ):
+            if fits(generation.content, position) and is_of(generation, position):
                 covered = {line.number: line for former in generations[:index] for line, _ in former.lines}
                 if position.path.startswith(f"{ALERTS}."):
                     covered = {}  # copies are read before what was written at the same time or later, and may be read before other files
@@ -188,6 +186,14 @@ class Oracle:
         for path, inode in self.world.disk.names.items():
             if path.parts[: len(FOLDER.parts)] == FOLDER.parts:
                 yield unpacked(inode.data) if path.suffix == ".gz" else bytes(inode.data)
+
+
+def is_of(generation, position):
+    """Tell whether the file of the position can be this one; few bytes fit many, and then its name tells (a gzipped file has another inode)."""
+    if position.tail.length or position.file.head.length == FINGERPRINT_BYTES:
+        return True
+    plain = Path(position.path.removesuffix(".gz"))
+    return generation.path == plain if plain.name.startswith("ossec-alerts") else generation.inode.number == position.file.inode
 
 
 def fits(content, position):

@@ -17,9 +17,10 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 @dataclass(eq=False)
 class Generation:
-    """All that was written to a file since it was last empty; `lines` with the offsets behind them."""
+    """All that was written to a file since it was last empty; `path` is its dated name, `lines` are with the offsets behind them."""
 
     inode: object
+    path: Path
     content: bytearray = field(default_factory=bytearray)
     lines: list = field(default_factory=list)
 
@@ -103,7 +104,7 @@ class Wazuh:
             return
         lines = [entry for former in self.generations if former.inode is inode for entry in former.lines]
         kept = {line.number: (line, end) for line, end in lines if inode.data[:end].endswith(line.data)}
-        self.generations.append(Generation(inode, bytearray(inode.data), list(kept.values())))
+        self.generations.append(Generation(inode, self.dated, bytearray(inode.data), list(kept.values())))
         self.world.note(f"generation {len(self.generations) - 1}: inode {inode.number}, {self.dated.name}, {len(inode.data)} bytes")
 
     def _append(self, data):
