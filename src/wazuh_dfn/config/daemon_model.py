@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from wazuh_dfn.config.base import OptionalPath, Section, conflict, split_list
+from wazuh_dfn.config.base import OptionalPath, Section, conflict
+from wazuh_dfn.config.networks import Networks
 
 
 def _upper(value: Any) -> Any:
@@ -17,19 +17,6 @@ def _upper(value: Any) -> Any:
 
 def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
-
-
-def _split_networks(value: Any) -> Any:
-    return () if value is None else split_list(value)
-
-
-def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        try:
-            ip_network(value, strict=False)
-        except ValueError:
-            raise ValueError(f"{reprlib.repr(value)} is no network") from None
-    return values
 
 
 class LogSettings(Section):
@@ -56,7 +43,7 @@ class LogSettings(Section):
 class MiscSettings(Section):
     """What fits nowhere else."""
 
-    own_network: Annotated[tuple[str, ...], BeforeValidator(_split_networks), AfterValidator(_check_networks)] = Field(
+    own_network: Networks = Field(
         (),
         examples=["192.0.2.0/24, 2001:db8::/32"],
         description="Your own networks: fail2ban alerts about addresses in them, or that are not global, are not forwarded; "

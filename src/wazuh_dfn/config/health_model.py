@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import reprlib
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from wazuh_dfn.config.addresses import is_loopback
-from wazuh_dfn.config.base import OptionalPath, OptionalText, Section, conflict, split_list
-
-
-def _split(value: Any) -> Any:
-    return () if value is None else split_list(value)
-
-
-def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        try:
-            ip_network(value, strict=False)
-        except ValueError:
-            raise ValueError(f"{reprlib.repr(value)} is neither an address nor a network") from None
-    return values
+from wazuh_dfn.config.base import OptionalPath, OptionalText, Section, conflict
+from wazuh_dfn.config.networks import Networks
 
 
 def _check_host(value: str) -> str:
@@ -51,7 +38,7 @@ class HealthApiSettings(Section):
         examples=["a-long-random-text"],
         description='Token that clients have to send as "Authorization: Bearer TOKEN"; printable ASCII characters without spaces',
     )
-    allowed_ips: Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_networks)] = Field(
+    allowed_ips: Networks = Field(
         ("127.0.0.1", "::1"),
         description="Clients that are answered; IPv4 or IPv6 addresses or networks like 192.0.2.0/24, several with commas between them",
     )
