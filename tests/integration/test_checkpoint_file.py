@@ -54,14 +54,16 @@ async def test_a_saved_position_comes_back_whole(store):
     assert await store.load() == SavedPosition(saved, 5.0)
 
 
-async def test_a_position_that_did_not_move_keeps_the_time_at_which_it_was_saved_first(path):
-    times = iter([5.0, 6.0, 7.0, 8.0])
+async def test_a_position_up_to_which_nothing_more_was_settled_keeps_the_time_of_the_one_before(path):
+    times = iter([5.0, 6.0, 7.0])
     store = CheckpointFile(path, LocalDisk(), now=lambda: next(times))
     await store.save(position(7))
     await store.save(replace(position(7), path="renamed"))
     assert await store.load() == SavedPosition(replace(position(7), path="renamed"), 5.0)
     await store.save(position(8))
     assert (await store.load()).saved_at == 6.0
+    await store.save(replace(position(0), path="where a search ended"))
+    assert await store.load() == SavedPosition(replace(position(0), path="where a search ended"), 6.0)
 
 
 @pytest.mark.parametrize("damage", DAMAGED)

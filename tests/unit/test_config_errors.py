@@ -37,7 +37,10 @@ def load_text(folder, text, overrides=None):
         ("[log]\nfile_path = 5", "FILE:2: log.file_path = 5: this is no path; write it in quotes; allowed: path of a file"),
         ('[wazuh]\njson_alert_file = ""', "FILE:2: wazuh.json_alert_file = '': the path is empty; allowed: path of a file"),
         ("[misc]\nown_network = 5", "FILE:2: misc.own_network = 5: this is no list; allowed: IPv4 or IPv6 networks"),
-        ('[misc]\nown_network = "x"', "FILE:2: misc.own_network = 'x': 'x' is neither an address nor a network; allowed: IPv4 or IPv6 networks"),
+        (
+            '[misc]\nown_network = "x"',
+            "FILE:2: misc.own_network = 'x': 'x' is neither an address nor a network; allowed: IPv4 or IPv6 networks",
+        ),
         ("[kafka]\nproducer_config = 5", "FILE:2: kafka.producer_config = ***: this is no table; allowed: client_id, "),
         (
             "[kafka.producer_config]\nretry_backoff_ms = 0",

@@ -61,9 +61,8 @@ class CheckpointFile:
     def _save(self, position: Position) -> None:
         self._disk.make_folder(self._path.parent)
         temporary, present = self._path.with_name(f".{self._path.name}.tmp"), self._present()
-        is_same = present is not None and replace(present.position, path=position.path) == position
-        # of the time since it stood there first nothing has been read
-        self._disk.write(temporary, encode(position, present.saved_at if present is not None and is_same else self._now()))
+        saved_at = present.saved_at if present is not None and _is_no_further(position, present.position) else self._now()
+        self._disk.write(temporary, encode(position, saved_at))
         if present is not None:
             self._disk.rename(self._path, self._previous)
         self._disk.rename(temporary, self._path)
@@ -75,6 +74,14 @@ class CheckpointFile:
             return decode(self._disk.read(self._path))
         except (FileNotFoundError, ValueError):
             return None
+
+
+def _is_no_further(position: Position, present: Position) -> bool:
+    """Tell whether nothing was settled since: it is the same place, or the beginning of a file, where a search ended.
+
+    What was written, or copied, since the present one came to its position has not been read then.
+    """
+    return position.offset == 0 or replace(present, path=position.path) == position
 
 
 def previous(path: Path) -> Path:

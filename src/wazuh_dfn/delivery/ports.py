@@ -146,7 +146,7 @@ class DeadLetterStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SavedPosition:
-    """A checkpoint as it was saved; `saved_at`, in seconds since the epoch, is when it came to this position."""
+    """A checkpoint as it was saved; `saved_at`, in seconds since the epoch, is when something was settled last."""
 
     position: Position
     saved_at: float
