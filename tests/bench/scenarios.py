@@ -173,5 +173,5 @@ def variants(options):
     yield f"{options.lines:,} lines", lambda: catch_up(options, 0.1)
     yield f"{4 * options.lines:,} lines", lambda: catch_up(replace(options, lines=4 * options.lines), 0.1)
     many = ",".join(f"+{number}" for number in range(10_000, 12_000))
-    yield "2,000 event IDs more", lambda: catch_up(replace(options, sections={"wazuh": {"event_ids": many}}), 0.1)
+    yield "2,000 event IDs more", lambda: catch_up(replace(options, sections={"wazuh": {"windows_event_ids": many}}), 0.1)
     yield "400 rotated files", lambda: catch_up(options, 0.1, rotated=400)
