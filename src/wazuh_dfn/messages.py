@@ -48,6 +48,11 @@ class FileIdentity:
     inode: int
     head: Fingerprint
 
+    @property
+    def node(self) -> tuple[int, int]:
+        """What tells one file from another at one time, and no longer."""
+        return self.device, self.inode
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

@@ -72,20 +72,13 @@ class KafkaActor:
 
     async def _make_contact(self, lifeline: Lifeline[RecordBatch]) -> None:
         """Try until connected, or asked to stop: what waits in the mailbox then still gets its turn."""
-        async with anyio.create_task_group() as tasks:
-
-            async def end_with_stop() -> None:
-                await lifeline.stopping.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(end_with_stop)
+        async with lifeline.until_stopping():
             while self._producer is None:
                 try:
                     await self._connect()
                 except BrokerUnavailableError as error:
                     await self._wait_for_broker(lifeline, error)
             self._status.reached()
-            tasks.cancel_scope.cancel()
 
     def _gather(self, lifeline: Lifeline[RecordBatch], first: Lease[RecordBatch]) -> list[Lease[RecordBatch]]:
         leases = [first]

@@ -147,7 +147,7 @@ class Tailer:
             is_copy = file.path != at.path
             identities = [] if is_copy else [await file.identity(), *([place.former] if place.former is not None else [])]
             successor = await self._files.open_successor(identities, await file.modified(), at.path)
-            if successor is not None and _is_same_file(await successor.identity(), await file.identity()):
+            if successor is not None and (await successor.identity()).node == (await file.identity()).node:
                 await successor.aclose()  # the path named nothing for a moment
                 return False
             if successor is None:
@@ -210,10 +210,6 @@ async def _is_one_line(file: OpenAlertFile, at: Position, length: int, chunk_byt
         if b"\n" in await file.read(at, min(chunk_bytes, length - 1 - start), skip=start):
             return False
     return True
-
-
-def _is_same_file(one: FileIdentity, other: FileIdentity) -> bool:
-    return (one.device, one.inode) == (other.device, other.inode)
 
 
 async def _beginning(file: OpenAlertFile) -> Position:

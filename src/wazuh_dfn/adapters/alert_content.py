@@ -75,8 +75,7 @@ class PlainContent:
 
     def holds(self, position: Position) -> bool:
         """See `Content`."""
-        status, identity = self.status(), position.file
-        return (status.device, status.inode) == (identity.device, identity.inode) and holds_content(self, position)
+        return self.status().node == position.file.node and holds_content(self, position)
 
     def read_after(self, position: Position, limit: int, skip: int) -> bytes:
         """See `Content`."""

@@ -71,7 +71,7 @@ class AlertPath:
         file = await self._open(self._path)
         if file is not None:
             identity = await file.identity()
-            dated = await self._disk.run(dated_name, self._disk, self._path, (identity.device, identity.inode))
+            dated = await self._disk.run(dated_name, self._disk, self._path, identity.node)
             file.path = str(dated or self._path)
         return file
 
@@ -82,7 +82,7 @@ class AlertPath:
             status = await self._disk.run(self._disk.status, self._path)
         except FileNotFoundError:
             return False
-        return (status.device, status.inode) == (identity.device, identity.inode)
+        return status.node == identity.node
 
     async def open_former(self, position: Position) -> OpenAlertFile | None:
         """See `AlertFiles`."""
@@ -110,7 +110,7 @@ class AlertPath:
             if file is None:
                 continue
             found = await file.identity()
-            if (found.device, found.inode) == (current_identity.device, current_identity.inode):
+            if found.node == current_identity.node:
                 await file.aclose()
                 break
             await current.aclose()

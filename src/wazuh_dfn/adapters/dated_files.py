@@ -62,14 +62,14 @@ def slot_of(path: Path) -> Slot | None:
     return (int(year), _MONTHS.index(month) + 1, int(name["day"]), int(name["number"] or 0))
 
 
-def dated_name(disk: Disk, alerts: Path, inode: tuple[int, int]) -> Path | None:
-    """Return the dated name of the file that `alerts` is a hard link to; None at a site that has none."""
+def dated_name(disk: Disk, alerts: Path, node: tuple[int, int]) -> Path | None:
+    """Return the dated name of the file with that `FileIdentity.node`, which `alerts` is a hard link to; None at a site that has none."""
     for file in newest_first(disk, alerts.parent):
         try:
             status = disk.status(file.path)
         except FileNotFoundError:
             continue
-        if (status.device, status.inode) == inode:
+        if status.node == node:
             return file.path
     return None
 

@@ -18,6 +18,11 @@ class Status:
     modified: float
     links: int
 
+    @property
+    def node(self) -> tuple[int, int]:
+        """See `FileIdentity.node`."""
+        return self.device, self.inode
+
 
 class Handle(Protocol):
     """A file held open for reading; it stays readable when its last name is removed."""

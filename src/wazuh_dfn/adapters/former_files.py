@@ -119,7 +119,7 @@ def _holds_whole(disk: Disk, path: Path, whole: Position) -> bool:
 
 def _is_same(content: Content, identity: FileIdentity) -> bool:
     status = content.status()
-    return (status.device, status.inode) == (identity.device, identity.inode) and _fits(content, identity.head)
+    return status.node == identity.node and _fits(content, identity.head)
 
 
 def _is_copy(content: Content, position: Position) -> bool:

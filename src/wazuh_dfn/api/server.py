@@ -36,13 +36,7 @@ class HealthApi:
         """Answer until asked to stop; connections are closed then, whatever is under way."""
         lifeline.started()
         app = make_app(observed, self._api)
-        async with anyio.create_task_group() as tasks:
-
-            async def end_with_stop() -> None:
-                await lifeline.stopping.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(end_with_stop)
+        async with lifeline.until_stopping():
             while True:
                 try:
                     await self._listen(Connections(app, self._api.networks, await self._tls()))

@@ -76,6 +76,19 @@ class Lifeline[T]:
                 permit = await stack.enter_async_context(mailbox.reserve())
             yield permit
 
+    @asynccontextmanager
+    async def until_stopping(self) -> AsyncIterator[None]:
+        """Cancel what is in the block once the child is asked to finish, and go on behind it."""
+        async with anyio.create_task_group() as tasks:
+
+            async def end() -> None:
+                await self.stopping.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(end)
+            yield
+            tasks.cancel_scope.cancel()
+
     def silent_seconds(self) -> float:
         """Seconds since the last progress; 0 while it waits, or while it has started and has nothing to do."""
         idle = self._has_started and self._inbox is not None and self._inbox.depth == 0
