@@ -5,8 +5,10 @@ import os
 import pytest
 from hypothesis import settings
 
-from support.brokers import NoidaBroker
+from support.brokers import NoidaBroker, TansuBroker
+from support.certs import make_certificates
 from support.daemon import TOPIC
+from support.tls_proxy import TlsProxy
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
@@ -27,4 +29,19 @@ def shared_broker(tmp_path_factory):
     """Run one broker for a module, which may take it for its `broker`; a test that counts records makes a topic of its own."""
     with NoidaBroker(tmp_path_factory.mktemp("broker")) as running:
         running.create_topic(TOPIC)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """Make a module's certificates, for `localhost`."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def proxy(certificates):
+    """Run a broker with an empty topic behind a proxy that speaks TLS and wants the client's certificate."""
+    with TlsProxy(certificates.server_context()) as running, TansuBroker(advertised=running.address) as broker:
+        running.upstream = broker.bootstrap
+        broker.create_topic(TOPIC)
         yield running

@@ -4,29 +4,13 @@ import shutil
 
 import pytest
 
-from support.brokers import TansuBroker
-from support.certs import make_certificates
 from support.checkpoints import settled
 from support.corpus import write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
 from support.outage import PERFECT, append, complaints, outcome, wait_until_settled
-from support.tls_proxy import TlsProxy
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture
-def proxy(certificates):
-    with TlsProxy(certificates.server_context()) as running, TansuBroker(advertised=running.address) as broker:
-        running.upstream = broker.bootstrap
-        broker.create_topic(TOPIC)
-        yield running
 
 
 class ClientFiles:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from support.brokers import TansuBroker
-from support.certs import make_certificates
 from support.corpus import arrived, write_corpus
 from support.daemon import TOPIC
 from support.kafka_read import read_all
@@ -17,11 +16,6 @@ from support.tls_proxy import TlsProxy
 pytestmark = pytest.mark.integration
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.mark.parametrize("name", ["wazuh-dfn-0.23.yaml", "wazuh-dfn-0.23.toml"])

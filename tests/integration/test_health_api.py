@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from support.brokers import free_port
-from support.certs import make_certificates
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
@@ -305,11 +304,6 @@ def test_a_dead_letter_that_can_not_be_written_makes_it_unhealthy_until_it_can(d
     wait_for_lines(daemon, lines + 2)
     assert daemon.client.report().counts.dead_lettered == 1
     assert daemon.client.status("/health") == 200
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
