@@ -2,7 +2,7 @@
 
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +39,8 @@ def bench_site(options):
         broker = stack.enter_context(make())
         if len(os.sched_getaffinity(0)) > 1:
             for thread in Path(f"/proc/{broker.process.pid}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), BROKER_CORES)
+                with suppress(ProcessLookupError):  # threads come and go while it starts
+                    os.sched_setaffinity(int(thread.name), BROKER_CORES)
         broker.create_topic(TOPIC)
         topic = Topic(broker.bootstrap, TOPIC)
         stack.callback(topic.close)
