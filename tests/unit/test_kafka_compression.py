@@ -5,7 +5,7 @@ import json
 
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from wazuh_dfn.adapters.kafka_compression import gzip_encode, use_gzip_level
+from wazuh_dfn.adapters.kafka_compression import gzip_encode, use_fast_gzip
 
 VALUES = [json.dumps({"number": number, "text": f"an ordinary line of {number * 7919}"}).encode() for number in range(500)]
 
@@ -25,7 +25,7 @@ def batch():
     return bytes(builder.build())
 
 
-def test_batches_are_gzipped_at_our_level_and_hold_what_was_put_in(monkeypatch):
+def test_batches_are_gzipped_by_ours_and_hold_what_was_put_in(monkeypatch):
     packed = []
 
     def pack(payload):
@@ -33,16 +33,16 @@ def test_batches_are_gzipped_at_our_level_and_hold_what_was_put_in(monkeypatch):
         return gzip_encode(payload)
 
     monkeypatch.setattr("wazuh_dfn.adapters.kafka_compression.gzip_encode", pack)
-    use_gzip_level()
+    use_fast_gzip()
     built = batch()
     monkeypatch.undo()
-    use_gzip_level()
+    use_fast_gzip()
     assert len(packed) == 1, "aiokafka packs with what was put in place of its own"
     assert len(built) < len(packed[0]) / 3
     assert [record.value for record in DefaultRecordBatch(built)] == VALUES
 
 
-def test_the_level_costs_few_bytes():
+def test_gzip_reads_it_and_it_is_small():
     payload = b"".join(VALUES)
     assert gzip.decompress(gzip_encode(payload)) == payload
-    assert len(gzip_encode(payload)) < 1.1 * len(gzip.compress(payload, 9))
+    assert len(gzip_encode(payload)) < 1.5 * len(gzip.compress(payload, 9))

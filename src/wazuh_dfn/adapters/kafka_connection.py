@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from wazuh_dfn.adapters.kafka_compression import use_gzip_level
+from wazuh_dfn.adapters.kafka_compression import use_fast_gzip
 from wazuh_dfn.adapters.kafka_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
@@ -47,7 +47,7 @@ class KafkaConnection:
         self.appended_at: float | None = None
         self._dropped: set[asyncio.Transport] = set()
         timeout_ms = max(1, round(options.timeout_seconds * 1000))
-        use_gzip_level()
+        use_fast_gzip()
         self._producer = AIOKafkaProducer(
             **{name: value for name, value in options.extra.items() if name not in PROTECTED_ARGUMENTS},
             **({"security_protocol": "SSL", "ssl_context": tls} if tls is not None else {}),

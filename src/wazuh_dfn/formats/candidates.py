@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+import stringzilla
+
 from wazuh_dfn.formats.relevance import FAIL2BAN_PROGRAM
 from wazuh_dfn.formats.values import event_id_text
 
@@ -18,6 +20,9 @@ ALERT_START = b'{"timestamp"'
 """How Wazuh begins each alert."""
 _WHITE_SPACE = b" \t\r\v\f"
 _OPEN, _CLOSE = b"{}"
+
+_find, _count = stringzilla.find, stringzilla.count
+"""As the methods of bytes, several times as fast over whole chunks."""
 
 _VALUE = re.compile(
     rb"""
@@ -31,8 +36,9 @@ _VALUE = re.compile(
 )
 """What can follow the key if its value can be an event ID; other values (null, true, objects, lists) never are."""
 
-_ESCAPE = re.compile(rb"\\u00[2-7]")
-"""A printable ASCII character written as an escape, which can hide any of the tokens: rare enough to be looked at always."""
+_ESCAPE = rb"\u00"
+_PRINTABLE = b"234567"
+"""What follows if it is a printable ASCII character that is written as an escape. That can hide any of the tokens."""
 
 
 class CandidateScan:
@@ -77,7 +83,9 @@ class CandidateScan:
             if self._can_be_wanted(data, offset + len(_KEY)):
                 yield offset
         yield from occurrences(data, _PROGRAM)
-        yield from (escape.start() for escape in _ESCAPE.finditer(data))
+        for offset in occurrences(data, _ESCAPE):
+            if data[offset + len(_ESCAPE) : offset + len(_ESCAPE) + 1] in _PRINTABLE:
+                yield offset
         yield from _inner_alert_starts(data)
 
     def _can_be_wanted(self, data: bytes, offset: int) -> bool:
@@ -91,16 +99,16 @@ class CandidateScan:
 
 def occurrences(data: bytes, token: bytes) -> Iterator[int]:
     """Yield the offsets of all occurrences of a token that do not overlap."""
-    offset = data.find(token)
+    offset = _find(data, token)
     while offset >= 0:
         yield offset
-        offset = data.find(token, offset + len(token))
+        offset = _find(data, token, offset + len(token))
 
 
 def _inner_alert_starts(data: bytes) -> Iterator[int]:
     """Give the offsets where an alert seems to begin within a line; counting first, because there normally are none."""
-    at_line_starts = data.count(b"\n" + ALERT_START) + data.startswith(ALERT_START)
-    if data.count(ALERT_START) > at_line_starts:
+    at_line_starts = _count(data, b"\n" + ALERT_START) + data.startswith(ALERT_START)
+    if _count(data, ALERT_START) > at_line_starts:
         yield from (offset for offset in occurrences(data, ALERT_START) if offset and data[offset - 1] != ord("\n"))
 
 
@@ -113,4 +121,4 @@ def _looks_broken(data: bytes, start: int, end: int) -> bool:
             return False
         if line[0] != _OPEN or line[-1] != _CLOSE:
             return True
-    return data.count(b"{", start, end) != data.count(b"}", start, end)
+    return _count(data, b"{", start, end) != _count(data, b"}", start, end)

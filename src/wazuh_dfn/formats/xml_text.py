@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 
+import stringzilla
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """The code points that no XML 1.0 document may hold, not even as a reference."""
+
+_FORBIDDEN_IN_ASCII = "".join(filter(_FORBIDDEN.match, map(chr, range(128))))
+_SPECIAL = "&<>"
+_SPECIAL_IN_ATTRIBUTES = '&<>"\r\n\t'
 
 _NAME_START = (
     "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0100-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
@@ -19,20 +25,34 @@ _NO_NAME_CHARACTER = re.compile(f"[^{_NAME_START}0-9.\u00b7-]")
 _STARTS_A_NAME = re.compile(f"[{_NAME_START}]")
 
 
-def escape_text(text: str) -> str:
-    """Return the text as it stands between tags."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def escape_texts(texts: list[str]) -> list[str]:
+    """Return the texts as they stand between tags; looking at all of them together is several times as fast as at each."""
+    return texts if _is_plain(texts, _SPECIAL) else [_escape(text) for text in texts]
+
+
+def escape_attributes(texts: list[str]) -> list[str]:
+    """Return the texts as they stand between the double quotes of attributes."""
+    return texts if _is_plain(texts, _SPECIAL_IN_ATTRIBUTES) else [escape_attribute(text) for text in texts]
 
 
 def escape_attribute(text: str) -> str:
     """Return the text as it stands between the double quotes of an attribute."""
     # Seven replacements that mostly find nothing take a quarter of the time of str.translate.
-    return escape_text(text).replace('"', "&quot;").replace("\r", "&#13;").replace("\n", "&#10;").replace("\t", "&#09;")
+    return _escape(text).replace('"', "&quot;").replace("\r", "&#13;").replace("\n", "&#10;").replace("\t", "&#09;")
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _is_plain(texts: list[str], special: str) -> bool:
+    joined = "".join(texts)
+    return joined.isascii() and stringzilla.find_first_of(joined, special) < 0
 
 
 def replace_forbidden(document: str) -> str:
     """Return the document with each code point that XML 1.0 forbids as U+FFFD: once for all its texts together."""
-    return _FORBIDDEN.sub("\ufffd", document)
+    return document if _is_plain([document], _FORBIDDEN_IN_ASCII) else _FORBIDDEN.sub("\ufffd", document)
 
 
 def xml_name(key: str) -> str:
@@ -41,12 +61,11 @@ def xml_name(key: str) -> str:
     return name if _STARTS_A_NAME.match(name) else f"_{name}"
 
 
-def element(name: str, text: str, attributes: str = "") -> str:
+def element(name: str, text: str) -> str:
     """Return one element with plain text in it, in the short form if that is empty.
 
     Args:
         name: a valid name.
-        text: not yet escaped.
-        attributes: as they stand in the tag, escaped, each with a space before it.
+        text: escaped.
     """
-    return f"<{name}{attributes}>{escape_text(text)}</{name}>" if text else f"<{name}{attributes} />"
+    return f"<{name}>{text}</{name}>" if text else f"<{name} />"
