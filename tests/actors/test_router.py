@@ -11,7 +11,8 @@ from support.alerts import fail2ban_alert, line, ordinary_alert, windows_alert
 from support.positions import position
 from support.single_actor import DeadLetters, filled, lifeline_of, run_for, taken
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.actors.router import Router
+from wazuh_dfn.actors import router
+from wazuh_dfn.actors.router import PARSED_AT_ONCE, Router
 from wazuh_dfn.delivery.ledger import Accounting, Ledger
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
@@ -115,8 +116,9 @@ async def test_each_line_between_others_is_booked_exactly_once(name, end):
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_any_mixture_of_lines_in_any_chunks_keeps_its_order_and_is_booked_once(seed):
+async def test_any_mixture_of_lines_in_any_chunks_keeps_its_order_and_is_booked_once(seed, monkeypatch):
     random = Random(seed)
+    monkeypatch.setattr(router, "PARSED_AT_ONCE", random.choice([1, 2, 7, 256]))
     names = random.choices(list(LINES), k=random.randint(1, 60))
     cuts = sorted({0, len(names), *(random.randrange(len(names)) for _ in range(4))})
     world = World(*(joined(names[begin:end]) for begin, end in pairwise(cuts)))
@@ -177,6 +179,31 @@ async def test_nothing_of_a_chunk_is_booked_before_its_dead_letters_are_stored()
     assert world.ledger.accounting == Accounting(2, 0, 0, 0, in_flight=2)
     assert not world.ledger.is_pending(world.chunks[0].ticket, "windows", 1000)
     assert (world.put(), inbox.depth) == ([], 1)
+
+
+async def test_a_chunk_with_many_relevant_lines_is_handed_on_in_parts():
+    names = ["ordinary", "windows", "half a line"] * PARSED_AT_ONCE
+    world = World(joined(names))
+    inbox = await filled(*world.chunks)
+    await world.router().run(lifeline_of(inbox))
+    sizes = [len(batch.alerts) for batch in taken(world.outboxes["windows"])]
+    assert sizes == [PARSED_AT_ONCE // 2, PARSED_AT_ONCE // 2]
+    assert world.dead_letters.seen() == expected(names)[1]
+    assert world.ledger.accounting == expected(names)[2]
+
+
+async def test_after_a_crash_between_two_parts_only_the_rest_is_routed_again():
+    names = ["windows"] * (2 * PARSED_AT_ONCE + 1)
+    world = World(joined(names), capacity=1)
+    inbox = await filled(*world.chunks)
+    await run_for(5, world.router(), inbox)
+    put = world.put()
+    assert len(put) == PARSED_AT_ONCE
+    for _ in range(2):
+        inbox.reclaim(None)
+        await run_for(5, world.router(), inbox)
+        put += world.put()
+    assert (put, world.ledger.accounting, inbox.depth) == (expected(names)[0], expected(names)[2], 0)
 
 
 async def test_a_wait_for_room_that_is_cancelled_puts_and_books_nothing_and_the_successor_all_of_it_once():

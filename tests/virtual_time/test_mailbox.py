@@ -44,6 +44,24 @@ async def test_a_message_in_work_still_holds_its_slot_until_done():
     assert mailbox.depth == 1
 
 
+async def test_a_divided_message_gives_its_slot_back_with_its_last_part_and_only_what_is_not_done_comes_again():
+    mailbox = Mailbox("m", 1)
+    await fill(mailbox, "abc")
+    parts = (await mailbox.receive()).divide("abc")
+    parts[0].done()
+    mailbox.reclaim(None)
+    with pytest.raises(ValueError, match="not in list"):
+        parts[1].done()
+    rest = []
+    while mailbox.depth:
+        lease = await mailbox.receive()
+        rest.append(lease.item)
+        assert mailbox._slots.value == 0
+        lease.done()
+    assert rest == ["b", "c"]
+    await fill(mailbox, "d")
+
+
 async def test_an_unused_permit_gives_its_slot_back():
     mailbox = Mailbox("m", 1)
     async with mailbox.reserve():

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
+from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.candidates import CandidateScan
+from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.formats.torn import alerts_on
 from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind
 from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.supervision.mailbox import Mailbox, Permit
+from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
+
+PARSED_AT_ONCE = 128
+"""So many lines, at most, are parsed and handed on together: as objects they take ten times the memory of their bytes."""
 
 type AlertMailboxes = dict[RecordKind, Mailbox[AlertBatch]]
+type Span = tuple[int, int]
+"""Start and end in the data of a chunk."""
 
 
 @dataclass(slots=True)
@@ -53,33 +61,50 @@ class Router:
         """Route until the mailbox ends."""
         lifeline.started()
         async for lease in lifeline.messages():
-            chunk = lease.item
-            found = self._sort(chunk)
-            for letter in found.dead_letters:
-                with lifeline.waiting("the dead-letter store"):
-                    await self._dead_letters.store(letter)
-            async with AsyncExitStack() as stack:
-                permits: dict[RecordKind, Permit[AlertBatch]] = {}
-                for kind in found.alerts:
-                    permits[kind] = await stack.enter_async_context(lifeline.reserve(self._outboxes[kind]))
-                self._book(chunk, found)
-                for kind, alerts in found.alerts.items():
-                    permits[kind].put(AlertBatch(chunk.ticket, chunk.start, kind, tuple(alerts)))
-                lease.done()
+            candidates = self._candidates(lease.item)
+            if len(candidates) <= PARSED_AT_ONCE:
+                await self._route(lifeline, lease, candidates)
+            else:
+                for part in lease.divide(_parts(lease.item, candidates)):
+                    await self._route(lifeline, part, self._candidates(part.item))
 
-    def _sort(self, chunk: Chunk) -> _Sorted:
+    def _candidates(self, chunk: Chunk) -> list[Span]:
+        return [] if chunk.oversize else [*self._scan.candidates(chunk.data)]
+
+    async def _route(self, lifeline: Lifeline[Chunk], lease: Lease[Chunk], candidates: list[Span]) -> None:
+        chunk = lease.item
+        found = self._sort(chunk, candidates)
+        for letter in found.dead_letters:
+            with lifeline.waiting("the dead-letter store"):
+                await self._dead_letters.store(letter)
+        async with AsyncExitStack() as stack:
+            permits: dict[RecordKind, Permit[AlertBatch]] = {}
+            for kind in found.alerts:
+                permits[kind] = await stack.enter_async_context(lifeline.reserve(self._outboxes[kind]))
+            self._book(chunk, found)
+            for kind, alerts in found.alerts.items():
+                permits[kind].put(AlertBatch(chunk.ticket, chunk.start, kind, tuple(alerts)))
+            lease.done()
+
+    def _sort(self, chunk: Chunk, candidates: list[Span]) -> _Sorted:
         found = _Sorted()
         if chunk.oversize:
             found.dead_letters.append(
                 DeadLetter(chunk.start, "oversize", "longer than 256 KiB; its first and last 128 KiB are kept", chunk.data)
             )
             return found
-        for start, end in self._scan.candidates(chunk.data):
+        for start, end in candidates:
             self._sort_line(chunk, start, chunk.data[start:end], found)
         return found
 
     def _sort_line(self, chunk: Chunk, start: int, raw: bytes, found: _Sorted) -> None:
         offset = chunk.start.offset + start
+        try:
+            self._select(Alert(offset, raw, parse_alert(raw)), found)
+        except MalformedLineError:
+            self._sort_torn_line(chunk, offset, raw, found)
+
+    def _sort_torn_line(self, chunk: Chunk, offset: int, raw: bytes, found: _Sorted) -> None:
         alerts = alerts_on(raw)
         found.lines_more += alerts.lines - 1
         if alerts.problem is not None:
@@ -96,3 +121,9 @@ class Router:
         dead = len(found.dead_letters)
         self._ledger.add_lines(chunk.ticket, found.lines_more)
         self._ledger.route(chunk.ticket, not_relevant=lines - dead - len(found.pending), dead=dead, pending=found.pending)
+
+
+def _parts(chunk: Chunk, candidates: list[Span]) -> list[Chunk]:
+    """Divide a chunk so that each part begins with a candidate and has `PARSED_AT_ONCE` of them, the last one fewer."""
+    starts = [0, *(start for start, _ in candidates[PARSED_AT_ONCE::PARSED_AT_ONCE])]
+    return [chunk.part(start, end) for start, end in pairwise([*starts, len(chunk.data)])]

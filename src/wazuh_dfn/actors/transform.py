@@ -47,12 +47,10 @@ class TransformActor:
         """Transform until the mailbox ends."""
         lifeline.started()
         async for lease in lifeline.messages():
-            batch = lease.item
-            now = self._now()
-            records = [record for alert in batch.alerts if (record := await self._transform(lifeline, batch, alert, now)) is not None]
+            records = await self._records(lifeline, lease.item)
             if records:
                 async with lifeline.reserve(self._outbox) as permit:
-                    permit.put(RecordBatch(batch.ticket, batch.start, batch.kind, tuple(records)))
+                    permit.put(RecordBatch(lease.item.ticket, lease.item.start, lease.item.kind, tuple(records)))
                     lease.done()
             else:
                 lease.done()
@@ -60,19 +58,26 @@ class TransformActor:
     def inspect(self, alert: Alert) -> None:
         """Look at an alert before it is transformed; for warnings."""
 
-    async def _transform(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch, alert: Alert, now: datetime) -> Record | None:
-        """Return the record; None if the alert was dead-lettered, now or by a predecessor that crashed afterwards."""
-        if not self._ledger.is_pending(batch.ticket, batch.kind, alert.offset):
-            return None
-        try:
-            self.inspect(alert)
-            value = record.build(batch.kind, alert.content, now)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
-            reason = in_brief(error)
-            letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, reason, alert.raw, format_exc())
-            with lifeline.waiting("the dead-letter store"):
-                await self._dead_letters.store(letter)
-            self._ledger.settle(batch.ticket, batch.kind, alert.offset, dead=True)
-            self._feedback.error(batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {reason}")
-            return None
-        return Record(alert.offset, alert.raw, value, alert_time(alert.content))
+    async def _records(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch) -> list[Record]:
+        """Return the records, without those of alerts that were dead-lettered, now or by a predecessor that crashed afterwards."""
+        now = self._now()
+        records = []
+        for alert in batch.alerts:
+            if not self._ledger.is_pending(batch.ticket, batch.kind, alert.offset):
+                continue
+            try:
+                self.inspect(alert)
+                value = record.build(batch.kind, alert.content, now)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
+                await self._bury(lifeline, batch, alert, error)
+            else:
+                records.append(Record(alert.offset, alert.raw, value, alert_time(alert.content)))
+        return records
+
+    async def _bury(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch, alert: Alert, error: Exception) -> None:
+        reason = in_brief(error)
+        letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, reason, alert.raw, format_exc())
+        with lifeline.waiting("the dead-letter store"):
+            await self._dead_letters.store(letter)
+        self._ledger.settle(batch.ticket, batch.kind, alert.offset, dead=True)
+        self._feedback.error(batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {reason}")

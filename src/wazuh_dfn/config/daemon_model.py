@@ -84,7 +84,7 @@ class SupervisorSettings(Section):
         2, ge=1, le=1_024, description="Batches that may wait for each part, four times as many for the broker; a number from 1 to 1024"
     )
     read_chunk_bytes: int = Field(
-        262_144, ge=65_536, le=4_194_304, description="How much is read from the alert file at a time; bytes, 65536 to 4194304"
+        524_288, ge=65_536, le=4_194_304, description="How much is read from the alert file at a time; bytes, 65536 to 4194304"
     )
     checkpoint_interval: float = Field(
         1.0, gt=0, le=60, description="How often the checkpoint is written; seconds, more than 0, at most 60"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from traceback import format_exception
 
 from wazuh_dfn.delivery.ledger import Ledger
@@ -14,12 +15,8 @@ from wazuh_dfn.messages import Alert, AlertBatch, Chunk, Position, Record, Recor
 
 def split_chunk(chunk: Chunk) -> Sequence[Chunk]:
     """Divide a chunk into its lines."""
-    parts: list[Chunk] = []
-    offset = chunk.start.offset
-    for line in lines_of(chunk.data):
-        parts.append(replace(chunk, start=replace(chunk.start, offset=offset), data=line, lines=1))
-        offset += len(line)
-    return parts
+    ends = [0, *accumulate(map(len, lines_of(chunk.data)))]
+    return [chunk.part(start, end) for start, end in pairwise(ends)]
 
 
 def split_alerts(batch: AlertBatch) -> Sequence[AlertBatch]:

@@ -121,4 +121,4 @@ def _looks_broken(data: bytes, start: int, end: int) -> bool:
             return False
         if line[0] != _OPEN or line[-1] != _CLOSE:
             return True
-    return _count(data, b"{", start, end) != _count(data, b"}", start, end)
+    return bool(_count(data, b"{", start, end) != _count(data, b"}", start, end))

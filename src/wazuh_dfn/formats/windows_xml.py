@@ -81,7 +81,9 @@ def _payload(alert: Mapping[str, Any], system: Mapping[str, Any]) -> str:
 
 
 def _log_file_cleared(cleared: Mapping[str, Any]) -> str:
-    fields = "".join(element(xml_name(_raised(key)), text) for key, text in zip(cleared, escape_texts(texts(cleared.values())), strict=True))
+    fields = "".join(
+        element(xml_name(_raised(key)), text) for key, text in zip(cleared, escape_texts(texts(cleared.values())), strict=True)
+    )
     tag = f'LogFileCleared xmlns="{_EVENTLOG}"'
     return f"<UserData><{tag}>{fields}</LogFileCleared></UserData>" if fields else f"<UserData><{tag} /></UserData>"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 
 from wazuh_dfn.supervision.errors import EndOfMailboxError
-from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
+from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Reservation
 
 
 class Lifeline[T]:
@@ -68,13 +68,9 @@ class Lifeline[T]:
                 lease = await self.receive()
                 yield lease
 
-    @asynccontextmanager
-    async def reserve[U](self, mailbox: Mailbox[U]) -> AsyncIterator[Permit[U]]:
+    def reserve[U](self, mailbox: Mailbox[U]) -> Reservation[U]:
         """Wait for a slot in another child's mailbox; see `Mailbox.reserve`."""
-        async with AsyncExitStack() as stack:
-            with self.waiting(f"room in {mailbox.name}"):
-                permit = await stack.enter_async_context(mailbox.reserve())
-            yield permit
+        return mailbox.reserve(self.waiting(f"room in {mailbox.name}"))
 
     @asynccontextmanager
     async def until_stopping(self) -> AsyncIterator[None]:

@@ -7,13 +7,15 @@ are only ever taken from it without waiting: a waiting receiver would be handed 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from wazuh_dfn.supervision.errors import EndOfMailboxError, MailboxClosedError
+
+_AT_EASE = nullcontext()
 
 type PoisonHandler[T] = Callable[[T, BaseException], Awaitable[None]]
 
@@ -45,6 +47,10 @@ class Lease[T]:
         """Remove the message for good; raises ValueError if that was done before, or the lease was taken back."""
         self._mailbox._remove(self)  # noqa: SLF001
 
+    def divide(self, parts: Sequence[T]) -> list[Lease[T]]:
+        """Return leases of the parts (at least one) in its place, each to be done by itself; raises ValueError as `done` does."""
+        return self._mailbox._divide(self, parts)  # noqa: SLF001
+
 
 class Permit[T]:
     """A reserved slot: `put` hands a message over without waiting, so it can't be torn from what is done beside it."""
@@ -68,6 +74,26 @@ class Permit[T]:
         if self._slot is not None:
             self._slot.leave()
             self._slot = None
+
+
+class Reservation[T]:
+    """The block in which a permit is held; a class, because entering a generator takes three times as long."""
+
+    def __init__(self, mailbox: Mailbox[T], slots: anyio.Semaphore, waiting: AbstractContextManager[None]) -> None:
+        self._mailbox = mailbox
+        self._slots = slots
+        self._waiting = waiting
+        self._permit: Permit[T] | None = None
+
+    async def __aenter__(self) -> Permit[T]:
+        with self._waiting:
+            await self._slots.acquire()
+        self._permit = Permit(self._mailbox, _Slot(self._slots))
+        return self._permit
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._permit is not None:
+            self._permit._release_unused()  # noqa: SLF001
 
 
 class Mailbox[T]:
@@ -110,15 +136,13 @@ class Mailbox[T]:
         buffered = self._waiting.statistics().current_buffer_used
         return buffered + len(self._suspects) + len(self._leases) + len(self._poisoned)
 
-    @asynccontextmanager
-    async def reserve(self) -> AsyncIterator[Permit[T]]:
-        """Wait for a free slot (this is the backpressure) and hold it until the block ends or something is put in."""
-        await self._slots.acquire()
-        permit = Permit(self, _Slot(self._slots))
-        try:
-            yield permit
-        finally:
-            permit._release_unused()  # noqa: SLF001
+    def reserve(self, waiting: AbstractContextManager[None] = _AT_EASE) -> Reservation[T]:
+        """Wait for a free slot (this is the backpressure) and hold it until the block ends or something is put in.
+
+        Args:
+            waiting: entered while it waits.
+        """
+        return Reservation(self, self._slots, waiting)
 
     async def receive(self) -> Lease[T]:
         """Wait for the next message; the oldest of those that failed before comes first, and alone.
@@ -210,6 +234,12 @@ class Mailbox[T]:
         except anyio.ClosedResourceError:
             raise MailboxClosedError(f"{self.name} is closed") from None
         self._changed.set()
+
+    def _divide(self, lease: Lease[T], parts: Sequence[T]) -> list[Lease[T]]:
+        place = self._leases.index(lease)
+        lease.slot.holders += len(parts) - 1
+        self._leases[place : place + 1] = leases = [Lease(self, part, lease.slot, lease.failures) for part in parts]
+        return leases
 
     def _remove(self, lease: Lease[T]) -> None:
         self._leases.remove(lease)
