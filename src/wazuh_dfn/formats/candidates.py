@@ -24,6 +24,9 @@ _OPEN, _CLOSE = b"{}"
 _find, _count = stringzilla.find, stringzilla.count
 """As the methods of bytes, several times as fast over whole chunks."""
 
+_PLAIN_VALUE = re.compile(rb':"([0-9]++)"')
+"""How Wazuh writes it; looked for first."""
+
 _VALUE = re.compile(
     rb"""
     [ \t\r]* : [ \t\r]*
@@ -50,6 +53,7 @@ class CandidateScan:
 
     def __init__(self, event_ids: Collection[str]) -> None:
         self._event_ids = frozenset(event_ids)
+        self._plain_event_ids = frozenset(event_id.encode() for event_id in event_ids)
 
     def candidates(self, data: bytes) -> Iterator[tuple[int, int]]:
         r"""Give the spans of the lines to parse, in the order of the chunk.
@@ -89,6 +93,9 @@ class CandidateScan:
         yield from _inner_alert_starts(data)
 
     def _can_be_wanted(self, data: bytes, offset: int) -> bool:
+        plain = _PLAIN_VALUE.match(data, offset)
+        if plain is not None:
+            return plain[1] in self._plain_event_ids
         value = _VALUE.match(data, offset)
         if value is None:
             return False

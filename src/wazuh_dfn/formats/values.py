@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 _EVENT_ID_BITS = 64
+_NOTHING: Mapping[str, Any] = {}
 
 
 def json_bytes(value: object) -> bytes:
@@ -75,7 +76,10 @@ def child(parent: Mapping[str, Any], key: str) -> dict[str, Any] | None:
 
 def section(alert: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     """Return the object at the end of `path`, an empty one if any step of the way is missing or no object."""
-    found: Mapping[str, Any] = alert
+    found = alert
     for key in path:
-        found = child(found, key) or {}
+        inner = found.get(key)
+        if not isinstance(inner, dict):
+            return _NOTHING
+        found = inner
     return found
