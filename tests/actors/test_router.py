@@ -16,7 +16,7 @@ from wazuh_dfn.actors.router import PARSED_AT_ONCE, Router
 from wazuh_dfn.delivery.ledger import Accounting, Ledger
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
-from wazuh_dfn.messages import Chunk, count_lines
+from wazuh_dfn.messages import LINE_LIMIT_BYTES, Chunk, count_lines
 from wazuh_dfn.supervision.mailbox import Mailbox
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
@@ -163,6 +163,21 @@ async def test_an_oversize_line_is_one_dead_letter_whatever_it_holds():
     assert world.dead_letters.seen() == [("oversize", 5, data)]
     assert world.ledger.accounting == Accounting(1, 0, 0, 1, 0)
     assert world.ledger.acked_through == position(9000)
+
+
+@pytest.mark.parametrize(
+    ("length", "fate"), [(LINE_LIMIT_BYTES - 1, "malformed"), (LINE_LIMIT_BYTES, "oversize"), (2 * LINE_LIMIT_BYTES, "oversize")]
+)
+async def test_a_line_over_the_limit_is_oversize_wherever_chunks_begin(length, fate):
+    long = b"a" * 100 + b"x" * (length - 200) + b"z" * 100
+    world = World(WINDOWS + b"\n" + long + b"\n" + FAIL2BAN + b"\n")
+    put = await world.route()
+    assert [(kind, raw) for kind, _, raw in put] == [("w", WINDOWS), ("f", FAIL2BAN)]
+    [(stage, offset, raw)] = world.dead_letters.seen()
+    assert (stage, offset) == (fate, 1000 + len(WINDOWS) + 1)
+    half = LINE_LIMIT_BYTES // 2
+    assert raw == (long if fate == "malformed" else long[:half] + long[-half:])
+    assert world.ledger.accounting == Accounting(3, 0, 0, 1, in_flight=2)
 
 
 async def test_a_dead_letter_tells_why():

@@ -13,12 +13,14 @@ from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.formats.torn import alerts_on
-from wazuh_dfn.messages import Alert, AlertBatch, Chunk, RecordKind
+from wazuh_dfn.messages import LINE_LIMIT_BYTES, Alert, AlertBatch, Chunk, Position, RecordKind
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 
 PARSED_AT_ONCE = 128
 """So many lines, at most, are parsed and handed on together: as objects they take ten times the memory of their bytes."""
+
+_HALF = LINE_LIMIT_BYTES // 2
 
 type AlertMailboxes = dict[RecordKind, Mailbox[AlertBatch]]
 type Span = tuple[int, int]
@@ -89,9 +91,7 @@ class Router:
     def _sort(self, chunk: Chunk, candidates: list[Span]) -> _Sorted:
         found = _Sorted()
         if chunk.oversize:
-            found.dead_letters.append(
-                DeadLetter(chunk.start, "oversize", "longer than 256 KiB; its first and last 128 KiB are kept", chunk.data)
-            )
+            found.dead_letters.append(_oversize(chunk.start, chunk.data))
             return found
         for start, end in candidates:
             self._sort_line(chunk, start, chunk.data[start:end], found)
@@ -99,6 +99,9 @@ class Router:
 
     def _sort_line(self, chunk: Chunk, start: int, raw: bytes, found: _Sorted) -> None:
         offset = chunk.start.offset + start
+        if len(raw) >= LINE_LIMIT_BYTES:  # its line feed counts
+            found.dead_letters.append(_oversize(replace(chunk.start, offset=offset), raw[:_HALF] + raw[-_HALF:]))
+            return
         try:
             self._select(Alert(offset, raw, parse_alert(raw)), found)
         except MalformedLineError:
@@ -121,6 +124,10 @@ class Router:
         dead = len(found.dead_letters)
         self._ledger.add_lines(chunk.ticket, found.lines_more)
         self._ledger.route(chunk.ticket, not_relevant=lines - dead - len(found.pending), dead=dead, pending=found.pending)
+
+
+def _oversize(start: Position, ends: bytes) -> DeadLetter:
+    return DeadLetter(start, "oversize", "longer than 256 KiB; its first and last 128 KiB are kept", ends)
 
 
 def _parts(chunk: Chunk, candidates: list[Span]) -> list[Chunk]:
