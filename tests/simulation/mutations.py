@@ -33,6 +33,15 @@ def no_redelivery_after_a_crash(self, error):
     return []
 
 
+def the_rest_of_a_divided_chunk_is_not_redelivered(self, lease, parts):
+    lease.slot.holders += len(parts) - 1
+    leases = [Lease(self, part, lease.slot, lease.failures) for part in parts]
+    self._leases[self._leases.index(lease)] = leases[0]
+    for each in leases[1:]:
+        each.done = each.slot.leave
+    return leases
+
+
 async def rotation_drops_the_tail(self, lifeline):
     place = self._place
     if place.file is not None and not await self._files.is_current(place.file):
@@ -140,6 +149,7 @@ def a_crash_makes_all_of_a_batch_poison(self, error):
 MUTATIONS = {
     checkpoint_before_acknowledgement: [(Ledger, "_advance")],
     no_redelivery_after_a_crash: [(Mailbox, "reclaim")],
+    the_rest_of_a_divided_chunk_is_not_redelivered: [(Mailbox, "_divide")],
     rotation_drops_the_tail: [(Tailer, "_step")],
     rotation_while_down_is_not_noticed: [(Resuming, "_saved_place")],
     seek_without_looking: [(alert_content, "holds_content"), (former_files, "holds_content")],

@@ -99,7 +99,7 @@ class Oracle:
             if len({lease.slot for lease in leases}) > mailbox.capacity:
                 self.world.violate(f"{mailbox.name} holds {len(leases)} messages")
         held = sum(len(lease.item.data) for lease in pipeline.chunks._waiting._state.buffer)
-        if held > pipeline.chunks.capacity * LINE_LIMIT_BYTES:
+        if held > pipeline.chunks.capacity * pipeline.settings.supervisor.read_chunk_bytes:
             self.world.violate(f"{held} bytes wait for the router")
 
     def check_all(self, pipeline):

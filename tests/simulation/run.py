@@ -17,7 +17,7 @@ from simulation.seeded import run_seeded
 from simulation.wazuh import ALERTS
 from simulation.world import SimulatedWorld, ViolationError
 from wazuh_dfn import pipeline as pipeline_module
-from wazuh_dfn.actors import tailer
+from wazuh_dfn.actors import router, tailer
 from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
@@ -28,6 +28,8 @@ from wazuh_dfn.supervision.events import DrainCutShort, Escalated, MessagePoison
 
 ACTORS = ("feedback", "monitor", "checkpointer", "kafka", "windows", "fail2ban", "router", "tailer")
 SHUTDOWN_SECONDS = 30.0
+PARSED_AT_ONCE = 3
+"""So few relevant lines that chunks have to be divided."""
 
 
 class InjectedCrashError(Exception):
@@ -93,7 +95,7 @@ class CheckedCheckpoints(CheckpointFile):
 
 
 @cache
-def settings(capacity, poison_limit, poll):
+def settings(capacity, poison_limit, poll, chunk_bytes):
     checked = Settings.model_validate(
         {
             "dfn": {"dfn_id": "site"},
@@ -110,7 +112,7 @@ def settings(capacity, poison_limit, poll):
         }
     )
     # smaller than what is allowed, so that a few lines fill a chunk
-    return checked.model_copy(update={"supervisor": checked.supervisor.model_copy(update={"read_chunk_bytes": LINE_LIMIT_BYTES})})
+    return checked.model_copy(update={"supervisor": checked.supervisor.model_copy(update={"read_chunk_bytes": chunk_bytes})})
 
 
 class Run:
@@ -125,8 +127,9 @@ class Run:
 
     def run(self):
         with ExitStack() as stack:
-            for module in (tailer, pipeline_module):
+            for module in (tailer, router, pipeline_module):
                 stack.enter_context(patch.object(module, "LINE_LIMIT_BYTES", LINE_LIMIT_BYTES))
+            stack.enter_context(patch.object(router, "PARSED_AT_ONCE", PARSED_AT_ONCE))
             try:
                 run_seeded(self._main, self.seed, instruments=[self.crashes], on_log=self._hear)
             finally:
@@ -215,7 +218,10 @@ class Run:
             now=world.now,
             random=random,
         )
-        pipeline = Pipeline(settings(random.choice([1, 2, 4]), random.choice([3, 50]), random.choice([1, 10])), outside)
+        chosen = settings(
+            random.choice([1, 2, 4]), random.choice([3, 50]), random.choice([1, 10]), random.choice([1, 4]) * LINE_LIMIT_BYTES
+        )
+        pipeline = Pipeline(chosen, outside)
         supervisor = pipeline.supervisor([self.crashes.expose(spec) for spec in pipeline.specs()], [self._hear])
         self.crashes.pipeline, self._drain_was_cut_short = pipeline, False
         return process, pipeline, supervisor

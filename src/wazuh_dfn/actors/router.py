@@ -20,8 +20,6 @@ from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 PARSED_AT_ONCE = 128
 """So many lines, at most, are parsed and handed on together: as objects they take ten times the memory of their bytes."""
 
-_HALF = LINE_LIMIT_BYTES // 2
-
 type AlertMailboxes = dict[RecordKind, Mailbox[AlertBatch]]
 type Span = tuple[int, int]
 """Start and end in the data of a chunk."""
@@ -100,7 +98,7 @@ class Router:
     def _sort_line(self, chunk: Chunk, start: int, raw: bytes, found: _Sorted) -> None:
         offset = chunk.start.offset + start
         if len(raw) >= LINE_LIMIT_BYTES:  # its line feed counts
-            found.dead_letters.append(_oversize(replace(chunk.start, offset=offset), raw[:_HALF] + raw[-_HALF:]))
+            found.dead_letters.append(_oversize(replace(chunk.start, offset=offset), _ends(raw)))
             return
         try:
             self._select(Alert(offset, raw, parse_alert(raw)), found)
@@ -128,6 +126,11 @@ class Router:
 
 def _oversize(start: Position, ends: bytes) -> DeadLetter:
     return DeadLetter(start, "oversize", "longer than 256 KiB; its first and last 128 KiB are kept", ends)
+
+
+def _ends(line: bytes) -> bytes:
+    half = LINE_LIMIT_BYTES // 2
+    return line[:half] + line[-half:]
 
 
 def _parts(chunk: Chunk, candidates: list[Span]) -> list[Chunk]:
