@@ -68,8 +68,8 @@ def delay(_, options, arguments):
     return shares
 
 
-def stages(*_):
-    measured = [*measure_stages()]
+def stages(_, options, __):
+    measured = [*measure_stages(options)]
     report.table(
         "stages", [{"what": stage.name, "microseconds": report.number(stage.microseconds), "for each": stage.unit} for stage in measured]
     )
