@@ -65,7 +65,8 @@ class KafkaSettings(Section):
         description="Wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
     )
     compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], BeforeValidator(_lower)] = Field(
-        "gzip", description='Compression of the batches; "none", "gzip", "lz4", "zstd" or "snappy"'
+        "gzip",
+        description='Compression of the batches; "none", "gzip", "lz4", "zstd" or "snappy". Of these gzip costs the least time, zstd the fewest bytes',
     )
     idempotence: bool = Field(default=True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
     linger_ms: float = Field(5, ge=0, le=10_000, description="How long the producer waits to fill a batch; milliseconds, 0 to 10000")
