@@ -110,7 +110,7 @@ async def run_pipeline_on(file, broker, *, faults=lambda specs: specs, seconds=6
             "dfn": {"dfn_id": "site"},
             "wazuh": {"start_at": "beginning"},
             "kafka": {"max_batch_bytes": 20_000},
-            "supervisor": {"mailbox_capacity": 1, "poison_limit": 100, "max_restarts": 20, **supervisor},
+            "supervisor": {"mailbox_capacity": 1, "read_chunk_bytes": 262_144, "poison_limit": 100, "max_restarts": 20, **supervisor},
         }
     )
     pipeline = Pipeline(settings, World(file, notes, notes, broker, wazuh, serve_health, now=trio.current_time, random=Random(0)))

@@ -90,7 +90,7 @@ async def test_a_defect_of_the_client_sends_no_good_record_to_the_dead_letters()
 
 async def test_a_stop_during_an_outage_ends_in_time_and_checkpoints_only_what_is_settled():
     broker = MemoryBroker(outage=(0.05, 10**9))
-    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=10, shutdown_timeout=30, read_chunk_bytes=262_144)
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=10, shutdown_timeout=30)
     assert trio.current_time() - broker.began < 10 + 30
     assert 0 < notes.saved.offset < corpus.size
     assert notes.saved == pipeline.ledger.acked_through
