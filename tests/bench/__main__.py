@@ -11,7 +11,8 @@ from bench.measuring import Series
 from bench.rsyslog import Rsyslog
 from bench.stages import measure_stages
 
-SCENARIOS = ("mix", "relevant", "delay", "idle", "start", "stages", "scaling")
+SCENARIOS = ("mix", "relevant", "delay", "delay-after-backlog", "idle", "start", "stages", "scaling")
+BACKLOGS = {"delay": 0, "delay-after-backlog": 50_000}
 SHARES = {"mix": 0.1, "relevant": 1.0}
 FIGURES = ("seconds", "cpu_seconds", "lines_per_second", "records_per_second", "peak_mib")
 
@@ -56,11 +57,11 @@ def single(name, run, options, arguments):
     return series.values
 
 
-def delay(_, options, arguments):
-    seconds = sorted(each for _ in range(arguments.runs) for each in scenarios.delays(options))
+def delay(name, options, arguments):
+    seconds = sorted(each for _ in range(arguments.runs) for each in scenarios.delays(options, backlog=BACKLOGS[name]))
     shares = {f"p{share}": seconds[int(len(seconds) * share / 100)] for share in (50, 95, 99)} | {"max": seconds[-1]}
     report.table(
-        "delay at 500 alerts/s, in milliseconds",
+        f"{name} at 500 alerts/s, in milliseconds",
         [{"what": f"{len(seconds)} alerts", **{name: report.number(1000 * value) for name, value in shares.items()}}],
     )
     if arguments.plot:
@@ -91,7 +92,7 @@ def scaling(_, options, arguments):
 RUNNERS = {
     "mix": catch_up,
     "relevant": catch_up,
-    "delay": delay,
+    **dict.fromkeys(BACKLOGS, delay),
     "idle": lambda name, options, arguments: single(name, scenarios.idle, options, arguments),
     "start": lambda name, options, arguments: single(name, scenarios.start_up, options, arguments),
     "stages": stages,

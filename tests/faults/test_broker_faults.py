@@ -12,7 +12,7 @@ from support.consumer_check import lost_and_repeated
 from support.corpus import Corpus, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
-from support.outage import append, wait_until_settled
+from support.outage import Cost, append, wait_until_mailboxes_are_full, wait_until_settled
 from support.tls_proxy import TlsProxy
 
 pytestmark = pytest.mark.integration
@@ -47,14 +47,14 @@ def test_a_frozen_broker_is_noticed_waited_for_at_little_cost_and_then_served(tm
         broker.freeze()
         append(daemon, corpus, 20_000)
         daemon.wait_for_log("broker unavailable")
-        process = psutil.Process(daemon.process.pid)
-        before, began = sum(process.cpu_times()[:2]), time.monotonic()
-        time.sleep(5)
-        cpu = (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began)
+        wait_until_mailboxes_are_full(daemon)
+        cost = Cost(daemon)
+        time.sleep(3)
+        assert cost.cores() < 0.05, "of one core, while waiting"
+        assert cost.reads()[0] <= 10, "system calls: nothing is read that nobody takes"
         broker.thaw()
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    assert cpu < 0.15, "of one core, while waiting"
     records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
     assert lost_and_repeated(corpus, records)[0] == []
 

@@ -23,6 +23,7 @@ from support.outage import (
     outcome,
     own_ports,
     repeated_before,
+    wait_until_mailboxes_are_full,
     wait_until_settled,
 )
 from support.tls_proxy import TlsProxy
@@ -65,16 +66,28 @@ def test_connections_cut_in_mid_batch_lose_and_repeat_nothing(tmp_path, broker, 
 
 
 def test_a_slow_broker_gets_all_once_in_order_and_memory_stays_flat(tmp_path, broker, proxy):
+    """Each byte is read once, whatever happens meanwhile; and the slower the broker is, the less there is to do."""
     daemon = Daemon(tmp_path, proxy.address)
     corpus = write_corpus(daemon.alerts, 40_000)
     with daemon:
         wait_until_settled(daemon, corpus)
         memory = daemon.peak_memory_mib()
         proxy.delay = 0.05
-        append(daemon, corpus, 80_000)
+        begin, cost = append(daemon, corpus, 80_000), Cost(daemon)
         began = time.monotonic()
         wait_until_settled(daemon, corpus, 60)
         assert time.monotonic() - began > 2, "it was not slow enough to show anything"
+        calls, read = cost.reads()
+        assert read < 1.1 * (corpus.size - begin)
+        assert calls < 3_000, "a few for each chunk, and whenever a file without news is looked at"
+        proxy.delay = 1
+        append(daemon, corpus, 20_000)
+        wait_until_mailboxes_are_full(daemon)
+        cost = Cost(daemon)
+        time.sleep(3)
+        assert cost.cores() < 0.05, "of one core"
+        proxy.delay = 0
+        wait_until_settled(daemon, corpus)
         assert daemon.peak_memory_mib() < memory + 15, "while the backlog grew"
         assert daemon.stop() == 0
     assert complaints(daemon) == []
@@ -206,12 +219,14 @@ def test_a_long_outage_after_kill_9_costs_next_to_nothing_and_is_over_in_seconds
         broker.kill()
         begin = append(daemon, corpus, 20_000)
         daemon.wait_for_log("broker unavailable")
+        wait_until_mailboxes_are_full(daemon)
         cost = Cost(daemon)
         for _ in range(16):
             append(daemon, corpus, 1_000)
             time.sleep(0.5)
             cost.measure()
-        assert cost.cores() < 0.15, "of one core, while waiting"
+        assert cost.cores() < 0.05, "of one core, while waiting"
+        assert cost.reads()[0] <= 10, "system calls: nothing is read that nobody takes"
         assert max(cost.descriptors) - min(cost.descriptors) <= 4
         assert max(cost.resident) - cost.resident[0] < 10, "MiB"
         assert len(complaints(daemon)) == 1, "the same reason is logged once"

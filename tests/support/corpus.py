@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 RELEVANT_EVERY = 10
+OTHER_KIND = {"windows": "fail2ban", "fail2ban": "windows"}
 
 
 @dataclass
@@ -72,6 +73,26 @@ def numbered_lines(count, corpus, first=0):
         yield data
 
 
+def lines_of_kinds(kinds, corpus):
+    """Yield a relevant line of each of these kinds, and note them in `corpus`."""
+    for number, kind in enumerate(kinds, corpus.lines):
+        data = line(windows_alert(number) if kind == "windows" else fail2ban_alert(number))
+        getattr(corpus, kind).append(number)
+        corpus.offsets[number] = corpus.size
+        corpus.size += len(data)
+        corpus.lines += 1
+        yield data
+
+
+def flood(random, kind, count, once_in):
+    """Return `count` kinds, all this one, but once in so many the other one, alone or two or three in a row."""
+    kinds = [kind] * count
+    for place in random.sample(range(count - 3), count // once_in):
+        few = random.randint(1, 3)
+        kinds[place : place + few] = [OTHER_KIND[kind]] * few
+    return kinds
+
+
 def write_corpus(path, count):
     corpus = Corpus()
     with Path(path).open("ab") as file:
@@ -90,3 +111,12 @@ def number_of(value):
 def arrived(records, kind):
     """Return the numbers of one kind, in the order of arrival. `records` is what `read_all` returns."""
     return [number for found, number in (number_of(value) for _, _, value in records) if found == kind]
+
+
+def furthest_overtaken(arrivals):
+    """Of (kind, place in the file) in the order of arrival: by how much a record came, at most, after one of the other kind that stands behind it."""
+    furthest, overtaken = {"windows": 0, "fail2ban": 0}, 0
+    for kind, place in arrivals:
+        overtaken = max(overtaken, furthest[OTHER_KIND[kind]] - place)
+        furthest[kind] = max(furthest[kind], place)
+    return overtaken

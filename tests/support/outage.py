@@ -68,6 +68,17 @@ def wait_until_settled(daemon, corpus, timeout=30):
     daemon.wait_until(lambda: settled(daemon) == corpus.size, timeout, "everything settled")
 
 
+def wait_until_mailboxes_are_full(daemon):
+    """Wait until nothing is read any more, for six times the interval at which a file without news is looked at."""
+    process, counts = psutil.Process(daemon.process.pid), []
+
+    def stands_still():
+        counts.append(process.io_counters().read_count)
+        return counts[-15:] == 15 * [counts[-1]]
+
+    daemon.wait_until(stands_still, what="an end to the reading")
+
+
 def complaints(daemon):
     """Return the log's lines that say that the broker can't be used."""
     return [line for line in daemon.log_text().splitlines() if "broker unavailable" in line]
@@ -85,6 +96,7 @@ class Cost:
     def __init__(self, daemon):
         self._process = psutil.Process(daemon.process.pid)
         self._began = self._used()
+        self._read = self._process.io_counters()
         self.descriptors = []
         self.resident = []
         """In MiB."""
@@ -98,6 +110,11 @@ class Cost:
         """Return the share of one core."""
         used, clock = self._used()
         return (used - self._began[0]) / (clock - self._began[1])
+
+    def reads(self):
+        """Return how many system calls have read something, by any thread, and how many bytes."""
+        now = self._process.io_counters()
+        return now.read_count - self._read.read_count, now.read_chars - self._read.read_chars
 
     def _used(self):
         times = self._process.cpu_times()

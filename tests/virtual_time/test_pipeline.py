@@ -7,138 +7,21 @@ from random import Random
 import pytest
 import trio
 
-from support.corpus import Corpus, arrived, numbered_lines
+from support.corpus import arrived
 from support.faults import crash_some_lives
+from support.memory_world import MemoryBroker, run_pipeline
 from support.scripted_wazuh import ABSENT, ScriptedWazuh
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.config.model import Settings
-from wazuh_dfn.errors import BrokerUnavailableError
-from wazuh_dfn.messages import FileIdentity, Fingerprint
-from wazuh_dfn.pipeline import Pipeline, World
 from wazuh_dfn.supervision.events import ChildFailed, MessageRedelivered
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 ACTORS_WITH_INBOX = ["router", "windows", "fail2ban", "kafka"]
 
 
-class MemoryFile:
-    """Both the path and the open file: one that is never replaced."""
-
-    path = "alerts.json"
-    is_gzipped = False
-
-    def __init__(self, data):
-        self.data = data
-
-    async def open_current(self):
-        return self
-
-    async def is_current(self, file):
-        return True
-
-    async def identity(self):
-        return FileIdentity(1, 1, Fingerprint.of(self.data[:1024]))
-
-    async def holds(self, position):
-        return True
-
-    async def size(self):
-        return len(self.data)
-
-    async def read(self, position, limit, *, skip=0):
-        await trio.sleep(0.001)
-        return self.data[position.offset + skip :][:limit]
-
-    async def unnamed_bytes(self):
-        return 0
-
-    async def modified(self):
-        return 0.0
-
-    async def aclose(self):
-        pass
-
-
-class MemoryBroker:
-    """Factory, producer and broker in one. `outage`: from and to which virtual second nothing is acknowledged; `hangs`: calls that never
-    return; `error`: what is raised in an outage."""
-
-    def __init__(self, *, outage=(0, 0), hangs=0, error=BrokerUnavailableError):
-        self.error = error
-        self.values = []
-        self.times = []
-        self.began = trio.current_time()
-        self.outage = outage
-        self.hangs = hangs
-
-    async def connect(self):
-        await trio.sleep(0.01)
-        if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
-            raise BrokerUnavailableError("connection refused")
-        return self
-
-    async def deliver(self, values):
-        await trio.sleep(0.005)
-        if self.hangs:
-            self.hangs -= 1
-            await trio.sleep_forever()
-        if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
-            raise self.error("no acknowledgement")
-        self.values.extend(values)
-        self.times.extend([round(trio.current_time() - self.began, 6)] * len(values))
-        await trio.sleep(0.005)
-
-    async def close(self, producer):
-        await trio.sleep(0.01)
-
-
-class Notes:
-    """Checkpoints and dead letters."""
-
-    problem = None
-
-    def __init__(self):
-        self.saved = None
-        self.letters = []
-
-    async def load(self):
-        return self.saved
-
-    async def save(self, position):
-        await trio.sleep(0.002)
-        self.saved = position
-
-    async def store(self, letter):
-        self.letters.append(letter)
-
-
 def moments(broker):
     """When the first batch arrived, and which times passed between one and the next; how many there are varies by one with trio's scheduling."""
     times = sorted(set(broker.times))
     return times[0], {round(later - earlier, 6) for earlier, later in pairwise(times)}
-
-
-async def run_pipeline(lines, broker, *, faults=lambda specs: specs, seconds=60, wazuh=None, serve_health=None, **supervisor):
-    """Run until `seconds` of virtual time are over, then drain; returns the corpus, the pipeline, its events and notes."""
-    corpus = Corpus()
-    file = MemoryFile(b"".join(numbered_lines(lines, corpus)))
-    notes = Notes()
-    settings = Settings.model_validate(
-        {
-            "dfn": {"dfn_id": "site"},
-            "wazuh": {"start_at": "beginning"},
-            "kafka": {"max_batch_bytes": 20_000},
-            "supervisor": {"mailbox_capacity": 1, "poison_limit": 100, "max_restarts": 20, **supervisor},
-        }
-    )
-    pipeline = Pipeline(settings, World(file, notes, notes, broker, wazuh, serve_health, now=trio.current_time, random=Random(0)))
-    events = []
-    supervisor = pipeline.supervisor(faults(pipeline.specs()), [events.append])
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervisor.run)
-        await trio.sleep(seconds)
-        supervisor.drain()
-    return corpus, pipeline, events, notes
 
 
 def assert_all_settled(corpus, pipeline, broker, notes):
@@ -207,7 +90,7 @@ async def test_a_defect_of_the_client_sends_no_good_record_to_the_dead_letters()
 
 async def test_a_stop_during_an_outage_ends_in_time_and_checkpoints_only_what_is_settled():
     broker = MemoryBroker(outage=(0.05, 10**9))
-    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=10, shutdown_timeout=30, read_chunk_bytes=262_144)
+    corpus, pipeline, _, notes = await run_pipeline(4_000, broker, seconds=10, shutdown_timeout=30)
     assert trio.current_time() - broker.began < 10 + 30
     assert 0 < notes.saved.offset < corpus.size
     assert notes.saved == pipeline.ledger.acked_through

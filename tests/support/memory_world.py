@@ -1,0 +1,130 @@
+"""A world in memory for whole pipelines on the virtual clock: one file, one broker, checkpoints and dead letters."""
+
+from random import Random
+
+import trio
+
+from support.corpus import Corpus, numbered_lines
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.messages import FileIdentity, Fingerprint
+from wazuh_dfn.pipeline import Pipeline, World
+
+
+class MemoryFile:
+    """Both the path and the open file: one that is never replaced."""
+
+    path = "alerts.json"
+    is_gzipped = False
+
+    def __init__(self, data):
+        self.data = data
+
+    async def open_current(self):
+        return self
+
+    async def is_current(self, file):
+        return True
+
+    async def identity(self):
+        return FileIdentity(1, 1, Fingerprint.of(self.data[:1024]))
+
+    async def holds(self, position):
+        return True
+
+    async def size(self):
+        return len(self.data)
+
+    async def read(self, position, limit, *, skip=0):
+        await trio.sleep(0.001)
+        return self.data[position.offset + skip :][:limit]
+
+    async def unnamed_bytes(self):
+        return 0
+
+    async def modified(self):
+        return 0.0
+
+    async def aclose(self):
+        pass
+
+
+class MemoryBroker:
+    """Factory, producer and broker in one. `outage`: from and to which virtual second nothing is acknowledged; `hangs`: calls that never
+    return; `error`: what is raised in an outage."""
+
+    def __init__(self, *, outage=(0, 0), hangs=0, error=BrokerUnavailableError):
+        self.error = error
+        self.values = []
+        self.times = []
+        self.began = trio.current_time()
+        self.outage = outage
+        self.hangs = hangs
+
+    async def connect(self):
+        await trio.sleep(0.01)
+        if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
+            raise BrokerUnavailableError("connection refused")
+        return self
+
+    async def deliver(self, values):
+        await trio.sleep(0.005)
+        if self.hangs:
+            self.hangs -= 1
+            await trio.sleep_forever()
+        if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
+            raise self.error("no acknowledgement")
+        self.values.extend(values)
+        self.times.extend([round(trio.current_time() - self.began, 6)] * len(values))
+        await trio.sleep(0.005)
+
+    async def close(self, producer):
+        await trio.sleep(0.01)
+
+
+class Notes:
+    """Checkpoints and dead letters."""
+
+    problem = None
+
+    def __init__(self):
+        self.saved = None
+        self.letters = []
+
+    async def load(self):
+        return self.saved
+
+    async def save(self, position):
+        await trio.sleep(0.002)
+        self.saved = position
+
+    async def store(self, letter):
+        self.letters.append(letter)
+
+
+async def run_pipeline_on(file, broker, *, faults=lambda specs: specs, seconds=60, wazuh=None, serve_health=None, **supervisor):
+    """Run until `seconds` of virtual time are over, then drain; returns the pipeline, its events and notes."""
+    notes = Notes()
+    settings = Settings.model_validate(
+        {
+            "dfn": {"dfn_id": "site"},
+            "wazuh": {"start_at": "beginning"},
+            "kafka": {"max_batch_bytes": 20_000},
+            "supervisor": {"mailbox_capacity": 1, "read_chunk_bytes": 262_144, "poison_limit": 100, "max_restarts": 20, **supervisor},
+        }
+    )
+    pipeline = Pipeline(settings, World(file, notes, notes, broker, wazuh, serve_health, now=trio.current_time, random=Random(0)))
+    events = []
+    supervisor = pipeline.supervisor(faults(pipeline.specs()), [events.append])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.run)
+        await trio.sleep(seconds)
+        supervisor.drain()
+    return pipeline, events, notes
+
+
+async def run_pipeline(lines, broker, **options):
+    """The same on so many numbered lines; returns their corpus too, in front."""
+    corpus = Corpus()
+    file = MemoryFile(b"".join(numbered_lines(lines, corpus)))
+    return corpus, *await run_pipeline_on(file, broker, **options)
