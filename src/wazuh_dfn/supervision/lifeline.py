@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import anyio
 
 from wazuh_dfn.supervision.errors import EndOfMailboxError
-from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Reservation
+from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 
 
 class Lifeline[T]:
@@ -68,7 +68,7 @@ class Lifeline[T]:
                 lease = await self.receive()
                 yield lease
 
-    def reserve[U](self, mailbox: Mailbox[U]) -> Reservation[U]:
+    def reserve[U](self, mailbox: Mailbox[U]) -> Permit[U]:
         """Wait for a slot in another child's mailbox; see `Mailbox.reserve`."""
         return mailbox.reserve(self.waiting(f"room in {mailbox.name}"))
 

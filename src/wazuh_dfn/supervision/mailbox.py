@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Self
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -53,11 +54,27 @@ class Lease[T]:
 
 
 class Permit[T]:
-    """A reserved slot: `put` hands a message over without waiting, so it can't be torn from what is done beside it."""
+    """A slot held for the length of a block: `put` hands a message over without waiting, so it can't be torn from what is done beside it.
 
-    def __init__(self, mailbox: Mailbox[T], slot: _Slot) -> None:
+    Made by `Mailbox.reserve`; a class, because a generator takes three times as long to enter.
+    """
+
+    def __init__(self, mailbox: Mailbox[T], slots: anyio.Semaphore, waiting: AbstractContextManager[None]) -> None:
         self._mailbox = mailbox
-        self._slot: _Slot | None = slot
+        self._slots = slots
+        self._waiting = waiting
+        self._slot: _Slot | None = None
+
+    async def __aenter__(self) -> Self:
+        with self._waiting:
+            await self._slots.acquire()
+        self._slot = _Slot(self._slots)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._slot is not None:
+            self._slot.leave()
+            self._slot = None
 
     def put(self, item: T) -> None:
         """Put the message in; once for each permit.
@@ -69,31 +86,6 @@ class Permit[T]:
             raise MailboxClosedError(f"the permit for {self._mailbox.name} was used before")
         self._mailbox._append(Lease(self._mailbox, item, self._slot))  # noqa: SLF001
         self._slot = None
-
-    def _release_unused(self) -> None:
-        if self._slot is not None:
-            self._slot.leave()
-            self._slot = None
-
-
-class Reservation[T]:
-    """The block in which a permit is held; a class, because entering a generator takes three times as long."""
-
-    def __init__(self, mailbox: Mailbox[T], slots: anyio.Semaphore, waiting: AbstractContextManager[None]) -> None:
-        self._mailbox = mailbox
-        self._slots = slots
-        self._waiting = waiting
-        self._permit: Permit[T] | None = None
-
-    async def __aenter__(self) -> Permit[T]:
-        with self._waiting:
-            await self._slots.acquire()
-        self._permit = Permit(self._mailbox, _Slot(self._slots))
-        return self._permit
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._permit is not None:
-            self._permit._release_unused()  # noqa: SLF001
 
 
 class Mailbox[T]:
@@ -136,13 +128,13 @@ class Mailbox[T]:
         buffered = self._waiting.statistics().current_buffer_used
         return buffered + len(self._suspects) + len(self._leases) + len(self._poisoned)
 
-    def reserve(self, waiting: AbstractContextManager[None] = _AT_EASE) -> Reservation[T]:
+    def reserve(self, waiting: AbstractContextManager[None] = _AT_EASE) -> Permit[T]:
         """Wait for a free slot (this is the backpressure) and hold it until the block ends or something is put in.
 
         Args:
             waiting: entered while it waits.
         """
-        return Reservation(self, self._slots, waiting)
+        return Permit(self, self._slots, waiting)
 
     async def receive(self) -> Lease[T]:
         """Wait for the next message; the oldest of those that failed before comes first, and alone.
