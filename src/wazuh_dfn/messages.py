@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, NewType, Self
 
-import stringzilla
+from wazuh_dfn import byte_search
 
 RecordKind = Literal["windows", "fail2ban"]
 """The two record formats of the contract (section 3); one line can give one record of each."""
@@ -107,7 +107,7 @@ class Chunk:
 
 def count_lines(data: bytes) -> int:
     """Return the number of lines in `data`; the last may lack its line feed."""
-    return int(stringzilla.count(data, b"\n")) + (not data.endswith(b"\n"))
+    return int(byte_search.count(data, b"\n")) + (not data.endswith(b"\n"))
 
 
 class Alert(NamedTuple):

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-import stringzilla
-
+from wazuh_dfn import byte_search
 from wazuh_dfn.formats.relevance import FAIL2BAN_PROGRAM
 from wazuh_dfn.formats.values import event_id_text
 
@@ -21,7 +20,7 @@ ALERT_START = b'{"timestamp"'
 _WHITE_SPACE = b" \t\r\v\f"
 _OPEN, _CLOSE = b"{}"
 
-_find, _count = stringzilla.find, stringzilla.count
+_find, _count = byte_search.find, byte_search.count
 """As the methods of bytes, several times as fast over whole chunks."""
 
 _PLAIN_VALUE = re.compile(rb':"([0-9]++)"')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import stringzilla
+from wazuh_dfn import byte_search
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """The code points that no XML 1.0 document may hold, not even as a reference."""
@@ -47,7 +47,7 @@ def _escape(text: str) -> str:
 
 def _is_plain(texts: list[str], special: str) -> bool:
     joined = "".join(texts)
-    return joined.isascii() and stringzilla.find_first_of(joined, special) < 0
+    return joined.isascii() and byte_search.find_first_of(joined, special) < 0
 
 
 def replace_forbidden(document: str) -> str:

@@ -124,9 +124,9 @@ class Mailbox[T]:
 
     @property
     def depth(self) -> int:
-        """Messages that wait or are in work."""
-        buffered = self._waiting.statistics().current_buffer_used
-        return buffered + len(self._suspects) + len(self._leases) + len(self._poisoned)
+        """Messages that wait or are in work, at most `capacity`: one that was divided counts once, until its last part is done."""
+        taken = [*self._suspects, *self._leases, *(lease for lease, _ in self._poisoned)]
+        return self._waiting.statistics().current_buffer_used + len({lease.slot for lease in taken})
 
     def reserve(self, waiting: AbstractContextManager[None] = _AT_EASE) -> Permit[T]:
         """Wait for a free slot (this is the backpressure) and hold it until the block ends or something is put in.
