@@ -1,4 +1,4 @@
-"""What travels between the actors: immutable, always a batch at a time. What there is of for each line is a tuple: it is made faster."""
+"""What travels between the actors: immutable, always a batch at a time. What is made for each line is a named tuple, which is made faster."""
 
 from __future__ import annotations
 

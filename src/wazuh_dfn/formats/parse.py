@@ -8,7 +8,7 @@ from typing import Any, Never
 
 import orjson
 
-from wazuh_dfn import byte_search
+from wazuh_dfn.byte_search import find, translate
 from wazuh_dfn.errors import MalformedLineError
 
 MAX_DEPTH = 500
@@ -49,7 +49,7 @@ def parse_alert(line: bytes) -> dict[str, Any]:
 
 
 def _decode(text: bytes) -> object:
-    if byte_search.find(byte_search.translate(text, _DIGITS_TO_ZERO), _LONG_NUMBER) < 0:
+    if find(translate(text, _DIGITS_TO_ZERO), _LONG_NUMBER) < 0:
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:

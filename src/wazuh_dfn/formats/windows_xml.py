@@ -97,13 +97,17 @@ def _event_data(eventdata: Mapping[str, Any], *, with_address: bool) -> str:
 
 
 def _data(key: str, text: str) -> str:
-    return f"{_data_tag(key)}>{text}</Data>" if text else f"{_data_tag(key)} />"
+    tag = _short_tag(key) if len(key) <= _SHORT_KEY else _data_tag(key)
+    return f"{tag}>{text}</Data>" if text else f"{tag} />"
 
 
-@lru_cache(maxsize=256)
 def _data_tag(key: str) -> str:
-    """Return a tag without its end; the fields of all events that are forwarded have some hundred names together."""
     return f'<Data Name="{escape_attribute(_raised(key))}"'
+
+
+_SHORT_KEY = 64
+_short_tag = lru_cache(maxsize=256)(_data_tag)
+"""The fields of all events that are forwarded have some hundred names together. Long keys are no such names, and are not kept."""
 
 
 def _raised(key: str) -> str:

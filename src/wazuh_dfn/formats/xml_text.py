@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wazuh_dfn import byte_search
+from wazuh_dfn.byte_search import find_first_of
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """The code points that no XML 1.0 document may hold, not even as a reference."""
@@ -47,7 +47,7 @@ def _escape(text: str) -> str:
 
 def _is_plain(texts: list[str], special: str) -> bool:
     joined = "".join(texts)
-    return joined.isascii() and byte_search.find_first_of(joined, special) < 0
+    return joined.isascii() and find_first_of(joined, special) < 0
 
 
 def replace_forbidden(document: str) -> str:
@@ -62,7 +62,7 @@ def xml_name(key: str) -> str:
 
 
 def element(name: str, text: str) -> str:
-    """Return one element with plain text in it, in the short form if that is empty.
+    """Return one element with text in it, in the short form if that is empty.
 
     Args:
         name: a valid name.

@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from wazuh_dfn.supervision.errors import EndOfMailboxError, MailboxClosedError
 
-_AT_EASE = nullcontext()
+_NOTHING_TO_TELL = nullcontext()
 
 type PoisonHandler[T] = Callable[[T, BaseException], Awaitable[None]]
 
@@ -68,7 +68,7 @@ class Permit[T]:
     async def __aenter__(self) -> Self:
         with self._waiting:
             await self._slots.acquire()
-        self._slot = _Slot(self._slots)
+            self._slot = _Slot(self._slots)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -128,7 +128,7 @@ class Mailbox[T]:
         taken = [*self._suspects, *self._leases, *(lease for lease, _ in self._poisoned)]
         return self._waiting.statistics().current_buffer_used + len({lease.slot for lease in taken})
 
-    def reserve(self, waiting: AbstractContextManager[None] = _AT_EASE) -> Permit[T]:
+    def reserve(self, waiting: AbstractContextManager[None] = _NOTHING_TO_TELL) -> Permit[T]:
         """Wait for a free slot (this is the backpressure) and hold it until the block ends or something is put in.
 
         Args:
