@@ -6,12 +6,12 @@ import statistics
 import sys
 from pathlib import Path
 
-from bench import report, scenarios
+from bench import memory, report, scenarios
 from bench.measuring import Series
 from bench.rsyslog import Rsyslog
 from bench.stages import measure_stages
 
-SCENARIOS = ("mix", "relevant", "delay", "delay-after-backlog", "idle", "start", "stages", "scaling")
+SCENARIOS = ("mix", "relevant", "delay", "delay-after-backlog", "idle", "start", "stages", "scaling", "week", "backlog")
 BACKLOGS = {"delay": 0, "delay-after-backlog": 50_000}
 SHARES = {"mix": 0.1, "relevant": 1.0}
 FIGURES = ("seconds", "cpu_seconds", "lines_per_second", "records_per_second", "peak_mib")
@@ -89,6 +89,25 @@ def scaling(_, options, arguments):
     return results
 
 
+def backlog(_, options, arguments):
+    """Once: it takes long enough for one run to tell."""
+    measured, resident = memory.backlog(options, arguments.backlog_gb)
+    rows = [{"what": name, "figure": report.number(value)} for name, value in measured.items()]
+    rows += [{"what": f"resident_mib at {share}", "figure": report.number(value)} for share, value in resident.items()]
+    report.table(f"backlog of {arguments.backlog_gb:g} GB, 10% relevant, {options.broker}, {options.compression}", rows)
+    return measured | {"resident_mib": resident}
+
+
+def week(_, options, __):
+    """Once, like the backlog."""
+    days = [*memory.week(options)]
+    rows = [{"what": f"day {day['day']}", **{name: report.number(value) for name, value in day.items() if name != "day"}} for day in days]
+    growth = {name: days[-1][name] - days[1][name] for name in days[0] if name != "day"}
+    rows.append({"what": "growth from day 2 on", **{name: report.number(value) for name, value in growth.items()}})
+    report.table(f"week: {options.lines:,} lines a day, 10% relevant, {options.broker}, {options.compression}", rows)
+    return {"days": days, "growth": growth}
+
+
 RUNNERS = {
     "mix": catch_up,
     "relevant": catch_up,
@@ -97,6 +116,8 @@ RUNNERS = {
     "start": lambda name, options, arguments: single(name, scenarios.start_up, options, arguments),
     "stages": stages,
     "scaling": scaling,
+    "week": week,
+    "backlog": backlog,
 }
 
 
@@ -104,9 +125,12 @@ def main():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Measure the real daemon with a real broker, as processes of their own."
     )
-    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"which of {', '.join(SCENARIOS)} (default: all)")
-    parser.add_argument("--lines", type=int, default=200_000, help="lines of the corpus (default: 200000)")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"which of {', '.join(SCENARIOS)} (default: all but the last)")
+    parser.add_argument("--lines", type=int, default=200_000, help="lines of the corpus, or of a day of the week (default: 200000)")
+    parser.add_argument(
+        "--backlog-gb", type=float, default=10, metavar="GB", help="size of the backlog, on the disk of TMPDIR (default: 10)"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="runs of each but week and backlog (default: 5)")
     parser.add_argument("--broker", choices=["noida", "mock", "tansu"], default="noida", help="which embedded broker (default: noida)")
     parser.add_argument("--compression", choices=["gzip", "zstd", "lz4", "none"], default="gzip", help="of both sides (default: gzip)")
     parser.add_argument("--peer", choices=["rsyslog"], help="measure this one in turn (Debian's packages rsyslog and rsyslog-kafka)")
@@ -120,7 +144,7 @@ def main():
     options = scenarios.Options(arguments.broker, arguments.lines, arguments.compression)
     facts = report.machine() | ({"rsyslog": Rsyslog.version()} if arguments.peer else {})
     print(*(f"{name} {value}" for name, value in facts.items()), sep=", ")
-    results = {name: RUNNERS[name](name, options, arguments) for name in arguments.scenario or SCENARIOS}
+    results = {name: RUNNERS[name](name, options, arguments) for name in arguments.scenario or SCENARIOS[:-1]}
     if arguments.json:
         Path(arguments.json).write_text(json.dumps({"machine": facts, "options": vars(arguments), "results": results}, indent=2))
 

@@ -1,11 +1,15 @@
-"""An alerts.json from a seed: ten kinds of alerts as a manager has them, about 1,220 bytes a line, a share of them relevant."""
+"""An alerts.json from a seed: ten kinds of alerts as a manager has them, about 1,310 bytes a line, a share of them relevant."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from rich.console import Console
+from rich.progress import track
+
 WRITE_AT_ONCE = 2_000
+BLOCK_LINES, BYTES_A_LINE = 80_000, 1_311
 _NUMBER, _HOST, _USER, _ADDRESS, _TIME, _RANDOM = (f"@{name}@" for name in ("NUMBER", "HOST", "USER", "ADDRESS", "TIME", "RANDOM"))
 _FILLER = "an ordinary day on an ordinary host, and the daemon that wrote this line had much to tell about it"
 
@@ -164,3 +168,13 @@ def write_corpus(path, lines, share, seed=1):
                 pending.clear()
         file.writelines(pending)
         return Corpus(Path(path), lines, relevant, file.tell())
+
+
+def write_backlog(path, size, share):
+    """Write about `size` bytes: one block of 105 MB at most is made from the seed and stands there again and again, as a disk is faster."""
+    block = write_corpus(path, min(BLOCK_LINES, size // BYTES_A_LINE), share)
+    data, times = block.path.read_bytes(), round(size / block.size)
+    with block.path.open("ab") as file:
+        for _ in track(range(times - 1), "backlog: writing", console=Console(stderr=True)):
+            file.write(data)
+    return Corpus(block.path, times * block.lines, times * block.relevant, times * block.size)

@@ -20,8 +20,22 @@ def cpu_seconds(pid):
 
 def peak_mib(pid):
     """Peak of its resident memory."""
-    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return _status_mib(pid, "VmHWM")
+
+
+def resident_mib(pid):
+    """Its resident memory now."""
+    return _status_mib(pid, "VmRSS")
+
+
+def _status_mib(pid, field):
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(f"{field}:")]
     return int(line.split()[1]) / 1024
+
+
+def file_bytes(folder):
+    """How large all files in it are together; those of a broker do not count."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and "broker" not in path.parts)
 
 
 def pin(cores):

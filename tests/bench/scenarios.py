@@ -12,7 +12,7 @@ from threading import Thread
 import confluent_kafka
 
 from bench.corpus import write_corpus
-from bench.measuring import Topic, cpu_seconds, peak_mib, pin
+from bench.measuring import Topic, cpu_seconds, file_bytes, peak_mib, pin
 from bench.rsyslog import Rsyslog
 from support.brokers import MockBroker, NoidaBroker, TansuBroker
 from support.corpus import number_of
@@ -116,17 +116,13 @@ def idle(options, seconds=20):
         with daemon:
             topic.wait_for(corpus.relevant, daemon.process)
             time.sleep(3)
-            size, cpu = _size(folder), cpu_seconds(daemon.process.pid)
+            size, cpu = file_bytes(folder), cpu_seconds(daemon.process.pid)
             time.sleep(seconds)
             return {
                 "cpu_percent": (cpu_seconds(daemon.process.pid) - cpu) / seconds * 100,
-                "file_growth_bytes": _size(folder) - size,
+                "file_growth_bytes": file_bytes(folder) - size,
                 "peak_mib": peak_mib(daemon.process.pid),
             }
-
-
-def _size(folder):
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and "broker" not in path.parts)
 
 
 def delays(options, per_second=500, seconds=20, backlog=0):
