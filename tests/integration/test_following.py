@@ -210,6 +210,23 @@ async def test_of_a_damaged_gzipped_file_all_is_read_that_can_be_unpacked(site, 
     assert site.read[:99] == list(range(1, 100))
 
 
+async def test_a_gzipped_file_read_line_by_line_in_chunks_is_unpacked_once(tmp_path):
+    data, path, packed_bytes_read = lines(*range(2_000)), tmp_path / "former.json.gz", []
+    path.write_bytes(gzip.compress(data, 0))
+
+    class CountingHandle(LocalHandle):
+        def read(self, offset, limit):
+            packed_bytes_read.append(len(piece := super().read(offset, limit)))
+            return piece
+
+    content, found = GzippedContent(CountingHandle(path), path), b""
+    while piece := content.read(len(found), 20_000):
+        found += piece[: piece.rfind(b"\n") + 1]
+    content.close()
+    assert found == data
+    assert sum(packed_bytes_read) == path.stat().st_size
+
+
 async def test_an_error_of_the_disk_does_not_end_a_gzipped_file(tmp_path):
     data = lines(*range(500))
     path = tmp_path / "former.json.gz"

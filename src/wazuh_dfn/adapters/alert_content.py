@@ -96,6 +96,8 @@ class GzippedContent:
         """A read whose caller was cancelled may still be going on."""
         self._file = self._unpack()
         self._size: int | None = None
+        self._latest = (0, b"")
+        """What was read last, and its offset."""
 
     def size(self) -> int:
         """See `Content`; found by reading all of it once, as a gzipped file does not tell reliably."""
@@ -120,16 +122,21 @@ class GzippedContent:
         return self.read(position.offset + skip, limit)
 
     def read(self, offset: int, limit: int) -> bytes:
-        """See `Content`; forward reads are cheap, backward ones begin anew. What is damaged ends the file, and is logged."""
-        data = bytearray()
+        """See `Content`. What is damaged ends the file, and is logged.
+
+        Cheap are reads that begin in what was read last (its last line may not be whole) or behind; others unpack from the beginning.
+        """
         with self._unpacked() as file:
+            begin, latest = self._latest
+            data = bytearray(latest[offset - begin :][:limit] if offset >= begin else b"")
             try:
-                file.seek(offset)
+                file.seek(offset + len(data))
                 while len(data) < limit and (piece := file.read1(limit - len(data))):
                     data += piece
             except _DAMAGED as error:
                 log.error("a gzipped alert file is damaged, its rest can't be read", file=str(self._path), offset=offset, reason=str(error))  # noqa: TRY400
-        return bytes(data)
+            self._latest = offset, bytes(data)
+            return self._latest[1]
 
     @contextmanager
     def _unpacked(self) -> Iterator[gzip.GzipFile]:
