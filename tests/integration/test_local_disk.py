@@ -1,10 +1,12 @@
-"""The real disk's threads."""
+"""The real disk: its threads, and the memory that it gives back."""
 
 import threading
 
 import anyio
+import psutil
 import pytest
 
+from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.local_disk import LocalDisk
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
@@ -27,3 +29,13 @@ async def test_calls_that_hang_take_no_thread_from_looking_up_host_names():
             tasks.cancel_scope.cancel()
     finally:
         answer.set()
+
+
+async def test_with_a_file_that_is_closed_what_is_free_between_blocks_in_use_is_given_back(tmp_path):
+    (tmp_path / "alerts.json").write_bytes(b"{}\n")
+    file = await AlertPath(tmp_path / "alerts.json", LocalDisk()).open_current()
+    blocks = [bytearray(b"x" * 100_000) for _ in range(1_000)]
+    del blocks[::2]
+    before = psutil.Process().memory_info().rss
+    await file.aclose()
+    assert psutil.Process().memory_info().rss < before - 30 * 2**20

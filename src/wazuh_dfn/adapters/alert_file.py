@@ -56,7 +56,12 @@ class AlertFile:
 
     async def aclose(self) -> None:
         """See `OpenAlertFile`."""
-        await self._disk.run(self._content.close)
+        await self._disk.run(self.close)
+
+    def close(self) -> None:
+        """Close it, and give back what reading it has left free; blocks."""
+        self._content.close()
+        self._disk.return_memory()
 
 
 class AlertPath:

@@ -38,7 +38,7 @@ class Handle(Protocol):
 
 
 class Disk(Protocol):
-    """Files by path. All but the first two block, and all of those raise OSError as the operating system does."""
+    """Files by path. All but the first two block, and all of those but the last raise OSError as the operating system does."""
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something that reads, away from the event loop; if cancelled, its result is thrown away."""
@@ -72,6 +72,9 @@ class Disk(Protocol):
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder survive a power cut."""
+
+    def return_memory(self) -> None:
+        """Give memory that is free back to the operating system; takes about a millisecond, and can't fail."""
 
 
 def write_durably(disk: Disk, path: Path, data: bytes) -> None:

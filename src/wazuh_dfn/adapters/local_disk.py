@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
@@ -16,6 +17,8 @@ from anyio import to_thread
 from wazuh_dfn.adapters.disk import Status
 
 READING_THREADS = 8
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""Only glibc has it, and needs it: it keeps what is free between blocks in use, 80 MB after 600 gzipped files in a row."""
 
 
 class LocalHandle:
@@ -101,6 +104,11 @@ class LocalDisk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def return_memory(self) -> None:
+        """See `Disk`."""
+        if _malloc_trim is not None:
+            _malloc_trim(0)
 
 
 def _status(status: os.stat_result) -> Status:
