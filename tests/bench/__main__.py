@@ -65,7 +65,8 @@ def delay(name, options, arguments):
         [{"what": f"{len(seconds)} alerts", **{name: report.number(1000 * value) for name, value in shares.items()}}],
     )
     if arguments.plot:
-        report.plot_delays(seconds, arguments.plot)
+        path = Path(arguments.plot)
+        report.plot_delays(name, seconds, path if name == "delay" else path.with_stem(f"{path.stem}-after-backlog"))
     return shares
 
 
@@ -135,7 +136,7 @@ def main():
     parser.add_argument("--compression", choices=["gzip", "zstd", "lz4", "none"], default="gzip", help="of both sides (default: gzip)")
     parser.add_argument("--peer", choices=["rsyslog"], help="measure this one in turn (Debian's packages rsyslog and rsyslog-kafka)")
     parser.add_argument("--json", metavar="FILE", help="write all figures")
-    parser.add_argument("--plot", metavar="FILE", help="draw the delays as PNG")
+    parser.add_argument("--plot", metavar="FILE", help="draw the delays as PNG (those after a backlog to a file beside it)")
     arguments = parser.parse_args()
     if unknown := set(arguments.scenario) - set(SCENARIOS):
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")

@@ -31,7 +31,7 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def plot_delays(seconds, path):
+def plot_delays(name, seconds, path):
     """Draw the distribution of the delays."""
     import matplotlib as mpl  # noqa: PLC0415 - only for this
 
@@ -44,6 +44,6 @@ def plot_delays(seconds, path):
     for share, style in ((0.5, "-"), (0.99, "--")):
         at = milliseconds[int(share * (len(milliseconds) - 1))]
         axes.axvline(at, color="#b3261e", linestyle=style, label=f"p{share * 100:.0f}: {at:.0f} ms")
-    axes.set(xlabel="delay from the last byte of the line to the consumer (ms)", ylabel="alerts", title="Delay at 500 alerts/s")
+    axes.set(xlabel="delay from the last byte of the line to the consumer (ms)", ylabel="alerts", title=f"{name} at 500 alerts/s")
     axes.legend()
     figure.savefig(path, dpi=120)
