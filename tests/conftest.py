@@ -1,8 +1,10 @@
 """Fixtures that many modules share. Generated examples are the same in every run; HYPOTHESIS_PROFILE=default looks for new ones."""
 
+import logging
 import os
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from support.brokers import NoidaBroker, TansuBroker
@@ -12,6 +14,16 @@ from support.tls_proxy import TlsProxy
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before():
+    """Undo what a command sets up for its process: later tests would log through it, and pytest keeps that in memory."""
+    root, structlog_config = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.configure(**structlog_config)
 
 
 @pytest.fixture

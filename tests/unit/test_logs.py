@@ -30,15 +30,6 @@ class Lines(logging.Handler):
         return [(line["event"], line.get("repeated")) for line in self.lines]
 
 
-@pytest.fixture(autouse=True)
-def logs_as_before():
-    root, structlog_config = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.configure(**structlog_config)
-
-
 @pytest.fixture
 def lines():
     return Lines()
