@@ -12,7 +12,7 @@ from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.formats.torn import alerts_on
+from wazuh_dfn.formats.torn import AlertsOnLine, alerts_on_torn
 from wazuh_dfn.messages import LINE_LIMIT_BYTES, Alert, AlertBatch, Chunk, Position, RecordKind
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
@@ -102,11 +102,10 @@ class Router:
             return
         try:
             self._select(Alert(offset, raw, parse_alert(raw)), found)
-        except MalformedLineError:
-            self._sort_torn_line(chunk, offset, raw, found)
+        except MalformedLineError as error:
+            self._sort_torn_line(chunk, offset, raw, alerts_on_torn(raw, error), found)
 
-    def _sort_torn_line(self, chunk: Chunk, offset: int, raw: bytes, found: _Sorted) -> None:
-        alerts = alerts_on(raw)
+    def _sort_torn_line(self, chunk: Chunk, offset: int, raw: bytes, alerts: AlertsOnLine, found: _Sorted) -> None:
         found.lines_more += alerts.lines - 1
         if alerts.problem is not None:
             found.dead_letters.append(DeadLetter(replace(chunk.start, offset=offset), "malformed", alerts.problem, raw))

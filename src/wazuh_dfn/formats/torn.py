@@ -26,17 +26,22 @@ class AlertsOnLine:
 
 
 def alerts_on(line: bytes) -> AlertsOnLine:
-    """Read a line, as `parse_alert` does; one that is torn is taken apart.
-
-    Each alert then reaches from a `{"timestamp"`, as Wazuh begins alerts, to the next one or to the end. One that holds such an
-    object in itself is not found, if the line is torn: the line stands in the dead letters then.
-    """
+    """Read a line, as `parse_alert` does; one that is torn is taken apart."""
     try:
         return AlertsOnLine(((slice(0, len(line)), parse_alert(line)),))
     except MalformedLineError as error:
-        whole, has_rest = _take_apart(line)
-        saved = f"; alerts that stand whole on it were forwarded: {len(whole)}" if whole else ""
-        return AlertsOnLine(whole, f"{error}{saved}" if has_rest else None)
+        return alerts_on_torn(line, error)
+
+
+def alerts_on_torn(line: bytes, error: MalformedLineError) -> AlertsOnLine:
+    """Take a line apart on which `parse_alert` has failed with this error.
+
+    Each alert reaches from a `{"timestamp"`, as Wazuh begins alerts, to the next one or to the end. One that holds such an object in
+    itself is not found: the line stands in the dead letters then.
+    """
+    whole, has_rest = _take_apart(line)
+    saved = f"; alerts that stand whole on it were forwarded: {len(whole)}" if whole else ""
+    return AlertsOnLine(whole, f"{error}{saved}" if has_rest else None)
 
 
 def _take_apart(line: bytes) -> tuple[tuple[tuple[slice, dict[str, Any]], ...], bool]:
