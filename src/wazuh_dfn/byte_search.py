@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import stringzilla
 
 if "westmere" in stringzilla.__capabilities__ and "haswell" not in stringzilla.__capabilities__:
@@ -12,4 +14,7 @@ if "westmere" in stringzilla.__capabilities__ and "haswell" not in stringzilla._
     # machines of the type x86-64-v2. The portable functions are no slower than the methods of bytes.
     stringzilla.reset_capabilities(["serial"])
 
-find, count, find_first_of, translate = stringzilla.find, stringzilla.count, stringzilla.find_first_of, stringzilla.translate
+find: Callable[..., int] = stringzilla.find
+count: Callable[..., int] = stringzilla.count
+find_first_of: Callable[[str, str], int] = stringzilla.find_first_of
+translate: Callable[[bytes, bytes], bytes] = stringzilla.translate

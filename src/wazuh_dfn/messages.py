@@ -107,7 +107,7 @@ class Chunk:
 
 def count_lines(data: bytes) -> int:
     """Return the number of lines in `data`; the last may lack its line feed."""
-    return int(byte_search.count(data, b"\n")) + (not data.endswith(b"\n"))
+    return byte_search.count(data, b"\n") + (not data.endswith(b"\n"))
 
 
 class Alert(NamedTuple):

@@ -49,7 +49,6 @@ class CandidateScan:
 
     def __init__(self, event_ids: Collection[str]) -> None:
         self._event_ids = frozenset(event_ids)
-        self._plain_event_ids = frozenset(event_id.encode() for event_id in event_ids)
 
     def candidates(self, data: bytes) -> Iterator[tuple[int, int]]:
         r"""Give the spans of the lines to parse, in the order of the chunk.
@@ -91,7 +90,7 @@ class CandidateScan:
     def _can_be_wanted(self, data: bytes, offset: int) -> bool:
         plain = _PLAIN_VALUE.match(data, offset)
         if plain is not None:
-            return plain[1] in self._plain_event_ids
+            return plain[1].decode() in self._event_ids
         value = _VALUE.match(data, offset)
         if value is None:
             return False
@@ -124,4 +123,4 @@ def _looks_broken(data: bytes, start: int, end: int) -> bool:
             return False
         if line[0] != _OPEN or line[-1] != _CLOSE:
             return True
-    return bool(count(data, b"{", start, end) != count(data, b"}", start, end))
+    return count(data, b"{", start, end) != count(data, b"}", start, end)
