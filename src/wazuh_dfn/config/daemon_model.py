@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from wazuh_dfn.config.base import OptionalPath, Section, conflict
-from wazuh_dfn.config.networks import Networks
+from wazuh_dfn.config.networks import Networks, networks_of
 
 
 def _upper(value: Any) -> Any:
@@ -53,7 +53,7 @@ class MiscSettings(Section):
     @property
     def own_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `own_network`; bits of the host part are ignored."""
-        return tuple(ip_network(value, strict=False) for value in self.own_network)
+        return networks_of(self.own_network)
 
 
 class SupervisorSettings(Section):

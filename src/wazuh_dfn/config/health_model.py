@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from wazuh_dfn.config.addresses import is_loopback
 from wazuh_dfn.config.base import OptionalPath, OptionalText, Section, conflict
-from wazuh_dfn.config.networks import Networks
+from wazuh_dfn.config.networks import Networks, networks_of
 
 
 def _check_host(value: str) -> str:
@@ -59,7 +59,7 @@ class HealthApiSettings(Section):
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `allowed_ips`; bits of the host part are ignored."""
-        return tuple(ip_network(value, strict=False) for value in self.allowed_ips)
+        return networks_of(self.allowed_ips)
 
     def url(self, host: str) -> str:
         """Return the address of the API on this host, a name or an IP address."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -26,3 +26,8 @@ def _check(values: tuple[str, ...]) -> tuple[str, ...]:
 
 Networks = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check)]
 """Given as a list, or as a text with commas; bits of the host part are ignored."""
+
+
+def networks_of(values: Networks) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return them as what they are; bits of the host part are ignored."""
+    return tuple(ip_network(value, strict=False) for value in values)
