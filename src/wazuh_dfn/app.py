@@ -19,10 +19,11 @@ from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ports import ProducerFactory
-from wazuh_dfn.pipeline import Pipeline, ServeHealth, World
+from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.reloading import Reloading
 from wazuh_dfn.service import Service
 from wazuh_dfn.signals import run_supervised
+from wazuh_dfn.world import ServeHealth, World
 
 GARBAGE_THRESHOLD = 20_000
 """So many objects more, and the youngest are looked through; Python's default is 700 or 2,000."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from random import Random
-from time import time
+from dataclasses import replace
 from typing import Any
 
 from wazuh_dfn.actors.checkpointer import Checkpointer
@@ -24,7 +22,7 @@ from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import PoisonBurial, split_alerts, split_chunk, split_records
-from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStore, ProducerFactory, WazuhSocket
+from wazuh_dfn.delivery.ports import WazuhSocket
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.feedback import FeedbackFormat
 from wazuh_dfn.formats.relevance import Selection
@@ -38,6 +36,7 @@ from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox, PoisonHandler
 from wazuh_dfn.supervision.restart_policy import Backoff, Intensity
 from wazuh_dfn.supervision.supervisor import Supervisor
+from wazuh_dfn.world import World
 
 KAFKA_SHUTDOWN_SECONDS = 5.0
 FEEDBACK_SHUTDOWN_SECONDS = 2.0
@@ -45,27 +44,6 @@ BYSTANDER_BACKOFF_MAX_SECONDS = 60.0
 
 RECORDS_CAPACITY_FACTOR = 4
 """So many times more batches may wait for the broker, which gets them together."""
-
-type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
-"""Answers those who ask for the state, until the lifeline says stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Everything outside, by its protocols. Without `wazuh` there is no feedback, without `serve_health` no HTTP API.
-
-    `now` is the clock on the wall, in seconds since the epoch.
-    """
-
-    files: AlertFiles
-    checkpoints: CheckpointStore
-    dead_letters: DeadLetterStore
-    producers: ProducerFactory
-    wazuh: WazuhSocket | None = None
-    serve_health: ServeHealth | None = None
-    now: Callable[[], float] = time
-    resident_bytes: Callable[[], int] = lambda: 0
-    random: Random = field(default_factory=Random)
 
 
 class Pipeline:

@@ -22,9 +22,10 @@ from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.pipeline import Pipeline, World
+from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.supervision.errors import SupervisionError
 from wazuh_dfn.supervision.events import DrainCutShort, Escalated, MessagePoisoned
+from wazuh_dfn.world import World
 
 ACTORS = ("feedback", "monitor", "checkpointer", "kafka", "windows", "fail2ban", "router", "tailer")
 SHUTDOWN_SECONDS = 30.0

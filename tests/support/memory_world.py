@@ -8,7 +8,8 @@ from support.corpus import Corpus, numbered_lines
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import BrokerUnavailableError
 from wazuh_dfn.messages import FileIdentity, Fingerprint
-from wazuh_dfn.pipeline import Pipeline, World
+from wazuh_dfn.pipeline import Pipeline
+from wazuh_dfn.world import World
 
 
 class MemoryFile:

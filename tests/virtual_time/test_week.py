@@ -23,7 +23,8 @@ from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.durations import RECENT_SLOTS
 from wazuh_dfn.delivery.feedback_queue import CAPACITY_BYTES
 from wazuh_dfn.errors import BrokerUnavailableError, WazuhUnavailableError
-from wazuh_dfn.pipeline import Pipeline, World
+from wazuh_dfn.pipeline import Pipeline
+from wazuh_dfn.world import World
 
 DAYS, DAY, HOUR, BURST = 7, 86_400, 3_600, 300
 """The last three in seconds."""

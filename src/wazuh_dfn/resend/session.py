@@ -13,9 +13,10 @@ from wazuh_dfn.delivery.ports import DeadLetterStore, ProducerFactory
 from wazuh_dfn.errors import WazuhDfnError
 from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.messages import Position, RecordKind, Ticket
-from wazuh_dfn.pipeline import Pipeline, World
+from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.resend.listed_files import ListedFiles, NoCheckpoints
 from wazuh_dfn.signals import run_supervised
+from wazuh_dfn.world import World
 
 LOOK_SECONDS = 0.1
 """How often is looked at how far it has come."""

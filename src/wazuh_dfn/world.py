@@ -1,0 +1,33 @@
+"""What a pipeline needs of the outside, real or simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from time import time
+
+from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStore, ProducerFactory, WazuhSocket
+from wazuh_dfn.health.observe import Observed
+from wazuh_dfn.supervision.lifeline import Lifeline
+
+type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
+"""Answers those who ask for the state, until the lifeline says stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside, by its protocols. Without `wazuh` there is no feedback, without `serve_health` no HTTP API.
+
+    `now` is the clock on the wall, in seconds since the epoch.
+    """
+
+    files: AlertFiles
+    checkpoints: CheckpointStore
+    dead_letters: DeadLetterStore
+    producers: ProducerFactory
+    wazuh: WazuhSocket | None = None
+    serve_health: ServeHealth | None = None
+    now: Callable[[], float] = time
+    resident_bytes: Callable[[], int] = lambda: 0
+    random: Random = field(default_factory=Random)
