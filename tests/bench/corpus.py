@@ -133,7 +133,7 @@ def _template(alert):
     return json.dumps(alert, separators=(",", ":")).encode()
 
 
-def _lines(count, share, random):
+def _lines(count, share, random, day):
     relevant, ordinary = [*map(_template, RELEVANT)], [*map(_template, ORDINARY)]
     hosts = [f"host-{number}.example.org" for number in range(200)]
     users = [f"user{number}" for number in range(500)]
@@ -141,7 +141,7 @@ def _lines(count, share, random):
         is_relevant = random.random() < share
         address = f"203.0.113.{random.randrange(1, 255)}"
         at = 1_767_319_445 + number // 100
-        time = f"2026-01-02T{at // 3600 % 24:02}:{at // 60 % 60:02}:{at % 60:02}.{number % 1000:03}+0100"
+        time = f"{day}T{at // 3600 % 24:02}:{at // 60 % 60:02}:{at % 60:02}.{number % 1000:03}+0100"
         line = random.choice(relevant if is_relevant else ordinary)
         values = {
             _NUMBER: str(number),
@@ -156,11 +156,11 @@ def _lines(count, share, random):
         yield is_relevant, line + b"\n"
 
 
-def write_corpus(path, lines, share, seed=1):
+def write_corpus(path, lines, share, seed=1, day="2026-01-02"):
     """Write `lines` lines, of which about `share` (0 to 1) are relevant."""
     relevant, pending = 0, []
     with Path(path).open("wb") as file:
-        for is_relevant, line in _lines(lines, share, Random(seed)):
+        for is_relevant, line in _lines(lines, share, Random(seed), day):
             relevant += is_relevant
             pending.append(line)
             if len(pending) == WRITE_AT_ONCE:

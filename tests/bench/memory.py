@@ -74,8 +74,8 @@ def _write_day(writer, lines, day):
     for part in range(ROLLS_A_DAY + 1):
         if part:
             writer.roll()
-        corpus = write_corpus(writer.folder / "part", lines // (ROLLS_A_DAY + 1), 0.1, seed=day * 10 + part)
-        data = corpus.path.read_bytes().replace(b"2026-01-02T", f"{writer.day}T".encode())
+        corpus = write_corpus(writer.folder / "part", lines // (ROLLS_A_DAY + 1), 0.1, seed=day * 10 + part, day=writer.day)
+        data = corpus.path.read_bytes()
         for start in range(0, len(data), WRITE_BYTES):
             writer.write(data[start : start + WRITE_BYTES])
         relevant += corpus.relevant

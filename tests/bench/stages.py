@@ -13,13 +13,14 @@ from support.daemon import TOPIC
 from wazuh_dfn.adapters.kafka_compression import gzip_encode
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.config.daemon_model import SupervisorSettings
 from wazuh_dfn.formats import record
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
 from wazuh_dfn.messages import count_lines
 
-CHUNK_BYTES = 524_288
+CHUNK_BYTES = SupervisorSettings().read_chunk_bytes
 ROUNDS = 7
 RECORDS_A_BATCH = 500
 

@@ -22,6 +22,14 @@ class Corpus:
     def relevant(self):
         return len(self.windows) + len(self.fail2ban)
 
+    def add(self, number, kind, data):
+        """Note a line that was written behind the others; without a kind it is not relevant."""
+        if kind is not None:
+            getattr(self, kind).append(number)
+            self.offsets[number] = self.size
+        self.size += len(data)
+        self.lines += 1
+
 
 def alert(number, **fields):
     content = {
@@ -54,33 +62,26 @@ def line(content):
     return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
+def relevant_line(kind, number):
+    return line(windows_alert(number) if kind == "windows" else fail2ban_alert(number))
+
+
 def numbered_lines(count, corpus, first=0):
     """Yield `count` lines and note them in `corpus`."""
     noise_head, noise_tail = line(alert("NUMBER")).split(b"NUMBER", 1)
+    relevant = {0: "windows", RELEVANT_EVERY: "fail2ban"}
     for number in range(first, first + count):
-        kind = number % (2 * RELEVANT_EVERY)
-        data = noise_head + b"%d" % number + noise_tail
-        if kind == 0:
-            data = line(windows_alert(number))
-            corpus.windows.append(number)
-        elif kind == RELEVANT_EVERY:
-            data = line(fail2ban_alert(number))
-            corpus.fail2ban.append(number)
-        if kind % RELEVANT_EVERY == 0:
-            corpus.offsets[number] = corpus.size
-        corpus.size += len(data)
-        corpus.lines += 1
+        kind = relevant.get(number % (2 * RELEVANT_EVERY))
+        data = noise_head + b"%d" % number + noise_tail if kind is None else relevant_line(kind, number)
+        corpus.add(number, kind, data)
         yield data
 
 
 def lines_of_kinds(kinds, corpus):
     """Yield a relevant line of each of these kinds, and note them in `corpus`."""
     for number, kind in enumerate(kinds, corpus.lines):
-        data = line(windows_alert(number) if kind == "windows" else fail2ban_alert(number))
-        getattr(corpus, kind).append(number)
-        corpus.offsets[number] = corpus.size
-        corpus.size += len(data)
-        corpus.lines += 1
+        data = relevant_line(kind, number)
+        corpus.add(number, kind, data)
         yield data
 
 
