@@ -12,15 +12,7 @@ from cyclopts import App, CycloptsError
 
 from wazuh_dfn import exit_codes
 from wazuh_dfn.commands.arguments import completed
-from wazuh_dfn.commands.check import check
-from wazuh_dfn.commands.config import config
-from wazuh_dfn.commands.dead_letters import dead_letters
-from wazuh_dfn.commands.demo import demo
-from wazuh_dfn.commands.replay import replay
-from wazuh_dfn.commands.run import run
-from wazuh_dfn.commands.status import status
 from wazuh_dfn.commands.terminal import errors
-from wazuh_dfn.commands.transform import transform
 from wazuh_dfn.errors import ConfigurationError, WazuhDfnError, in_brief
 from wazuh_dfn.logs.rendering import is_journal, with_priority
 from wazuh_dfn.signals import StoppedAtOnceError
@@ -32,16 +24,17 @@ app = App(
     version_flags=["--version", "-v"],
     help="Forwards the security-relevant alerts of a Wazuh manager to the DFN-CERT security operations centre.",
 )
-for command in (run, check, status, config, transform, dead_letters, replay, demo):
-    app.command(command)
+for command in ("run", "check", "status", "config", "transform", "dead_letters", "replay", "demo"):
+    app.command(f"wazuh_dfn.commands.{command}:{command}")  # so that only the one that is called gets imported
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every expected failure becomes a message on stderr and an exit code."""
+    given = completed(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0].startswith("-"):
+        app.resolved_commands()  # the help tells of each
     try:
-        code = app(
-            completed(sys.argv[1:] if arguments is None else arguments), exit_on_error=False, print_error=True, result_action="return_value"
-        )
+        code = app(given, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         code = exit_codes.USAGE
     except ConfigurationError as error:

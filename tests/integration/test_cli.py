@@ -23,6 +23,28 @@ def test_version_and_help():
     assert "--config" in command("run", "--help").stdout.decode()
 
 
+def test_the_help_tells_what_each_command_is_for():
+    """Each is imported when it is called, or when the help is asked for: only then does the help know more than its name."""
+    lines = command().stdout.decode().splitlines()
+    for name in ("check", "config", "dead-letters", "demo", "replay", "run", "status", "transform"):
+        [about] = [text for text in lines if text.startswith(f"│ {name} ")]
+        assert len(about.split()) > 4, about
+
+
+def test_a_daemon_starts_without_what_only_other_commands_need(tmp_path):
+    (tmp_path / "config.toml").write_text("[dfn]\ndfn_broker = 'broker.example.org:1'\n")
+    program = """
+import sys
+from wazuh_dfn import cli
+try:
+    cli.main(["run", "--config", sys.argv[1]])
+except SystemExit as end:
+    print(end.code, {name.removeprefix("wazuh_dfn.") for name in sys.modules} & {"ruamel.yaml", "commands.check", "commands.replay", "resend"})
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "config.toml"], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 set()\n", done.stderr
+
+
 def test_transform_writes_one_record_a_line_for_what_is_relevant():
     done = command("transform", stdin=line(windows_alert(1)) + line({"data": {}}) + line(fail2ban_alert(2)))
     assert done.returncode == 0

@@ -11,7 +11,6 @@ from cyclopts import App, Parameter
 
 from wazuh_dfn import exit_codes
 from wazuh_dfn.app import run_daemon
-from wazuh_dfn.commands.config import print_sample, print_settings
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource, with_flags
 from wazuh_dfn.config.document import FileFormat
 from wazuh_dfn.config.load import LoadedSettings, check_paths
@@ -53,10 +52,13 @@ def run(
     """
     if help_all:
         _help_all()
-    elif generate_sample_config:
-        print_sample(output_format)
-    elif print_config_only:
-        print_settings(source.load(to_run=False))
+    elif generate_sample_config or print_config_only:
+        from wazuh_dfn.commands.config import print_sample, print_settings  # noqa: PLC0415 - the daemon starts sooner without it
+
+        if generate_sample_config:
+            print_sample(output_format)
+        else:
+            print_settings(source.load(to_run=False))
     else:
         _run(source, checks_paths=not skip_path_validation)
     return exit_codes.OK

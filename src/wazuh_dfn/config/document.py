@@ -1,4 +1,7 @@
-"""Reading a configuration file, TOML or YAML, with the line of each key."""
+"""Reading a configuration file, TOML or YAML, with the line of each key.
+
+What reads YAML is imported where it is needed: most files are TOML, and the daemon starts sooner without it.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,6 @@ from typing import Any, Literal
 
 import tomlkit
 import tomlkit.items
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from wazuh_dfn.config.toml_lines import line_of_repeated_key, toml_lines
@@ -23,7 +22,6 @@ FileFormat = Literal["toml", "yaml"]
 """The formats of a configuration file."""
 
 _FORMATS: dict[str, FileFormat] = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
-_REPEATED = re.compile(r'found duplicate key "([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +40,6 @@ class Document:
         return str(self.path)
 
 
-class _Constructor(SafeConstructor):
-    """Keeps the plus sign of a number, which means something in a list of event ids."""
-
-    def construct_signed_int(self, node: Any) -> Any:
-        return node.value if str(node.value).startswith("+") else self.construct_yaml_int(node)
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_signed_int)
-
-
 def read_document(path: Path, file_format: FileFormat | None = None) -> Document:
     """Read a configuration file.
 
@@ -64,7 +52,7 @@ def read_document(path: Path, file_format: FileFormat | None = None) -> Document
     """
     chosen = file_format or file_format_of(path)
     text = _read_text(path)
-    values, lines = _parse_toml(path, text) if chosen == "toml" else _parse_yaml(path, text)
+    values, lines = _read_toml(path, text) if chosen == "toml" else _read_yaml(path, text)
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -96,9 +84,9 @@ def parse_text(text: str, file_format: FileFormat) -> Any:
     """
     if file_format == "toml":
         return _plain_toml(tomlkit.parse(text))
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
-    return _text_keys(yaml.load(text))
+    from wazuh_dfn.config.yaml_document import yaml_values  # noqa: PLC0415
+
+    return yaml_values(text)
 
 
 def _read_text(path: Path) -> str:
@@ -114,7 +102,13 @@ def _read_text(path: Path) -> str:
         ) from error
 
 
-def _parse_toml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
+def _read_yaml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
+    from wazuh_dfn.config.yaml_document import read_yaml  # noqa: PLC0415
+
+    return read_yaml(path, text)
+
+
+def _read_toml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
     try:
         values = parse_text(text, "toml")
     except ParseError as error:
@@ -135,34 +129,3 @@ def _plain_toml(item: Any) -> Any:
     if isinstance(item, tomlkit.items.Integer) and item.as_string().startswith("+"):
         return item.as_string()
     return item.unwrap() if isinstance(item, tomlkit.items.Item) else item
-
-
-def _parse_yaml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
-    try:
-        values = parse_text(text, "yaml")
-        return values, dict(_yaml_lines(YAML(typ="safe", pure=True).compose(text)))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        repeated = _REPEATED.match(error.problem or "") if isinstance(error, DuplicateKeyError) else None
-        reason = f"the key {repeated[1]} stands here for the second time" if repeated else error.problem
-        column = f" (column {mark.column + 1})" if mark else ""
-        raise ConfigurationError(f"{place}: this is no YAML{column}: {reason}; mend this line") from error
-    except (YAMLError, ValueError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise ConfigurationError(f"{path}: this is no YAML: {reason}; mend the file") from error
-
-
-def _text_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _text_keys(item) for key, item in value.items()}
-    return [_text_keys(item) for item in value] if isinstance(value, list) else value
-
-
-def _yaml_lines(node: Node | None, table: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], int]]:
-    found: list[tuple[tuple[str, ...], int]] = []
-    for key, value in node.value if isinstance(node, MappingNode) else ():
-        path = (*table, str(key.value))
-        found.append((path, key.start_mark.line + 1))
-        found.extend(_yaml_lines(value, path))
-    return found
