@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 
 import psutil
@@ -19,14 +18,13 @@ from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ports import ProducerFactory
+from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.reloading import Reloading
 from wazuh_dfn.service import Service
 from wazuh_dfn.signals import run_supervised
 from wazuh_dfn.world import ServeHealth, World
 
-GARBAGE_THRESHOLD = 20_000
-"""So many objects more, and the youngest are looked through; Python's default is 700 or 2,000."""
 log = structlog.get_logger(__name__)
 
 
@@ -98,17 +96,9 @@ async def run_daemon(settings: Settings, load: Callable[[], Settings] | None = N
         await _run(settings, load)
 
 
-def spare_the_collector() -> None:
-    """Let the garbage collector look at what the daemon works on alone, and less often.
-
-    Alerts are trees of dictionaries without cycles, so it finds nothing in them; by default it takes 15 % of a catch-up.
-    """
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
-
-
 async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
     spare_the_collector()
+    keep_what_chunks_need()
     producers, notifier = AiokafkaProducerFactory(kafka_options(settings)), ServiceNotifier()
     pipeline = Pipeline(settings, real_world(settings, producers))
     supervisor = pipeline.supervisor()

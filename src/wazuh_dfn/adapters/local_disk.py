@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
@@ -15,10 +14,9 @@ import aiofiles.os
 from anyio import to_thread
 
 from wazuh_dfn.adapters.disk import Status
+from wazuh_dfn.memory import return_what_is_free
 
 READING_THREADS = 8
-_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-"""Only glibc has it, and needs it: it keeps what is free between blocks in use, 80 MB after 600 gzipped files in a row."""
 
 
 class LocalHandle:
@@ -107,8 +105,7 @@ class LocalDisk:
 
     def return_memory(self) -> None:
         """See `Disk`."""
-        if _malloc_trim is not None:
-            _malloc_trim(0)
+        return_what_is_free()
 
 
 def _status(status: os.stat_result) -> Status:

@@ -8,7 +8,7 @@ from typing import Any, Never
 
 import orjson
 
-from wazuh_dfn.byte_search import find, translate
+from wazuh_dfn.byte_search import count, find, translate
 from wazuh_dfn.errors import MalformedLineError
 
 MAX_DEPTH = 500
@@ -43,7 +43,7 @@ def parse_alert(line: bytes) -> dict[str, Any]:
     if not isinstance(alert, dict):
         raise MalformedLineError("the line is valid JSON, but no object")
     # The walk is worth its time only where there are brackets enough for such a depth.
-    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _is_too_deep(alert):
+    if count(text, b"{") + count(text, b"[") > MAX_DEPTH and _is_too_deep(alert):
         raise MalformedLineError(f"the line is nested more than {MAX_DEPTH} levels deep")
     return alert
 
