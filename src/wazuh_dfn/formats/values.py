@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -42,11 +42,6 @@ def value_text(value: object) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else json_text(value)
-
-
-def texts(values: Iterable[object]) -> list[str]:
-    """Return the `value_text` of each."""
-    return [value if isinstance(value, str) else value_text(value) for value in values]
 
 
 def plain_value(value: object) -> object:

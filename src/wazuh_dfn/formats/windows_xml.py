@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from wazuh_dfn.formats.values import child, event_id_text, section, texts
-from wazuh_dfn.formats.xml_text import element, escape_attribute, escape_attributes, escape_texts, replace_forbidden, xml_name
+from wazuh_dfn.formats.values import child, event_id_text, section
+from wazuh_dfn.formats.xml_text import elements, escape_attribute, escape_attributes, escape_texts, replace_forbidden, xml_name
 
 _EVENT = "http://schemas.microsoft.com/win/2004/08/events/event"
 _EVENTLOG = "http://manifests.microsoft.com/win/2004/08/windows/eventlog"
@@ -19,7 +19,17 @@ _WITH_ADDRESS = frozenset({"4625", "4768", "4771"})
 _ADDRESS = ("ipAddress", "ipPort")
 
 _ATTRIBUTES = ("providerName", "providerGuid", "eventSourceName", "systemTime", "processID", "threadID")
-_ELEMENTS = ("eventID", "version", "level", "task", "opcode", "keywords", "eventRecordID", "channel", "computer")
+_ELEMENTS = {
+    "eventID": "EventID",
+    "version": "Version",
+    "level": "Level",
+    "task": "Task",
+    "opcode": "Opcode",
+    "keywords": "Keywords",
+    "eventRecordID": "EventRecordID",
+    "channel": "Channel",
+    "computer": "Computer",
+}
 
 
 def event_xml(alert: Mapping[str, Any]) -> str:
@@ -27,9 +37,9 @@ def event_xml(alert: Mapping[str, Any]) -> str:
 
     The line feeds and tabs that values have stay in their texts.
     """
-    system = section(alert, "data", "win", "system")
-    xml = f'<Event xmlns="{_EVENT}">{_system(system)}{_payload(alert, system)}</Event>'
-    return replace_forbidden(xml)
+    win = section(alert, "data", "win")
+    system = section(win, "system")
+    return replace_forbidden(f'<Event xmlns="{_EVENT}">{_system(system)}{_payload(win, event_id_text(system.get("eventID")))}</Event>')
 
 
 def has_payload(alert: Mapping[str, Any]) -> bool:
@@ -37,40 +47,34 @@ def has_payload(alert: Mapping[str, Any]) -> bool:
 
     Only an event that carries its payload in `eventdata` can lack it: 1100 has a fixed payload, and 1102 may have none.
     """
-    system = section(alert, "data", "win", "system")
-    if event_id_text(system.get("eventID")) in {_LOGGING_SHUT_DOWN, _LOG_CLEARED}:
+    win = section(alert, "data", "win")
+    if child(win, "eventdata") is not None:
         return True
-    return child(section(alert, "data", "win"), "eventdata") is not None
+    return event_id_text(section(win, "system").get("eventID")) in {_LOGGING_SHUT_DOWN, _LOG_CLEARED}
 
 
 def _system(system: Mapping[str, Any]) -> str:
-    name, guid, source, created, process, thread = escape_attributes(texts(map(system.get, _ATTRIBUTES)))
-    event_id, version, level, task, opcode, keywords, number, channel, computer = escape_texts(texts(map(system.get, _ELEMENTS)))
+    name, guid, source, created, process, thread = escape_attributes([system.get(key, "") for key in _ATTRIBUTES])
+    fields = elements(_ELEMENTS.values(), escape_texts([system.get(key, "") for key in _ELEMENTS]))
+    *up_to_keywords, number, channel, computer = fields
     return "".join(
         (
             f'<System><Provider Name="{name}"',
             f' Guid="{guid}"' if "providerGuid" in system else "",
             f' EventSourceName="{source}"' if "eventSourceName" in system else "",
             " />",
-            element("EventID", event_id),
-            element("Version", version),
-            element("Level", level),
-            element("Task", task),
-            element("Opcode", opcode),
-            element("Keywords", keywords),
+            *up_to_keywords,
             f'<TimeCreated SystemTime="{created}" />' if "systemTime" in system else "<TimeCreated />",
-            element("EventRecordID", number),
+            number,
             f'<Correlation /><Execution ProcessID="{process}" ThreadID="{thread}" />',
-            element("Channel", channel),
-            element("Computer", computer),
+            channel,
+            computer,
             "<Security /></System>",
         ),
     )
 
 
-def _payload(alert: Mapping[str, Any], system: Mapping[str, Any]) -> str:
-    win = section(alert, "data", "win")
-    event_id = event_id_text(system.get("eventID"))
+def _payload(win: Mapping[str, Any], event_id: str) -> str:
     if event_id == _LOGGING_SHUT_DOWN:
         return f'<UserData><ServiceShutdown xmlns="{_EVENTLOG}" /></UserData>'
     if event_id == _LOG_CLEARED:
@@ -81,9 +85,7 @@ def _payload(alert: Mapping[str, Any], system: Mapping[str, Any]) -> str:
 
 
 def _log_file_cleared(cleared: Mapping[str, Any]) -> str:
-    fields = "".join(
-        element(xml_name(_raised(key)), text) for key, text in zip(cleared, escape_texts(texts(cleared.values())), strict=True)
-    )
+    fields = "".join(elements(map(xml_name, map(_raised, cleared)), escape_texts(cleared.values())))
     tag = f'LogFileCleared xmlns="{_EVENTLOG}"'
     return f"<UserData><{tag}>{fields}</LogFileCleared></UserData>" if fields else f"<UserData><{tag} /></UserData>"
 
@@ -92,7 +94,7 @@ def _event_data(eventdata: Mapping[str, Any], *, with_address: bool) -> str:
     if with_address:
         missing = {key: "-" for key in _ADDRESS if key not in eventdata and _raised(key) not in eventdata}
         eventdata = {**eventdata, **missing}
-    data = "".join(map(_data, eventdata, escape_texts(texts(eventdata.values()))))
+    data = "".join(map(_data, eventdata, escape_texts(eventdata.values())))
     return f"<EventData>{data}</EventData>" if data else "<EventData />"
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from wazuh_dfn.byte_search import find_first_of
+from wazuh_dfn.formats.values import value_text
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """The code points that no XML 1.0 document may hold, not even as a reference."""
@@ -25,14 +28,14 @@ _NO_NAME_CHARACTER = re.compile(f"[^{_NAME_START}0-9.\u00b7-]")
 _STARTS_A_NAME = re.compile(f"[{_NAME_START}]")
 
 
-def escape_texts(texts: list[str]) -> list[str]:
-    """Return the texts as they stand between tags; looking at all of them together is several times as fast as at each."""
-    return texts if _is_plain(texts, _SPECIAL) else [_escape(text) for text in texts]
+def escape_texts(values: Collection[Any]) -> Collection[str]:
+    """Return what stands for JSON values between tags; looking at all of them together is several times as fast as at each."""
+    return values if _are_plain(values, _SPECIAL) else [_escape(value_text(value)) for value in values]
 
 
-def escape_attributes(texts: list[str]) -> list[str]:
-    """Return the texts as they stand between the double quotes of attributes."""
-    return texts if _is_plain(texts, _SPECIAL_IN_ATTRIBUTES) else [escape_attribute(text) for text in texts]
+def escape_attributes(values: Collection[Any]) -> Collection[str]:
+    """Return what stands for JSON values between the double quotes of attributes."""
+    return values if _are_plain(values, _SPECIAL_IN_ATTRIBUTES) else [escape_attribute(value_text(value)) for value in values]
 
 
 def escape_attribute(text: str) -> str:
@@ -45,14 +48,18 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _is_plain(texts: list[str], special: str) -> bool:
-    joined = "".join(texts)
+def _are_plain(values: Collection[Any], special: str) -> bool:
+    """Tell whether all are texts in which nothing is to be escaped."""
+    try:
+        joined = "".join(values)
+    except TypeError:
+        return False
     return joined.isascii() and find_first_of(joined, special) < 0
 
 
 def replace_forbidden(document: str) -> str:
     """Return the document with each code point that XML 1.0 forbids as U+FFFD: once for all its texts together."""
-    return document if _is_plain([document], _FORBIDDEN_IN_ASCII) else _FORBIDDEN.sub("\ufffd", document)
+    return document if _are_plain([document], _FORBIDDEN_IN_ASCII) else _FORBIDDEN.sub("\ufffd", document)
 
 
 def xml_name(key: str) -> str:
@@ -61,11 +68,11 @@ def xml_name(key: str) -> str:
     return name if _STARTS_A_NAME.match(name) else f"_{name}"
 
 
-def element(name: str, text: str) -> str:
-    """Return one element with text in it, in the short form if that is empty.
+def elements(names: Iterable[str], texts: Iterable[str]) -> list[str]:
+    """Return one element for each text, in the short form if that is empty.
 
     Args:
-        name: a valid name.
-        text: escaped.
+        names: valid names.
+        texts: escaped, as many.
     """
-    return f"<{name}>{text}</{name}>" if text else f"<{name} />"
+    return [f"<{name}>{text}</{name}>" if text else f"<{name} />" for name, text in zip(names, texts, strict=True)]
