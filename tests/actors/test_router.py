@@ -142,9 +142,9 @@ async def test_a_line_of_both_kinds_is_settled_with_its_second_record():
     world = World(joined(["both kinds"]))
     await world.route()
     ticket = world.chunks[0].ticket
-    world.ledger.settle(ticket, "windows", 1000)
+    world.ledger.settle(ticket, "windows", [1000])
     assert world.ledger.acked_through is None
-    world.ledger.settle(ticket, "fail2ban", 1000)
+    world.ledger.settle(ticket, "fail2ban", [1000])
     assert world.ledger.acked_through == position(world.end)
 
 
@@ -192,7 +192,7 @@ async def test_nothing_of_a_chunk_is_booked_before_its_dead_letters_are_stored()
     inbox = await filled(*world.chunks)
     await run_for(9, world.router(), inbox)
     assert world.ledger.accounting == Accounting(2, 0, 0, 0, in_flight=2)
-    assert not world.ledger.is_pending(world.chunks[0].ticket, "windows", 1000)
+    assert 1000 not in world.ledger.pending(world.chunks[0].ticket, "windows")
     assert (world.put(), inbox.depth) == ([], 1)
 
 

@@ -46,7 +46,7 @@ class World:
     def add(self, contents, first=0):
         alerts = tuple(Alert(10 * (first + i), line(content), content) for i, content in enumerate(contents))
         ticket = self.ledger.open_chunk(position(10 * (first + len(alerts))), len(alerts))
-        self.ledger.route(ticket, not_relevant=0, dead=0, pending={alert.offset: [self.kind] for alert in alerts})
+        self.ledger.route(ticket, not_relevant=0, dead=0, pending={self.kind: [alert.offset for alert in alerts]})
         self.batches.append(AlertBatch(ticket, position(10 * first), self.kind, alerts))
 
     def actor(self):
@@ -108,7 +108,7 @@ async def test_one_bad_alert_is_dead_lettered_and_costs_no_other(kind, bad_alert
     told = await world.feedback.take()
     assert told.text == f"an alert could not be transformed ({kind}), its line is in the dead letters: {letter.reason}"
     assert world.ledger.accounting == Accounting(4, 0, 0, 1, in_flight=3)
-    assert not world.ledger.is_pending(1, kind, 20)
+    assert 20 not in world.ledger.pending(1, kind)
 
 
 async def test_an_alert_that_can_not_be_inspected_is_dead_lettered(monkeypatch):
@@ -130,7 +130,7 @@ async def test_a_batch_of_bad_alerts_only_hands_on_nothing(kind, bad_alert):
 async def test_what_is_settled_is_skipped(kind):
     world = World(kind, 4, 2)
     for ticket, offset, dead in [(1, 10, True), (1, 20, False), (2, 40, False), (2, 50, True)]:
-        world.ledger.settle(ticket, kind, offset, dead=dead)
+        world.ledger.settle(ticket, kind, [offset], dead=dead)
     assert offsets_of(await world.transform()) == [[0, 30]]
     assert world.dead_letters.letters == []
 
@@ -138,8 +138,8 @@ async def test_what_is_settled_is_skipped(kind):
 async def test_an_alert_settled_for_the_other_kind_is_not_skipped():
     world = World("windows")
     ticket = world.ledger.open_chunk(position(10), 1)
-    world.ledger.route(ticket, not_relevant=0, dead=0, pending={0: ["windows", "fail2ban"]})
-    world.ledger.settle(ticket, "fail2ban", 0)
+    world.ledger.route(ticket, not_relevant=0, dead=0, pending={"windows": [0], "fail2ban": [0]})
+    world.ledger.settle(ticket, "fail2ban", [0])
     world.batches.append(AlertBatch(ticket, position(0), "windows", (Alert(0, b"", windows_alert()),)))
     assert offsets_of(await world.transform()) == [[0]]
 
@@ -149,7 +149,7 @@ async def test_a_bad_alert_is_not_settled_before_it_is_stored(bad_alert):
     inbox = await filled(*world.batches)
     _, lived = await run_for(9, world.actor(), inbox)
     assert lived == 9
-    assert world.ledger.is_pending(1, "windows", 20)
+    assert 20 in world.ledger.pending(1, "windows")
     assert (taken(world.outbox), inbox.depth) == ([], 1)
 
 

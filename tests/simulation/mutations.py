@@ -74,7 +74,7 @@ async def an_unclear_answer_counts_as_delivered(self, lifeline, entries):
     except BrokerUnavailableError:
         await self._drop_producer()
     for batch, record in entries:
-        self._ledger.settle(batch.ticket, batch.kind, record.offset)
+        self._ledger.settle(batch.ticket, batch.kind, [record.offset])
 
 
 def what_is_settled_is_sent_again(self, leases):
@@ -137,7 +137,7 @@ async def one_refused_record_costs_its_batch(self, lifeline, entries, error):
     for batch, record in entries:
         position = replace(batch.start, offset=record.offset)
         await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
-        self._ledger.settle(batch.ticket, batch.kind, record.offset, dead=True)
+        self._ledger.settle(batch.ticket, batch.kind, [record.offset], dead=True)
 
 
 def a_crash_makes_all_of_a_batch_poison(self, error):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from random import Random
 
 import anyio
@@ -99,8 +101,9 @@ class KafkaActor:
         piece: list[Entry] = []
         size = 0
         for lease in leases:
+            pending = self._ledger.pending(lease.item.ticket, lease.item.kind)
             for record in lease.item.records:
-                if not self._ledger.is_pending(lease.item.ticket, lease.item.kind, record.offset):
+                if record.offset not in pending:
                     continue
                 if piece and size + len(record.value) > self._options.max_batch_bytes:
                     yield piece
@@ -127,11 +130,16 @@ class KafkaActor:
                 await self._wait_for_broker(lifeline, defect)
             else:
                 self._status.acknowledged(anyio.current_time() - began, (record.alert_time for _, record in entries))
-                for batch, record in entries:
-                    self._ledger.settle(batch.ticket, batch.kind, record.offset)
-                    self._feedback.delivered(batch.kind, record.raw)
+                self._settle(entries)
                 lifeline.progress()
                 return
+
+    def _settle(self, entries: list[Entry]) -> None:
+        for batch, of_batch in groupby(entries, key=itemgetter(0)):
+            records = [record for _, record in of_batch]
+            self._ledger.settle(batch.ticket, batch.kind, [record.offset for record in records])
+            for record in records:
+                self._feedback.delivered(batch.kind, record.raw)
 
     async def _isolate(self, lifeline: Lifeline[RecordBatch], entries: list[Entry], error: RecordsRejectedError) -> None:
         """Halve a refused batch until the record that is to blame stands alone, and dead-letter that one."""
@@ -144,7 +152,7 @@ class KafkaActor:
         position = replace(batch.start, offset=record.offset)
         with lifeline.waiting("the dead-letter store"):
             await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
-        self._ledger.settle(batch.ticket, batch.kind, record.offset, dead=True)
+        self._ledger.settle(batch.ticket, batch.kind, [record.offset], dead=True)
         self._feedback.error("rejected", f"the broker refuses a record, its line is in the dead letters: {error.reason}")
 
     async def _connect(self) -> RecordProducer:

@@ -30,14 +30,11 @@ class _Sorted:
     """A chunk's lines, sorted."""
 
     alerts: dict[RecordKind, list[Alert]] = field(default_factory=dict)
-    pending: dict[int, set[RecordKind]] = field(default_factory=dict)
+    relevant: int = 0
+    """Lines; some are alerts of both kinds."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     lines_more: int = 0
     """Torn lines count as what they should have been: so many lines more."""
-
-    def add(self, kind: RecordKind, alert: Alert) -> None:
-        self.alerts.setdefault(kind, []).append(alert)
-        self.pending.setdefault(alert.offset, set()).add(kind)
 
 
 class Router:
@@ -113,14 +110,17 @@ class Router:
             self._select(Alert(offset + span.start, raw[span], content), found)
 
     def _select(self, alert: Alert, found: _Sorted) -> None:
-        for kind in self._selection.kinds(alert.content):
-            found.add(kind, alert)
+        kinds = self._selection.kinds(alert.content)
+        found.relevant += bool(kinds)
+        for kind in kinds:
+            found.alerts.setdefault(kind, []).append(alert)
 
     def _book(self, chunk: Chunk, found: _Sorted) -> None:
         lines = chunk.lines + found.lines_more
         dead = len(found.dead_letters)
         self._ledger.add_lines(chunk.ticket, found.lines_more)
-        self._ledger.route(chunk.ticket, not_relevant=lines - dead - len(found.pending), dead=dead, pending=found.pending)
+        pending = {kind: [alert.offset for alert in alerts] for kind, alerts in found.alerts.items()}
+        self._ledger.route(chunk.ticket, not_relevant=lines - dead - found.relevant, dead=dead, pending=pending)
 
 
 def _oversize(start: Position, ends: bytes) -> DeadLetter:

@@ -61,9 +61,10 @@ class TransformActor:
     async def _records(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch) -> list[Record]:
         """Return the records, without those of alerts that were dead-lettered, now or by a predecessor that crashed afterwards."""
         now = self._now()
+        pending = self._ledger.pending(batch.ticket, batch.kind)
         records = []
         for alert in batch.alerts:
-            if not self._ledger.is_pending(batch.ticket, batch.kind, alert.offset):
+            if alert.offset not in pending:
                 continue
             try:
                 self.inspect(alert)
@@ -79,5 +80,5 @@ class TransformActor:
         letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, reason, alert.raw, format_exc())
         with lifeline.waiting("the dead-letter store"):
             await self._dead_letters.store(letter)
-        self._ledger.settle(batch.ticket, batch.kind, alert.offset, dead=True)
+        self._ledger.settle(batch.ticket, batch.kind, [alert.offset], dead=True)
         self._feedback.error(batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {reason}")

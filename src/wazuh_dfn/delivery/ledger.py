@@ -6,7 +6,7 @@ All methods are synchronous, so that an actor can hand a message on and book it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wazuh_dfn.messages import Position, RecordKind, Ticket
@@ -33,18 +33,21 @@ class _OpenChunk:
     end: Position
     unrouted: int
     """Lines that the router has not looked at yet."""
-    pending: dict[int, set[RecordKind]] = field(default_factory=dict)
-    """Offsets of relevant lines, with the kinds of record that are not settled yet."""
+    pending: dict[RecordKind, set[int]] = field(default_factory=dict)
+    """For each kind the offsets of the lines whose record of that kind is not settled yet."""
     dead: set[int] = field(default_factory=set)
-    """Those of the pending lines of which a record went to the dead letters."""
+    """Offsets of the lines of which a record went to the dead letters."""
 
     @property
     def is_settled(self) -> bool:
-        return self.unrouted == 0 and not self.pending
+        return self.unrouted == 0 and not any(self.pending.values())
 
 
 CROWDED_CHUNKS = 256
 """So many open chunks are looked through for those that can be merged."""
+
+
+_NOTHING: frozenset[int] = frozenset()
 
 
 class Ledger:
@@ -65,7 +68,7 @@ class Ledger:
     @property
     def accounting(self) -> Accounting:
         """The counts as of now."""
-        in_flight = sum(chunk.unrouted + len(chunk.pending) for chunk in self._chunks.values())
+        in_flight = sum(chunk.unrouted + len(_lines(chunk.pending)) for chunk in self._chunks.values())
         return Accounting(self._lines_read, self._not_relevant, self._delivered, self._dead_lettered, in_flight)
 
     def begin_at(self, position: Position) -> None:
@@ -87,41 +90,38 @@ class Ledger:
         self._chunks[ticket].unrouted += lines
         self._lines_read += lines
 
-    def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[int, Iterable[RecordKind]]) -> None:
-        """Book what the router decided: lines not relevant, dead-lettered, and on their way (offset: kinds of record)."""
+    def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[RecordKind, Collection[int]]) -> None:
+        """Book what the router decided: lines not relevant, dead-lettered, and on their way (kind of record: offsets)."""
         chunk = self._chunks[ticket]
-        chunk.unrouted -= not_relevant + dead + len(pending)
-        chunk.pending.update((offset, set(kinds)) for offset, kinds in pending.items())
+        chunk.unrouted -= not_relevant + dead + len(_lines(pending))
+        for kind, offsets in pending.items():
+            chunk.pending.setdefault(kind, set()).update(offsets)
         self._not_relevant += not_relevant
         self._dead_lettered += dead
         self._advance()
 
-    def is_pending(self, ticket: Ticket, kind: RecordKind, offset: int) -> bool:
-        """Tell whether this record still waits for its settlement; False for what a predecessor has settled."""
+    def pending(self, ticket: Ticket, kind: RecordKind) -> Collection[int]:
+        """Return the offsets of the lines whose record of this kind waits for its settlement; it follows what is settled meanwhile."""
         chunk = self._chunks.get(ticket)
-        return chunk is not None and kind in chunk.pending.get(offset, ())
+        return _NOTHING if chunk is None else chunk.pending.get(kind, _NOTHING)
 
-    def settle(self, ticket: Ticket, kind: RecordKind, offset: int, *, dead: bool = False) -> None:
-        """Book one record as acknowledged by the broker, or as dead-lettered."""
-        if not self.is_pending(ticket, kind, offset):
-            return
+    def settle(self, ticket: Ticket, kind: RecordKind, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
+        """Book records as acknowledged by the broker, or as dead-lettered; returns the offsets of those that were not settled before."""
+        settled = set(offsets).intersection(self.pending(ticket, kind))
+        if not settled:
+            return settled
         chunk = self._chunks[ticket]
-        kinds = chunk.pending[offset]
-        kinds.remove(kind)
+        chunk.pending[kind] -= settled
         if dead:
-            chunk.dead.add(offset)
+            chunk.dead |= settled
         else:
-            self.records_delivered[kind] += 1
-        if not kinds:
-            del chunk.pending[offset]
-            self._book_line(chunk, offset)
-            self._advance()
-
-    def _book_line(self, chunk: _OpenChunk, offset: int) -> None:
-        if offset in chunk.dead:
-            self._dead_lettered += 1
-        else:
-            self._delivered += 1
+            self.records_delivered[kind] += len(settled)
+        done = settled.difference(*chunk.pending.values())
+        dead_lines = len(done & chunk.dead)
+        self._dead_lettered += dead_lines
+        self._delivered += len(done) - dead_lines
+        self._advance()
+        return settled
 
     def _merge_settled(self) -> None:
         """Of settled chunks in a row only the last counts: behind one record that waits for days, there can be very many."""
@@ -143,3 +143,8 @@ class Ledger:
             if not self._chunks[oldest].is_settled:
                 return
             self.acked_through = self._chunks.pop(oldest).end
+
+
+def _lines(pending: Mapping[RecordKind, Collection[int]]) -> set[int]:
+    """Return the offsets of all; a line that becomes two records is one."""
+    return set().union(*pending.values())

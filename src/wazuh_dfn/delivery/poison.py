@@ -46,11 +46,12 @@ class PoisonBurial:
     async def bury_batch(self, batch: AlertBatch | RecordBatch, error: BaseException) -> None:
         """Settle those parts of a batch that are not settled yet."""
         parts: Sequence[Alert | Record] = batch.alerts if isinstance(batch, AlertBatch) else batch.records
+        pending = self._ledger.pending(batch.ticket, batch.kind)
         for part in parts:
-            if self._ledger.is_pending(batch.ticket, batch.kind, part.offset):
+            if part.offset in pending:
                 position = replace(batch.start, offset=part.offset)
                 await self._dead_letters.store(_letter(position, part.raw, error))
-                self._ledger.settle(batch.ticket, batch.kind, part.offset, dead=True)
+                self._ledger.settle(batch.ticket, batch.kind, [part.offset], dead=True)
 
 
 def lines_of(data: bytes) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import anyio
@@ -33,12 +33,13 @@ class DeliveryLedger(Ledger):
         super().__init__()
         self._on_delivered = on_delivered
 
-    def settle(self, ticket: Ticket, kind: RecordKind, offset: int, *, dead: bool = False) -> None:
+    def settle(self, ticket: Ticket, kind: RecordKind, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
         """See `Ledger`."""
-        is_new = self.is_pending(ticket, kind, offset)
-        super().settle(ticket, kind, offset, dead=dead)
-        if is_new and not dead:
-            self._on_delivered(offset)
+        settled = super().settle(ticket, kind, offsets, dead=dead)
+        if not dead:
+            for offset in sorted(settled):
+                self._on_delivered(offset)
+        return settled
 
 
 class Session(Pipeline):
