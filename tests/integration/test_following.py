@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import time
+import zlib
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from support.wazuh_writer import WazuhWriter, compress
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.tailer import Tailer, TailerOptions
-from wazuh_dfn.adapters.alert_content import GzippedContent
+from wazuh_dfn.adapters.alert_content import GzippedContent, open_content
 from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.local_disk import LocalDisk, LocalHandle
@@ -208,6 +209,18 @@ async def test_of_a_damaged_gzipped_file_all_is_read_that_can_be_unpacked(site, 
             while site.read[-1] != 100:
                 await anyio.sleep(0.01)
     assert site.read[:99] == list(range(1, 100))
+
+
+async def test_of_a_gzipped_file_that_is_damaged_in_its_middle_all_before_the_damage_is_read(tmp_path):
+    packer, data, path = zlib.compressobj(wbits=31), lines(*range(5_000)), tmp_path / "former.json.gz"
+    path.write_bytes(packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH) + b"\xff" * 1_000)
+    content, found = open_content(LocalDisk(), path), b""
+    while piece := content.read(len(found), 524_288):
+        found += piece
+    assert data.startswith(found)
+    assert len(found) >= len(data) - 1, "the byte before the damage can go with it"
+    assert content.size() == len(found)
+    content.close()
 
 
 async def test_a_gzipped_file_read_line_by_line_in_chunks_is_unpacked_once(tmp_path):
