@@ -240,6 +240,30 @@ async def test_a_gzipped_file_read_line_by_line_in_chunks_is_unpacked_once(tmp_p
     assert sum(packed_bytes_read) == path.stat().st_size
 
 
+async def test_the_tailer_unpacks_a_gzipped_file_once_to_find_its_place_and_once_to_read_on(site, monkeypatch):
+    packed_bytes_read = []
+    read = LocalHandle.read
+
+    def counted(handle, offset, limit):
+        piece = read(handle, offset, limit)
+        packed_bytes_read.append(len(piece) if handle._file.name == former else 0)
+        return piece
+
+    site.wazuh.write(lines(*range(2_000)))
+    async with site.tailing():
+        await site.until_read(*range(2_000))
+    site.wazuh.write(lines(*range(2_000, 4_000)))
+    plain = site.wazuh.next_day()
+    former = plain.with_name(f"{plain.name}.gz")
+    former.write_bytes(gzip.compress(plain.read_bytes(), 0))
+    plain.unlink()
+    site.wazuh.write(lines(4_000))
+    monkeypatch.setattr(LocalHandle, "read", counted)
+    async with site.tailing():
+        await site.until_read(*range(4_001))
+    assert sum(packed_bytes_read) < 1.7 * former.stat().st_size, "half of it to find the place, and all of it to read the rest"
+
+
 async def test_an_error_of_the_disk_does_not_end_a_gzipped_file(tmp_path):
     data = lines(*range(500))
     path = tmp_path / "former.json.gz"

@@ -98,6 +98,7 @@ class GzippedContent:
         """A read whose caller was cancelled may still be going on."""
         self._file = self._unpack()
         self._size: int | None = None
+        self._known_identity: FileIdentity | None = None
         self._latest = (0, b"")
         """What was read last, and its offset."""
 
@@ -111,8 +112,10 @@ class GzippedContent:
         return self._size
 
     def identity(self) -> FileIdentity:
-        """See `Content`."""
-        return _identity(self)
+        """See `Content`; found once, as the file is complete."""
+        if self._known_identity is None:
+            self._known_identity = _identity(self)
+        return self._known_identity
 
     def holds(self, position: Position) -> bool:
         """See `Content`; the inode does not count, as gzipping makes a new one."""
@@ -120,6 +123,7 @@ class GzippedContent:
 
     def read_after(self, position: Position, limit: int, skip: int) -> bytes:
         """See `Content`."""
+        self.identity()  # it is asked for at the end of the file, and would mean going back to the beginning then
         return self.read(position.offset + skip, limit)
 
     def read(self, offset: int, limit: int) -> bytes:
