@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import time
+import zlib
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from support.wazuh_writer import WazuhWriter, compress
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.tailer import Tailer, TailerOptions
-from wazuh_dfn.adapters.alert_content import GzippedContent
+from wazuh_dfn.adapters.alert_content import GzippedContent, open_content
 from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.local_disk import LocalDisk, LocalHandle
@@ -210,6 +211,18 @@ async def test_of_a_damaged_gzipped_file_all_is_read_that_can_be_unpacked(site, 
     assert site.read[:99] == list(range(1, 100))
 
 
+async def test_of_a_gzipped_file_that_is_damaged_in_its_middle_all_before_the_damage_is_read(tmp_path):
+    packer, data, path = zlib.compressobj(wbits=31), lines(*range(5_000)), tmp_path / "former.json.gz"
+    path.write_bytes(packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH) + b"\xff" * 1_000)
+    content, found = open_content(LocalDisk(), path), b""
+    while piece := content.read(len(found), 524_288):
+        found += piece
+    assert data.startswith(found)
+    assert len(found) >= len(data) - 1, "the byte before the damage can go with it"
+    assert content.size() == len(found)
+    content.close()
+
+
 async def test_a_gzipped_file_read_line_by_line_in_chunks_is_unpacked_once(tmp_path):
     data, path, packed_bytes_read = lines(*range(2_000)), tmp_path / "former.json.gz", []
     path.write_bytes(gzip.compress(data, 0))
@@ -225,6 +238,30 @@ async def test_a_gzipped_file_read_line_by_line_in_chunks_is_unpacked_once(tmp_p
     content.close()
     assert found == data
     assert sum(packed_bytes_read) == path.stat().st_size
+
+
+async def test_the_tailer_unpacks_a_gzipped_file_once_to_find_its_place_and_once_to_read_on(site, monkeypatch):
+    packed_bytes_read = []
+    read = LocalHandle.read
+
+    def counted(handle, offset, limit):
+        piece = read(handle, offset, limit)
+        packed_bytes_read.append(len(piece) if handle._file.name == former else 0)
+        return piece
+
+    site.wazuh.write(lines(*range(2_000)))
+    async with site.tailing():
+        await site.until_read(*range(2_000))
+    site.wazuh.write(lines(*range(2_000, 4_000)))
+    plain = site.wazuh.next_day()
+    former = plain.with_name(f"{plain.name}.gz")
+    former.write_bytes(gzip.compress(plain.read_bytes(), 0))
+    plain.unlink()
+    site.wazuh.write(lines(4_000))
+    monkeypatch.setattr(LocalHandle, "read", counted)
+    async with site.tailing():
+        await site.until_read(*range(4_001))
+    assert sum(packed_bytes_read) < 1.7 * former.stat().st_size, "half of it to find the place, and all of it to read the rest"
 
 
 async def test_an_error_of_the_disk_does_not_end_a_gzipped_file(tmp_path):
