@@ -11,7 +11,7 @@ from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.adapters.instance_lock import exclusive_use
-from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
+from wazuh_dfn.adapters.kafka_options import CLIENT_ID, KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.adapters.sd_notify import ServiceNotifier
@@ -60,16 +60,11 @@ def serve_health(settings: Settings) -> ServeHealth | None:
 def kafka_options(settings: Settings) -> KafkaOptions:
     """Return what the producer needs to know of the settings."""
     dfn, kafka = settings.dfn, settings.kafka
-    tls = None
-    if settings.uses_tls:
-        tls = TlsFiles(
-            ca=dfn.dfn_ca,
-            certificate=dfn.dfn_cert,
-            key=dfn.dfn_key,
-        )
+    tls = TlsFiles(ca=dfn.dfn_ca, certificate=dfn.dfn_cert, key=dfn.dfn_key) if settings.uses_tls else None
     return KafkaOptions(
         bootstrap=dfn.dfn_broker,
         topic=dfn.dfn_id or "",
+        client_id=kafka.producer_config.client_id or CLIENT_ID,
         timeout_seconds=kafka.timeout,
         compression=None if kafka.compression_type == "none" else kafka.compression_type,
         idempotence=kafka.idempotence,

@@ -56,7 +56,6 @@ class KafkaConnection:
             acks="all",
             enable_idempotence=options.idempotence,
             compression_type=options.compression,
-            linger_ms=options.linger_ms,
             max_request_size=options.max_request_size,
             max_batch_size=_UNLIMITED,  # `send` decides what goes into a batch
             request_timeout_ms=timeout_ms,
