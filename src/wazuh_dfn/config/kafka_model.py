@@ -56,13 +56,13 @@ class KafkaSettings(Section):
         5,
         gt=0,
         le=3_600,
-        description="Wait before a batch is sent again after an error that passes by itself; seconds, more than 0, at most 3600",
+        description="Longest wait before a batch is sent again after an error that passes by itself (it doubles from 0.2 s on); seconds, more than 0, at most 3600",
     )
     slow_retry_interval: float = Field(
         60,
         gt=0,
         le=3_600,
-        description="Wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
+        description="Longest wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
     )
     compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], BeforeValidator(_lower)] = Field(
         "gzip",
