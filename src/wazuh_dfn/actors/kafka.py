@@ -8,8 +8,8 @@ from random import Random
 
 import anyio
 
-from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, ProducerFactory, RecordProducer
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError, in_brief
