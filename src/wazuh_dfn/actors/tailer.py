@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import anyio
 import structlog
 
-from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.actors.reading import ReadingPlace, beginning_of
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import AlertFiles, OpenAlertFile
@@ -73,7 +73,7 @@ class Tailer:
                     await self._begin_truncated_again(place.file, place.at)
                 return True
         except OSError as error:
-            self._resuming.say_once(f"an alert file can't be read: {error}")
+            self._place.note_problem(f"an alert file can't be read: {error}")
             return False
 
     def _move_to(self, file: OpenAlertFile, position: Position) -> None:
@@ -151,7 +151,7 @@ class Tailer:
                 await successor.aclose()  # the path named nothing for a moment
                 return False
             if successor is None:
-                self._resuming.say_once("alerts.json does not exist any more")
+                self._place.note_problem("alerts.json does not exist any more")
             place.successor = successor
             return successor is not None
         last_written, identity = await file.modified(), await file.identity()
@@ -171,13 +171,13 @@ class Tailer:
         The ledger hears of a new file with its first lines: an empty one may be deleted, and would not be found again.
         """
         place = self._place
-        beginning = await _beginning(successor)  # before looking for copies: if it is truncated later, that will be noticed
+        beginning = await beginning_of(successor)  # before looking for copies: if it is truncated later, that will be noticed
         copy = await self._files.open_copy(place.copies_since, await successor.modified())
         if copy is None:
             place.successor = None
             self._move_to(successor, beginning)
         else:
-            copied_at, beginning_of_copy = await copy.modified(), await _beginning(copy)
+            copied_at, beginning_of_copy = await copy.modified(), await beginning_of(copy)
             place.successor, place.copies_since = successor, copied_at
             self._move_to(copy, beginning_of_copy)
 
@@ -210,10 +210,6 @@ async def _is_one_line(file: OpenAlertFile, at: Position, length: int, chunk_byt
         if b"\n" in await file.read(at, min(chunk_bytes, length - 1 - start), skip=start):
             return False
     return True
-
-
-async def _beginning(file: OpenAlertFile) -> Position:
-    return Position(file.path, await file.identity(), 0)
 
 
 async def _better_known(file: OpenAlertFile, at: Position, data: bytes) -> FileIdentity:
