@@ -42,6 +42,7 @@ class ReadingPlace:
         """Read on in `file` at `position`."""
         self.file = file
         self.go_on(position)
+        log.info("reading", file=file.path, offset=position.offset)
 
     def go_on(self, position: Position) -> None:
         """All before `position` in the same file has been handed on."""
