@@ -6,11 +6,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from support.certs import make_certificates
+from wazuh_dfn.adapters.broker_probe import split_address
 from wazuh_dfn.adapters.kafka_connection import KafkaConnection
 from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaRecordProducer
 from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.adapters.tls_probe import split_address
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import BrokerUnavailableError

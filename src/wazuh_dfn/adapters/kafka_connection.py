@@ -22,11 +22,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from wazuh_dfn.adapters.broker_probe import explain
 from wazuh_dfn.adapters.kafka_compression import use_fast_gzip
 from wazuh_dfn.adapters.kafka_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.adapters.tls_probe import explain
 from wazuh_dfn.errors import BrokerUnavailableError
 
 CLOSE_WITHIN = 3.0
@@ -105,11 +105,11 @@ class KafkaConnection:
         trusted = "the configured CA (dfn.dfn_ca)"
         if self._options.tls is not None and self._options.tls.ca is None:
             trusted = "a CA that this system trusts (dfn.dfn_ca is not set)"
-        finding = await explain(addresses, self._tls, within * 0.7, trusted=trusted)
-        if finding is not None:
+        problem = await explain(addresses, self._tls, within * 0.7, trusted=trusted)
+        if problem is not None:
             advertised = not set(addresses) & set(self._options.addresses)
             prefix = "the broker sends us to its advertised address: " if advertised else ""
-            return BrokerUnavailableError(prefix + finding.reason, needs_operator=finding.needs_operator)
+            return BrokerUnavailableError(prefix + problem.reason, needs_operator=problem.needs_operator)
         with anyio.move_on_after(within * 0.3):
             code = await self._topic_error()
             topic = topic_reason(code, self._options.topic)
