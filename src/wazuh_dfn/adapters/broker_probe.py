@@ -17,6 +17,7 @@ from typing import Any, Literal
 import anyio
 
 from wazuh_dfn.adapters.tls_errors import distrust, refusal
+from wazuh_dfn.config.addresses import BrokerAddress
 
 DEFAULT_KAFKA_PORT = 9092
 ALERT_WAIT = 0.5
@@ -78,7 +79,7 @@ def split_address(address: str) -> tuple[str, int]:
 class _Probe:
     def __init__(self, address: str, tls: ssl.SSLContext | None, within: float, trusted: str) -> None:
         self.host, self.port = split_address(address)
-        self.where = f"{self.host}:{self.port}" if ":" not in self.host else f"[{self.host}]:{self.port}"
+        self.where = BrokerAddress(self.host, self.port)
         self.tls = tls
         self.within = within
         self.trusted = trusted

@@ -27,6 +27,7 @@ from wazuh_dfn.adapters.kafka_compression import use_fast_gzip
 from wazuh_dfn.adapters.kafka_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
+from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.errors import BrokerUnavailableError
 
 CLOSE_WITHIN = 3.0
@@ -94,7 +95,7 @@ class KafkaConnection:
         leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
         metadata = cluster.broker_metadata(leader) if leader not in (None, -1) else None
         brokers = [metadata] if metadata is not None else cluster.brokers()
-        return [join_address(broker.host, broker.port) for broker in brokers]
+        return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers]
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
         """Say in one line why it did not work, if need be by looking at the broker, for at most `within` seconds."""
@@ -222,11 +223,6 @@ async def _tls_context(options: KafkaOptions) -> ssl.SSLContext | None:
 def choose_partition(topic: str, partitions: Sequence[int]) -> int:
     """Return the one that all records of the topic go to, of the sorted numbers of its partitions."""
     return partitions[zlib.crc32(topic.encode()) % len(partitions)]
-
-
-def join_address(host: str, port: int) -> str:
-    """Return `host:port`, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def split_time(timeout: float) -> tuple[float, float]:
