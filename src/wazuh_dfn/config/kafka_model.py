@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from wazuh_dfn.config.base import OptionalText, OptionTable, Section, conflict
+from wazuh_dfn.config.base import EMPTY_IS_NONE, IN_LOWER_CASE, IN_UPPER_CASE, OptionalText, OptionTable, Section, conflict
 
 _BATCH_BYTES = 950_000
 _REQUEST_BYTES = 1_048_576
-
-
-def _lower(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _upper(value: Any) -> Any:
-    return value.strip().upper() or None if isinstance(value, str) else value
 
 
 def _default_batch_bytes(data: dict[str, Any]) -> int:
@@ -46,7 +38,7 @@ class ProducerOptions(OptionTable):
 class KafkaSettings(Section):
     """Security, time limits, retries and sizes of the producer."""
 
-    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, BeforeValidator(_upper)] = Field(
+    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, EMPTY_IS_NONE, IN_UPPER_CASE] = Field(
         None,
         examples=["SSL"],
         description='Encryption of the connection; "SSL" or "PLAINTEXT", left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only',
@@ -64,7 +56,7 @@ class KafkaSettings(Section):
         le=3_600,
         description="Longest wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
     )
-    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], BeforeValidator(_lower)] = Field(
+    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], IN_LOWER_CASE] = Field(
         "gzip",
         description='Compression of the batches; "none", "gzip", "lz4", "zstd" or "snappy". Of these gzip costs the least time, zstd the fewest bytes',
     )
