@@ -18,6 +18,7 @@ from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ports import ProducerFactory
+from wazuh_dfn.health.monitor import log_fields
 from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.reloading import Reloading
@@ -106,6 +107,6 @@ async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
     log.info("starting", alert_file=str(settings.wazuh.json_alert_file), broker=settings.dfn.dfn_broker, topic=settings.dfn.dfn_id)
     try:
         await run_supervised(supervisor, [service.run], on_stop=service.stopping, on_reload=on_reload)
-        log.info("stopped", **await pipeline.monitor().report())
+        log.info("stopped", **log_fields(await pipeline.observed.report()))
     finally:
         await pipeline.aclose()
