@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from wazuh_dfn.messages import FileIdentity, Position
 
@@ -115,14 +115,17 @@ class ProducerFactory(Protocol):
         """Close within a few seconds, whatever state the broker is in; never waits for records that can't be sent."""
 
 
+type Stage = Literal["oversize", "malformed", "windows", "fail2ban", "rejected", "poison"]
+"""Which step gave up a line: the router, the actor of its kind, the broker, or the supervisor after several crashes."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A line that is settled without having been delivered."""
 
     position: Position
     """The line's first byte."""
-    stage: str
-    """Which step gave up: `oversize`, `malformed`, `windows`, `fail2ban`, `rejected`, `poison`."""
+    stage: Stage
     reason: str
     """In one line, which goes to the log too: it quotes nothing of the alert."""
     raw: bytes
