@@ -70,7 +70,6 @@ def kafka_options(settings: Settings) -> KafkaOptions:
         compression=None if kafka.compression_type == "none" else kafka.compression_type,
         idempotence=kafka.idempotence,
         max_request_size=kafka.max_request_size,
-        max_batch_bytes=kafka.max_batch_bytes,
         tls=tls,
         extra=kafka.producer_config.given(),
     )

@@ -44,7 +44,7 @@ async def test_the_configured_name_of_the_client_is_what_the_broker_gets_to_know
     await connection.close()
 
 
-def test_what_the_caller_keeps_below_max_batch_bytes_is_one_batch():
+def test_what_fits_into_a_request_is_one_batch():
     producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts"), None)
     values = [bytes(900)] * 1_000
     assert list(producer._batches(values)) == [values]

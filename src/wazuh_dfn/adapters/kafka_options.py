@@ -47,10 +47,9 @@ class KafkaOptions:
     """How to reach the broker and how to send.
 
     `bootstrap` is one or several `host:port`, as a list or separated by commas. `timeout_seconds` bounds one connect and one deliver,
-    diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too. `max_batch_bytes` is what
-    the caller puts into one `deliver`: as long as it fits into `max_request_size`, with 16 bytes more for each record, all of it
-    is one Kafka batch, which the broker writes as a whole or not at all.
-    `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
+    diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too: as long as what is
+    delivered fits into it, with 16 bytes more for each record, all of it is one batch, which the broker writes as a whole or not at
+    all. `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
     """
 
     bootstrap: str | list[str]
@@ -60,7 +59,6 @@ class KafkaOptions:
     compression: Compression | None = "gzip"
     idempotence: bool = True
     max_request_size: int = 1_048_576
-    max_batch_bytes: int = 900_000
     tls: TlsFiles | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

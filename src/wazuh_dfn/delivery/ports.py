@@ -97,8 +97,6 @@ class RecordProducer(Protocol):
     async def deliver(self, values: Sequence[bytes]) -> None:
         """Send these values in order and return once all in-sync replicas have acknowledged all of them.
 
-        The caller keeps a batch below `max_batch_bytes`, or sends one value alone.
-
         Raises:
             RecordsRejectedError: refused for good (too large, invalid); sending fewer at a time shows which.
             BrokerUnavailableError: not acknowledged; the producer must be closed and a new one made, then sent again.
