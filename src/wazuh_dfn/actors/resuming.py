@@ -76,7 +76,7 @@ class Resuming:
             log.info("alerts.json was rotated or truncated meanwhile, reading the rest of the former file first", file=former.path)
             # the time of a gzipped dated file is that of the gzipping
             written = former.begun if former.is_gzipped and former.begun else await former.modified()
-            # it may have been copied and truncated since, which its content does not show if there was none
+            # it may have been copied and truncated since; at the beginning of a file there is no content that would show it
             self._place.copies_since = written if checkpoint.is_telling else min(written, saved.saved_at)
             return former, replace(checkpoint, path=former.path) if former.begun else checkpoint
         truncated = await self._files.open_former(replace(checkpoint, offset=0, tail=NO_BYTES))
