@@ -11,13 +11,14 @@ from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.adapters.instance_lock import exclusive_use
-from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
+from wazuh_dfn.adapters.kafka_options import CLIENT_ID, KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ports import ProducerFactory
+from wazuh_dfn.health.monitor import log_fields
 from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.reloading import Reloading
@@ -60,21 +61,15 @@ def serve_health(settings: Settings) -> ServeHealth | None:
 def kafka_options(settings: Settings) -> KafkaOptions:
     """Return what the producer needs to know of the settings."""
     dfn, kafka = settings.dfn, settings.kafka
-    tls = None
-    if settings.uses_tls:
-        tls = TlsFiles(
-            ca=dfn.dfn_ca,
-            certificate=dfn.dfn_cert,
-            key=dfn.dfn_key,
-        )
+    tls = TlsFiles(ca=dfn.dfn_ca, certificate=dfn.dfn_cert, key=dfn.dfn_key) if settings.uses_tls else None
     return KafkaOptions(
         bootstrap=dfn.dfn_broker,
         topic=dfn.dfn_id or "",
+        client_id=kafka.producer_config.client_id or CLIENT_ID,
         timeout_seconds=kafka.timeout,
         compression=None if kafka.compression_type == "none" else kafka.compression_type,
         idempotence=kafka.idempotence,
         max_request_size=kafka.max_request_size,
-        max_batch_bytes=kafka.max_batch_bytes,
         tls=tls,
         extra=kafka.producer_config.given(),
     )
@@ -111,6 +106,6 @@ async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
     log.info("starting", alert_file=str(settings.wazuh.json_alert_file), broker=settings.dfn.dfn_broker, topic=settings.dfn.dfn_id)
     try:
         await run_supervised(supervisor, [service.run], on_stop=service.stopping, on_reload=on_reload)
-        log.info("stopped", **await pipeline.monitor().report())
+        log.info("stopped", **log_fields(await pipeline.observed.report()))
     finally:
         await pipeline.aclose()

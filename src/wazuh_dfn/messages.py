@@ -1,4 +1,7 @@
-"""What travels between the actors: immutable, always a batch at a time. What is made for each line is a named tuple, which is made faster."""
+"""What travels between the actors, immutable and always a batch at a time, and the places in files that it comes from.
+
+What is made for each line is a named tuple, which is made faster.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class FileIdentity:
 
     @property
     def node(self) -> tuple[int, int]:
-        """What tells one file from another at one time, and no longer."""
+        """Tells files apart that exist at the same time; when one is gone, another can get it."""
         return self.device, self.inode
 
 

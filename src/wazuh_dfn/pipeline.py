@@ -10,7 +10,6 @@ from wazuh_dfn.actors.checkpointer import Checkpointer
 from wazuh_dfn.actors.fail2ban import Fail2BanActor
 from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
 from wazuh_dfn.actors.kafka import KafkaActor, KafkaActorOptions
-from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.router import AlertMailboxes, Router
@@ -20,6 +19,7 @@ from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
+from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import PoisonBurial, split_alerts, split_chunk, split_records
 from wazuh_dfn.delivery.ports import WazuhSocket
@@ -77,7 +77,7 @@ class Pipeline:
         return [
             *self._health_api_specs(),
             *self._feedback_specs(),
-            self._spec("monitor", lambda lifeline: self.monitor().run(lifeline), can_hang=False),
+            self._spec("monitor", lambda lifeline: self._monitor().run(lifeline), can_hang=False),
             self._spec("checkpointer", lambda lifeline: self._checkpointer().run(lifeline), can_hang=False),
             replace(
                 self._spec("kafka", lambda lifeline: self._kafka().run(lifeline), self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS),
@@ -119,10 +119,6 @@ class Pipeline:
         if self._present_router is not None:
             selection = self.selection()
             self._present_router.use(CandidateScan(selection.event_ids), selection)
-
-    def monitor(self) -> Monitor:
-        """Make the monitor."""
-        return Monitor(self.observed, self.settings.health.stats_interval)
 
     def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]], factor: int = 1) -> Mailbox[T]:
         options = self.settings.supervisor
@@ -187,6 +183,9 @@ class Pipeline:
             options=FeedbackActorOptions(wazuh.retry_interval, wazuh.max_retry_wait_time),
             random=self.world.random,
         )
+
+    def _monitor(self) -> Monitor:
+        return Monitor(self.observed, self.settings.health.stats_interval)
 
     def _checkpointer(self) -> Checkpointer:
         return Checkpointer(self.ledger, self.world.checkpoints, self.checkpoint_status, self.settings.supervisor.checkpoint_interval)

@@ -123,7 +123,7 @@ async def test_delivers_in_order_to_one_partition(request, kind, compression):
 @pytest.mark.usefixtures("tidy")
 async def test_a_value_too_large_is_rejected_and_its_neighbours_still_go(noida):
     noida.create_topic("large")
-    async with connected(KafkaOptions(noida.bootstrap, "large", max_request_size=10_000, max_batch_bytes=9_000)) as producer:
+    async with connected(KafkaOptions(noida.bootstrap, "large", max_request_size=10_000)) as producer:
         await producer.deliver([b"before"])
         with pytest.raises(RecordsRejectedError, match=r"takes up to 20077 bytes, kafka\.max_request_size allows 10000"):
             await producer.deliver([b"not written", bytes(20_000)])

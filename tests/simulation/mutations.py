@@ -44,10 +44,10 @@ def the_rest_of_a_divided_chunk_is_not_redelivered(self, lease, parts):
 
 async def rotation_drops_the_tail(self, lifeline):
     place = self._place
-    if place.file is not None and not await self._files.is_current(place.file):
-        successor = await self._files.open_current()
+    if place.file is not None and not await self._following._files.is_current(place.file):
+        successor = await self._following._files.open_current()
         if successor is not None:
-            self._move_to(successor, Position(successor.path, await successor.identity(), 0))
+            place.move_to(successor, Position(successor.path, await successor.identity(), 0))
     return await original_step(self, lifeline)
 
 

@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from wazuh_dfn.config.keys import FIELDS
-from wazuh_dfn.config.load import check_paths, load_settings
+from wazuh_dfn.config.load import load_settings
 from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS
 

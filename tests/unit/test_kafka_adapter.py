@@ -6,10 +6,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from support.certs import make_certificates
+from wazuh_dfn.adapters.broker_probe import split_address
+from wazuh_dfn.adapters.kafka_connection import KafkaConnection
 from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaRecordProducer
 from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.adapters.tls_probe import split_address
+from wazuh_dfn.app import kafka_options
+from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import BrokerUnavailableError
 
 
@@ -31,7 +34,17 @@ def test_split_address(address, parts):
     assert split_address(address) == parts
 
 
-def test_what_the_caller_keeps_below_max_batch_bytes_is_one_batch():
+@pytest.mark.parametrize(("configured", "used"), [({}, "wazuh-dfn"), ({"client_id": "me"}, "me")])
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_configured_name_of_the_client_is_what_the_broker_gets_to_know(configured, used):
+    options = kafka_options(Settings.model_validate({"kafka": {"producer_config": configured}}))
+    connection = KafkaConnection(options, None)
+    assert connection._producer.client._client_id == used
+    await connection.close()
+
+
+def test_what_fits_into_a_request_is_one_batch():
     producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts"), None)
     values = [bytes(900)] * 1_000
     assert list(producer._batches(values)) == [values]

@@ -6,6 +6,4 @@ from wazuh_dfn.actors.transform import TransformActor
 
 
 class Fail2BanActor(TransformActor):
-    """fail2ban alerts to syslog records."""
-
-    kind = "fail2ban"
+    """fail2ban alerts to syslog records; there is nothing about them to warn of."""

@@ -15,9 +15,11 @@ from wazuh_dfn.errors import WazuhUnavailableError
 from wazuh_dfn.formats.feedback import FeedbackFormat
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.supervision.restart_policy import Backoff
 
 DRAIN_SECONDS = 1.0
 CLOSE_TIMEOUT_SECONDS = 0.5
+RETRY_JITTER = 0.3
 TURN_SECONDS = 0.002
 """How long notes are told before the other actors get their turn again."""
 OLD_SECONDS = 90.0
@@ -52,7 +54,8 @@ class FeedbackActor:
         self._queue = queue
         self._form = form
         self._status = status
-        self._options = options
+        first, longest = options.first_retry_seconds, options.longest_retry_seconds
+        self._backoff = Backoff(first, max(first, longest), jitter=RETRY_JITTER)
         self._random = random
         self._failures_in_a_row = 0
 
@@ -80,7 +83,9 @@ class FeedbackActor:
                 await self._tell_over_one_connection(lifeline)
             except WazuhUnavailableError as error:
                 self._status.failed(error)
-                with lifeline.waiting("Wazuh"), anyio.move_on_after(self._next_delay_seconds()):
+                self._failures_in_a_row += 1
+                delay_seconds = self._backoff.delay_seconds(self._failures_in_a_row, self._random)
+                with lifeline.waiting("Wazuh"), anyio.move_on_after(delay_seconds):
                     await lifeline.stopping.wait()
 
     async def _tell_over_one_connection(self, lifeline: Lifeline[None]) -> None:
@@ -124,9 +129,3 @@ class FeedbackActor:
             age_seconds = anyio.current_time() - note.at
             return self._form.error(note.text if age_seconds < OLD_SECONDS else f"{note.text} ({age_seconds:.0f} s ago)")
         return self._form.delivered(note.kind, parse_alert(note.raw))
-
-    def _next_delay_seconds(self) -> float:
-        first, longest = self._options.first_retry_seconds, self._options.longest_retry_seconds
-        exponent = min(self._failures_in_a_row, 32)
-        self._failures_in_a_row += 1
-        return min(max(first, longest), first * 2.0**exponent) * (1 - 0.3 * self._random.random())

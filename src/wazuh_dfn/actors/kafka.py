@@ -10,8 +10,8 @@ from random import Random
 
 import anyio
 
-from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, ProducerFactory, RecordProducer
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError, in_brief
@@ -19,9 +19,11 @@ from wazuh_dfn.messages import Record, RecordBatch
 from wazuh_dfn.supervision.errors import EndOfMailboxError
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease
+from wazuh_dfn.supervision.restart_policy import Backoff
 
 CLOSE_TIMEOUT_SECONDS = 4.0
 FIRST_RETRY_SECONDS = 0.2
+RETRY_JITTER = 0.3
 
 type Entry = tuple[RecordBatch, Record]
 
@@ -172,10 +174,9 @@ class KafkaActor:
         lifeline.progress()
         await self._drop_producer()
         longest = self._options.slow_retry_interval_seconds if error.needs_operator else self._options.retry_interval_seconds
-        exponent = min(self._status.failures_in_a_row - 1, 32)
-        delay_seconds = min(longest, FIRST_RETRY_SECONDS * 2**exponent) * (1 - 0.3 * self._random.random())
+        backoff = Backoff(FIRST_RETRY_SECONDS, longest, jitter=RETRY_JITTER)
         with lifeline.waiting("the broker"):
-            await anyio.sleep(delay_seconds)
+            await anyio.sleep(backoff.delay_seconds(self._status.failures_in_a_row, self._random))
 
     async def _drop_producer(self) -> None:
         """Close the producer: after an error none is used again (an idempotent one may be broken for good)."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import structlog
+
 from wazuh_dfn.delivery.ports import OpenAlertFile
 from wazuh_dfn.messages import FileIdentity, Position
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -28,12 +32,24 @@ class ReadingPlace:
     problems: list[str] = field(default_factory=list)
     """Why there is nothing to read, or not from where it should be; emptied when reading goes on."""
 
+    def note_problem(self, problem: str) -> None:
+        """Log why reading can't go on as usual, once until it does."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+            log.warning("reading can't go on as usual", reason=problem)
+
     def move_to(self, file: OpenAlertFile, position: Position) -> None:
         """Read on in `file` at `position`."""
         self.file = file
         self.go_on(position)
+        log.info("reading", file=file.path, offset=position.offset)
 
     def go_on(self, position: Position) -> None:
         """All before `position` in the same file has been handed on."""
         self.at, self.skipped = position, 0
         self.problems.clear()
+
+
+async def beginning_of(file: OpenAlertFile) -> Position:
+    """Return the position of its first byte, with its present identity."""
+    return Position(file.path, await file.identity(), 0)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from wazuh_dfn.actors.reading import ReadingPlace
+from wazuh_dfn.actors.reading import ReadingPlace, beginning_of
 from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, OpenAlertFile, SavedPosition
 from wazuh_dfn.errors import CheckpointUnreadableError
 from wazuh_dfn.messages import NO_BYTES, Position
@@ -35,22 +35,16 @@ class Resuming:
         try:
             found = await self._find()
         except OSError as error:
-            self.say_once(f"{error.filename or 'alerts.json'} can't be opened: {error.strerror or error}")
+            self._place.note_problem(f"{error.filename or 'alerts.json'} can't be opened: {error.strerror or error}")
             found = None
         self._place.has_waited = found is None
         return found
-
-    def say_once(self, problem: str) -> None:
-        """Log why reading can't go on as usual, once until it does."""
-        if problem not in self._place.problems:
-            self._place.problems.append(problem)
-            log.warning("reading can't go on as usual", reason=problem)
 
     async def _find(self) -> Place | None:
         try:
             saved = await self._checkpoints.load()
         except CheckpointUnreadableError as error:
-            self.say_once(f"{error}: reading all files that were written to since, records may be repeated")
+            self._place.note_problem(f"{error}: reading all files that were written to since, records may be repeated")
             return await self._following_place(error.saved_at)
         if saved is None:
             return await self._first_place(at_end=self._start_at == "end" and not self._place.has_waited)
@@ -61,7 +55,9 @@ class Resuming:
         file = await self._open_current()
         if file is None:
             return None
-        position = Position(file.path, await file.identity(), await end_of_last_line(file) if at_end else 0)
+        position = await beginning_of(file)
+        if at_end:
+            position = replace(position, offset=await end_of_last_line(file))
         self._place.copies_since = await file.modified()
         with suppress(OSError):  # the checkpointer tries the same again, and tells
             await self._checkpoints.save(position)
@@ -80,7 +76,7 @@ class Resuming:
             log.info("alerts.json was rotated or truncated meanwhile, reading the rest of the former file first", file=former.path)
             # the time of a gzipped dated file is that of the gzipping
             written = former.begun if former.is_gzipped and former.begun else await former.modified()
-            # it may have been copied and truncated since, which its content does not show if there was none
+            # it may have been copied and truncated since; at the beginning of a file there is no content that would show it
             self._place.copies_since = written if checkpoint.is_telling else min(written, saved.saved_at)
             return former, replace(checkpoint, path=former.path) if former.begun else checkpoint
         truncated = await self._files.open_former(replace(checkpoint, offset=0, tail=NO_BYTES))
@@ -88,8 +84,10 @@ class Resuming:
             log.warning("the file of the checkpoint was truncated, reading it from its beginning", file=truncated.path)
             # copies of the file after it may have been made while this one was still read
             self._place.copies_since = min(saved.saved_at, await truncated.modified())
-            return truncated, Position(truncated.path, await truncated.identity(), 0)
-        self.say_once("the file of the checkpoint is gone or was truncated, reading all files that were written to since it was saved")
+            return truncated, await beginning_of(truncated)
+        self._place.note_problem(
+            "the file of the checkpoint is gone or was truncated, reading all files that were written to since it was saved"
+        )
         return await self._following_place(saved.saved_at, checkpoint.path)
 
     async def _following_place(self, saved_at: float, path: str = "") -> Place | None:
@@ -102,18 +100,18 @@ class Resuming:
         if copy is not None:
             self._place.copies_since = await copy.modified()
             self._place.successor, following = following, copy
-        return following, Position(following.path, await following.identity(), 0)
+        return following, await beginning_of(following)
 
     async def _open_current(self) -> OpenAlertFile | None:
         file = await self._files.open_current()
         if file is None:
-            self.say_once("alerts.json does not exist (yet)")
+            self._place.note_problem("alerts.json does not exist (yet)")
         return file
 
 
 async def end_of_last_line(file: OpenAlertFile) -> int:
     """Return the offset behind the last line feed, searching backwards; 0 if there is none."""
-    beginning = Position(file.path, await file.identity(), 0)
+    beginning = await beginning_of(file)
     end = await file.size()
     while end > 0:
         start = max(0, end - SEARCH_BYTES)

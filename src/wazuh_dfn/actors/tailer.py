@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import anyio
-import structlog
 
+from wazuh_dfn.actors.following import Following
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.delivery.ledger import Ledger
@@ -18,7 +18,6 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 
 SHORTEST_WAIT_SECONDS = 0.02
 """Before the file is looked at again after something was read, doubled each time up to the poll interval: alerts rarely come alone."""
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Tailer:
     def __init__(
         self, files: AlertFiles, resuming: Resuming, ledger: Ledger, place: ReadingPlace, *, outbox: Mailbox[Chunk], options: TailerOptions
     ) -> None:
-        self._files = files
+        self._following = Following(files, place)
         self._resuming = resuming
         self._ledger = ledger
         self._place = place
@@ -63,22 +62,18 @@ class Tailer:
                 found = await self._resuming.find()
             if found is not None:
                 self._ledger.begin_at(found[1])
-                self._move_to(*found)
+                place.move_to(*found)
             return found is not None
         try:
             try:
                 return await self._read(lifeline, place.file, place.at) or await self._follow(lifeline, place.file, place.at)
             except FileTruncatedError:
                 with lifeline.waiting("the search for what was truncated"):
-                    await self._begin_truncated_again(place.file, place.at)
+                    await self._following.begin_truncated_again(place.file, place.at)
                 return True
         except OSError as error:
-            self._resuming.say_once(f"an alert file can't be read: {error}")
+            self._place.note_problem(f"an alert file can't be read: {error}")
             return False
-
-    def _move_to(self, file: OpenAlertFile, position: Position) -> None:
-        self._place.move_to(file, position)
-        log.info("reading", file=file.path, offset=position.offset)
 
     async def _read(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
         """Hand on the next chunk of whole lines; False if there is none by now."""
@@ -122,7 +117,7 @@ class Tailer:
 
     async def _hand_on(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, data: bytes, *, skipped: int = 0) -> None:
         if not at.is_telling:
-            await self._look_for_copy(file, at)
+            await self._following.look_for_copy(file, at)
         if at.file.head.length < FINGERPRINT_BYTES:
             at = replace(at, file=await _better_known(file, at, data))
         lines = 1 if skipped else count_lines(data)
@@ -131,55 +126,15 @@ class Tailer:
             permit.put(Chunk(self._ledger.open_chunk(end, lines), at, data, lines, oversize=bool(skipped)))
             self._place.go_on(end)
 
-    async def _look_for_copy(self, file: OpenAlertFile, at: Position) -> None:
-        """Notice that a file, which was just begun when it was opened, was written to, copied and truncated before it was looked at again."""
-        copy = await self._files.open_copy(self._place.copies_since, await file.modified())
-        if copy is not None:
-            await copy.aclose()
-            raise FileTruncatedError(at.path)
-
     async def _follow(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
         """At the end of what there is: go on to the file that Wazuh wrote next."""
-        place = self._place
-        if place.successor is None:
-            if await self._files.is_current(file):
-                return False
-            is_copy = file.path != at.path
-            identities = [] if is_copy else [await file.identity(), *([place.former] if place.former is not None else [])]
-            successor = await self._files.open_successor(identities, await file.modified(), at.path)
-            if successor is not None and (await successor.identity()).node == (await file.identity()).node:
-                await successor.aclose()  # the path named nothing for a moment
-                return False
-            if successor is None:
-                self._resuming.say_once("alerts.json does not exist any more")
-            place.successor = successor
-            return successor is not None
+        successor = self._place.successor
+        if successor is None:
+            return await self._following.find_successor(file, at)
         last_written, identity = await file.modified(), await file.identity()
-        if not await self._hand_on_rest(lifeline, file, at):
-            return True
-        if not file.is_gzipped:  # the time of a gzipped file is that of the gzipping
-            place.copies_since = max(place.copies_since, last_written)
-        await self._move_on(place.successor)
-        if identity.head.length:
-            place.former = identity
-        await file.aclose()
+        if await self._hand_on_rest(lifeline, file, at):
+            await self._following.leave(file, identity, last_written, successor)
         return True
-
-    async def _move_on(self, successor: OpenAlertFile) -> None:
-        """Begin with the successor; but before, with what was in it, or in a file between, until logrotate copied and truncated it.
-
-        The ledger hears of a new file with its first lines: an empty one may be deleted, and would not be found again.
-        """
-        place = self._place
-        beginning = await _beginning(successor)  # before looking for copies: if it is truncated later, that will be noticed
-        copy = await self._files.open_copy(place.copies_since, await successor.modified())
-        if copy is None:
-            place.successor = None
-            self._move_to(successor, beginning)
-        else:
-            copied_at, beginning_of_copy = await copy.modified(), await _beginning(copy)
-            place.successor, place.copies_since = successor, copied_at
-            self._move_to(copy, beginning_of_copy)
 
     async def _hand_on_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
         """The file is complete, so bytes after its last line feed are all there will be of that line; False if there is more to read."""
@@ -189,20 +144,6 @@ class Tailer:
             await self._hand_on(lifeline, file, at, data)
         return True
 
-    async def _begin_truncated_again(self, file: OpenAlertFile, at: Position) -> None:
-        """Read what is in the file's place from its beginning; but before, the rest of the old content if logrotate made a copy."""
-        log.warning("alerts.json was truncated, reading it from its beginning", read_to=at.offset)
-        if self._place.successor is not None:
-            await self._place.successor.aclose()  # it will be found again, after what is in the truncated file
-            self._place.successor = None
-        copy = await self._files.open_former(at) if at.is_telling else None
-        if copy is None:
-            await self._move_on(file)
-        else:
-            copied_at = await copy.modified()
-            self._place.successor, self._place.copies_since = file, copied_at
-            self._move_to(copy, at)
-
 
 async def _is_one_line(file: OpenAlertFile, at: Position, length: int, chunk_bytes: int) -> bool:
     """Tell whether the `length` bytes from `at` hold no line feed before their last byte."""
@@ -210,10 +151,6 @@ async def _is_one_line(file: OpenAlertFile, at: Position, length: int, chunk_byt
         if b"\n" in await file.read(at, min(chunk_bytes, length - 1 - start), skip=start):
             return False
     return True
-
-
-async def _beginning(file: OpenAlertFile) -> Position:
-    return Position(file.path, await file.identity(), 0)
 
 
 async def _better_known(file: OpenAlertFile, at: Position, data: bytes) -> FileIdentity:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from traceback import format_exc
-from typing import ClassVar
 
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.ledger import Ledger
@@ -14,7 +13,7 @@ from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.formats import record
 from wazuh_dfn.formats.alert_time import alert_time
-from wazuh_dfn.messages import Alert, AlertBatch, Record, RecordBatch, RecordKind
+from wazuh_dfn.messages import Alert, AlertBatch, Record, RecordBatch
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
@@ -26,8 +25,6 @@ def local_now() -> datetime:
 
 class TransformActor:
     """Turns batches of alerts of one kind into batches of records."""
-
-    kind: ClassVar[RecordKind]
 
     def __init__(
         self,

@@ -18,8 +18,6 @@ log = structlog.get_logger(__name__)
 class WindowsActor(TransformActor):
     """Windows alerts to Windows Event XML records."""
 
-    kind = "windows"
-
     def inspect(self, alert: Alert) -> None:
         """Warn about an event without payload; it is sent all the same."""
         if not has_payload(alert.content):

@@ -1,16 +1,12 @@
-"""One AIOKafkaProducer that is connected, knows its topic, and can be got rid of in whatever state it is.
+"""One AIOKafkaProducer that is connected and knows its topic, and why it does not work if it does not.
 
 aiokafka logs to the loggers `aiokafka.*` by itself, repeatedly while a broker is away; what matters of it is said by the exceptions
 raised here, so that the application may well keep those loggers at ERROR or silent.
 """
 
-# Some of aiokafka's private attributes are used below: its own `stop()` waits for what can't be sent, and it offers no other way out.
-# ruff: noqa: SLF001
-
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 import time
 import zlib
@@ -22,14 +18,15 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from wazuh_dfn.adapters.broker_probe import explain
 from wazuh_dfn.adapters.kafka_compression import use_fast_gzip
+from wazuh_dfn.adapters.kafka_ending import ProducerEnding, retrieve
 from wazuh_dfn.adapters.kafka_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.adapters.tls_probe import explain
+from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.errors import BrokerUnavailableError
 
-CLOSE_WITHIN = 3.0
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
 
@@ -45,7 +42,6 @@ class KafkaConnection:
         self._tls = tls
         self._partition = -1
         self.appended_at: float | None = None
-        self._dropped: set[asyncio.Transport] = set()
         timeout_ms = max(1, round(options.timeout_seconds * 1000))
         use_fast_gzip()
         self._producer = AIOKafkaProducer(
@@ -56,14 +52,11 @@ class KafkaConnection:
             acks="all",
             enable_idempotence=options.idempotence,
             compression_type=options.compression,
-            linger_ms=options.linger_ms,
             max_request_size=options.max_request_size,
             max_batch_size=_UNLIMITED,  # `send` decides what goes into a batch
             request_timeout_ms=timeout_ms,
         )
-        client = self._producer.client
-        self._on_closed = client._on_connection_closed
-        client._on_connection_closed = self._remember_transport
+        self._ending = ProducerEnding(self._producer)
 
     async def start(self) -> None:
         """Connect and choose the partition: always the same one of a topic, so that the order of the records is kept."""
@@ -82,7 +75,7 @@ class KafkaConnection:
                 batch.append(timestamp=timestamp, key=None, value=value)
             batch.close()
             future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
-            future.add_done_callback(_retrieve)
+            future.add_done_callback(retrieve)
             sent.add(future)
         done, _ = await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION)
         for future in done:
@@ -95,37 +88,36 @@ class KafkaConnection:
         leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
         metadata = cluster.broker_metadata(leader) if leader not in (None, -1) else None
         brokers = [metadata] if metadata is not None else cluster.brokers()
-        return [join_address(broker.host, broker.port) for broker in brokers]
+        return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers]
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
-        """Say in one line why it did not work, if need be by looking at the broker, for at most `within` seconds."""
+        """Say in one line why it did not work after `waited` seconds, if need be by looking at the broker, for at most `within` seconds."""
         known = known_reason(error, self._options)
         if known is not None:
             return known
         addresses = self.leader() or self._options.addresses
+        found = await self._address_reason(addresses, within * 0.7) or await self._topic_reason(within * 0.3)
+        return found or self._delivery_reason(error, ", ".join(addresses), waited)
+
+    async def close(self) -> None:
+        """See `ProducerEnding`."""
+        await self._ending.close()
+
+    async def _address_reason(self, addresses: list[str], within: float) -> BrokerUnavailableError | None:
         trusted = "the configured CA (dfn.dfn_ca)"
         if self._options.tls is not None and self._options.tls.ca is None:
             trusted = "a CA that this system trusts (dfn.dfn_ca is not set)"
-        finding = await explain(addresses, self._tls, within * 0.7, trusted=trusted)
-        if finding is not None:
-            advertised = not set(addresses) & set(self._options.addresses)
-            prefix = "the broker sends us to its advertised address: " if advertised else ""
-            return BrokerUnavailableError(prefix + finding.reason, needs_operator=finding.needs_operator)
-        with anyio.move_on_after(within * 0.3):
-            code = await self._topic_error()
-            topic = topic_reason(code, self._options.topic)
-            if topic is not None:
-                return topic
-        where = ", ".join(addresses)
-        timed_out = isinstance(error, TimeoutError)
-        manager = self._producer._txn_manager
-        if manager is not None and not manager.has_pid() and (timed_out or isinstance(error, BrokerResponseError)):
-            what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
-            text = f"{where} gives no producer id {what}; if it does not support idempotent producers, {SET_IDEMPOTENCE}"
-            return BrokerUnavailableError(text, needs_operator=True)
-        if not timed_out:
-            return BrokerUnavailableError(f"not delivered to {where}: {in_words(error)}")
-        return BrokerUnavailableError(f"no acknowledgement from {where} within {waited:.3g} s")
+        problem = await explain(addresses, self._tls, within, trusted=trusted)
+        if problem is None:
+            return None
+        advertised = not set(addresses) & set(self._options.addresses)
+        prefix = "the broker sends us to its advertised address: " if advertised else ""
+        return BrokerUnavailableError(prefix + problem.reason, needs_operator=problem.needs_operator)
+
+    async def _topic_reason(self, within: float) -> BrokerUnavailableError | None:
+        with anyio.move_on_after(within):
+            return topic_reason(await self._topic_error(), self._options.topic)
+        return None
 
     async def _topic_error(self) -> int:
         """Ask for the topic by itself: aiokafka's own bookkeeping does not tell a missing topic from a slow broker."""
@@ -139,51 +131,17 @@ class KafkaConnection:
         except (KafkaError, OSError, AssertionError, TimeoutError):
             return 0
 
-    def _remember_transport(self, connection: Any, reason: Any) -> None:
-        """Keep what aiokafka has dropped within reach: a frozen peer lets a closing transport with unsent bytes live for ever."""
-        transport = getattr(connection._protocol, "_transport", None)
-        self._dropped = {each for each in self._dropped if _holds_socket(each)}
-        if transport is not None:
-            self._dropped.add(transport)
-        self._on_closed(connection, reason)
-
-    async def close(self) -> None:
-        """Close within `CLOSE_WITHIN` seconds, cancelled or not; what is not acknowledged by now is given up."""
-        with anyio.move_on_after(CLOSE_WITHIN, shield=True):
-            await self._stop_sender()
-            await self._close_sockets()
-        with anyio.move_on_after(0.1, shield=True):
-            await asyncio.sleep(0)  # transports report their end in the loop's next round
-        for waiting in self._producer._message_accumulator._batches.values():
-            for batch in waiting:
-                _retrieve(batch._drain_waiter)
-
-    async def _stop_sender(self) -> None:
-        self._producer._closed = True  # or it complains when it is garbage-collected
-        task = self._producer._sender.sender_task
-        if task is None:
-            return
-        # Cancelled once it waits for its requests; cancelled again it cancels them.
-        with anyio.move_on_after(CLOSE_WITHIN / 3):
-            while not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.02)
-
-    async def _close_sockets(self) -> None:
-        client = self._producer.client
-        transports = [connection._writer.transport for connection in client._conns.values() if connection._writer is not None]
-        closing = asyncio.ensure_future(client.close())  # a task of its own: it would swallow a cancellation of ours
-        try:
-            await asyncio.wait({closing}, timeout=CLOSE_WITHIN / 6)
-        finally:
-            for transport in (*transports, *self._dropped):
-                transport.abort()
-            self._dropped.clear()
-        await asyncio.wait({closing}, timeout=CLOSE_WITHIN / 6)
-        closing.cancel()
-        await asyncio.wait({closing}, timeout=CLOSE_WITHIN / 6)
-        if closing.done():
-            _retrieve(closing)
+    def _delivery_reason(self, error: BaseException, where: str, waited: float) -> BrokerUnavailableError:
+        """Return what is left to say if neither the addresses nor the topic are to blame."""
+        timed_out = isinstance(error, TimeoutError)
+        manager = self._producer._txn_manager  # noqa: SLF001 - nothing else tells whether a producer id is missing
+        if manager is not None and not manager.has_pid() and (timed_out or isinstance(error, BrokerResponseError)):
+            what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
+            text = f"{where} gives no producer id {what}; if it does not support idempotent producers, {SET_IDEMPOTENCE}"
+            return BrokerUnavailableError(text, needs_operator=True)
+        if not timed_out:
+            return BrokerUnavailableError(f"not delivered to {where}: {in_words(error)}")
+        return BrokerUnavailableError(f"no acknowledgement from {where} within {waited:.3g} s")
 
 
 async def open_connection(options: KafkaOptions) -> KafkaConnection:
@@ -225,26 +183,7 @@ def choose_partition(topic: str, partitions: Sequence[int]) -> int:
     return partitions[zlib.crc32(topic.encode()) % len(partitions)]
 
 
-def join_address(host: str, port: int) -> str:
-    """Return `host:port`, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def split_time(timeout: float) -> tuple[float, float]:
     """Return how much of a deadline the work may take, and what is kept for telling why it failed."""
     for_diagnosis = min(5.0, timeout / 3)
     return timeout - for_diagnosis, for_diagnosis
-
-
-def _holds_socket(transport: asyncio.Transport) -> bool:
-    try:
-        socket = transport.get_extra_info("socket")
-    except AttributeError:  # a TLS transport that is closed has forgotten what it consisted of
-        return False
-    return socket is not None and socket.fileno() >= 0
-
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    """Look at its exception, so that nobody logs that it "was never retrieved"."""
-    with contextlib.suppress(asyncio.CancelledError, asyncio.InvalidStateError):
-        future.exception()

@@ -16,10 +16,11 @@ from aiokafka.protocol.metadata import MetadataRequest_v4
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
-from wazuh_dfn.adapters.kafka_connection import choose_partition, join_address
+from wazuh_dfn.adapters.broker_probe import split_address
+from wazuh_dfn.adapters.kafka_connection import choose_partition
 from wazuh_dfn.adapters.kafka_errors import in_words
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
-from wazuh_dfn.adapters.tls_probe import split_address
+from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.errors import BrokerUnavailableError
 
 PRODUCE, METADATA, INIT_PRODUCER_ID = 0, 3, 22
@@ -111,7 +112,7 @@ async def inquire(address: str, options: KafkaOptions, tls: ssl.SSLContext | Non
     """Ask the broker at `address` (`host:port`), within that many seconds.
 
     Raises:
-        BrokerUnavailableError: it does not answer; `tls_probe.explain` knows more.
+        BrokerUnavailableError: it does not answer; `broker_probe.explain` knows more.
     """
     host, port = split_address(address)
     protocol = "PLAINTEXT" if tls is None else "SSL"
@@ -162,7 +163,7 @@ def _answers(offered: Mapping[str, str], metadata: Any, topic: str, producer_err
     said = metadata.to_object()
     [about] = [each for each in said["topics"] if each["topic"] == topic] or [{"error_code": 0, "partitions": []}]
     leaders = {each["partition"]: each["leader"] for each in about["partitions"]}
-    addresses = {each["node_id"]: join_address(each["host"], each["port"]) for each in said["brokers"]}
+    addresses = {each["node_id"]: str(BrokerAddress(each["host"], each["port"])) for each in said["brokers"]}
     partition = choose_partition(topic, sorted(leaders)) if leaders else 0
     operations = about.get("authorized_operations", _UNKNOWN_OPERATIONS)
     return Answers(

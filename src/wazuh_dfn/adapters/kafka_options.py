@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 Compression = Literal["gzip", "snappy", "lz4", "zstd"]
 
+CLIENT_ID = "wazuh-dfn"
+"""How we call ourselves, for the broker's logs and quotas, where the configuration says nothing else."""
+
 PROTECTED_ARGUMENTS = frozenset(
     {
         "acks",
@@ -44,21 +47,18 @@ class KafkaOptions:
     """How to reach the broker and how to send.
 
     `bootstrap` is one or several `host:port`, as a list or separated by commas. `timeout_seconds` bounds one connect and one deliver,
-    diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too. `max_batch_bytes` is what
-    the caller puts into one `deliver`: as long as it fits into `max_request_size`, with 16 bytes more for each record, all of it
-    is one Kafka batch, which the broker writes as a whole or not at all. `linger_ms` is handed on, but a deliver never lingers.
-    `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
+    diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too: as long as what is
+    delivered fits into it, with 16 bytes more for each record, all of it is one batch, which the broker writes as a whole or not at
+    all. `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
     """
 
     bootstrap: str | list[str]
     topic: str
-    client_id: str = "wazuh-dfn"
+    client_id: str = CLIENT_ID
     timeout_seconds: float = 60.0
     compression: Compression | None = "gzip"
     idempotence: bool = True
-    linger_ms: int = 5
     max_request_size: int = 1_048_576
-    max_batch_bytes: int = 900_000
     tls: TlsFiles | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

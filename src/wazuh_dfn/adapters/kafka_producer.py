@@ -86,7 +86,7 @@ class AiokafkaRecordProducer:
             raise BrokerUnavailableError("the producer was closed before the broker acknowledged")
 
     def _batches(self, values: Sequence[bytes]) -> Iterator[list[bytes]]:
-        """Split where a request would grow too large; whatever the caller keeps below `max_batch_bytes` stays in one piece."""
+        """Split where a request would grow too large."""
         batch: list[bytes] = []
         filled = _BATCH_OVERHEAD
         for value in values:

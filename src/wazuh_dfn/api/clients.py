@@ -15,7 +15,7 @@ type Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def client_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address of a peer, an IPv4 one in IPv6 clothes as what it is; None for what is no address."""
+    """Return the address of a peer, for an IPv4-mapped IPv6 address the IPv4 one; None for what is no address."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -29,7 +29,7 @@ def is_allowed(address: IPv4Address | IPv6Address | None, networks: Networks) ->
 
 
 def counted_as(address: IPv4Address | IPv6Address) -> str:
-    """Return as whom the client is counted: who has one IPv6 address has 2**64 of them."""
+    """Return whose requests are counted together: those of an IPv6 network of 64 bits, as all its addresses can be of one client."""
     return str(address if address.version == 4 else ip_network((address, IPV6_SITE_BITS), strict=False))  # noqa: PLR2004
 
 

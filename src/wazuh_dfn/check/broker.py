@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import anyio
 from cryptography import x509
 
+from wazuh_dfn.adapters.broker_probe import Problem, Step, explain
 from wazuh_dfn.adapters.kafka_options import TlsFiles
 from wazuh_dfn.adapters.reachability import Presented, presented, resolve, unverifying_context
 from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.adapters.tls_probe import Finding as Problem
-from wazuh_dfn.adapters.tls_probe import Step, explain
 from wazuh_dfn.check.certificate_text import check_validity, names, subject
 from wazuh_dfn.check.deadlines import in_thread
 from wazuh_dfn.check.findings import Finding, failure, info, ok

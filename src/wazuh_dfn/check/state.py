@@ -13,7 +13,7 @@ from wazuh_dfn.adapters.instance_lock import holder, lock_file
 from wazuh_dfn.check.access import user_name
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
 from wazuh_dfn.config.keys import KeyPath, dotted
-from wazuh_dfn.config.load import unwritable
+from wazuh_dfn.config.paths import unwritable
 
 CHECKPOINT: KeyPath = ("wazuh", "checkpoint_file")
 DEAD_LETTERS: KeyPath = ("wazuh", "failed_alerts_path")

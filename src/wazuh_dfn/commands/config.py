@@ -15,7 +15,8 @@ from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.config.convert import convert_file
 from wazuh_dfn.config.document import FileFormat
 from wazuh_dfn.config.effective import effective, effective_text
-from wazuh_dfn.config.load import LoadedSettings, check_paths
+from wazuh_dfn.config.load import LoadedSettings
+from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.config.sample import sample as sample_text
 from wazuh_dfn.errors import ConfigurationError
 

@@ -17,7 +17,7 @@ from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import out
-from wazuh_dfn.config.load import check_paths
+from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.resend.choosing import chosen
 from wazuh_dfn.resend.letters import LettersFile, Retry

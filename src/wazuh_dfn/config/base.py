@@ -53,6 +53,14 @@ def _empty_to_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _check_path(value: Path | None) -> Path | None:
     text = "" if value is None else str(value)
     if "\n" in text or "\0" in text or "-----BEGIN" in text:
@@ -71,10 +79,15 @@ def split_list(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
+EMPTY_IS_NONE = BeforeValidator(_empty_to_none)
+IN_UPPER_CASE = BeforeValidator(_upper)
+IN_LOWER_CASE = BeforeValidator(_lower)
+"""For choices, which may be given in any case."""
+
+OptionalText = Annotated[str | None, EMPTY_IS_NONE]
 """A text; an empty one counts as not given, because TOML has no null."""
 
-OptionalPath = Annotated[Path | None, BeforeValidator(_empty_to_none), AfterValidator(_check_path)]
+OptionalPath = Annotated[Path | None, EMPTY_IS_NONE, AfterValidator(_check_path)]
 """A path; an empty text counts as not given."""
 
 RequiredPath = Annotated[Path, BeforeValidator(_check_filled), AfterValidator(_check_path)]

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from wazuh_dfn.config.base import OptionalPath, Section, conflict
+from wazuh_dfn.config.base import IN_LOWER_CASE, IN_UPPER_CASE, OptionalPath, Section, conflict
 from wazuh_dfn.config.networks import Networks, networks_of
-
-
-def _upper(value: Any) -> Any:
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
 
 
 class LogSettings(Section):
     """Where log lines go, and which."""
 
-    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(
+    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], IN_UPPER_CASE] = Field(
         "INFO", description="Lowest level that is logged; DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
-    format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
+    format: Annotated[Literal["auto", "console", "json"], IN_LOWER_CASE] = Field(
         "auto", description='Form of the lines; "console" (key=value), "json", or "auto"'
     )
     console: bool = Field(default=True, description="Whether lines go to the standard error stream; true or false")

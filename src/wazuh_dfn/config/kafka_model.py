@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from wazuh_dfn.config.base import OptionalText, OptionTable, Section, conflict
+from wazuh_dfn.config.base import EMPTY_IS_NONE, IN_LOWER_CASE, IN_UPPER_CASE, OptionalText, OptionTable, Section, conflict
 
 _BATCH_BYTES = 950_000
 _REQUEST_BYTES = 1_048_576
-
-
-def _lower(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _upper(value: Any) -> Any:
-    return value.strip().upper() or None if isinstance(value, str) else value
 
 
 def _default_batch_bytes(data: dict[str, Any]) -> int:
@@ -46,7 +38,7 @@ class ProducerOptions(OptionTable):
 class KafkaSettings(Section):
     """Security, time limits, retries and sizes of the producer."""
 
-    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, BeforeValidator(_upper)] = Field(
+    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, EMPTY_IS_NONE, IN_UPPER_CASE] = Field(
         None,
         examples=["SSL"],
         description='Encryption of the connection; "SSL" or "PLAINTEXT", left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only',
@@ -56,20 +48,22 @@ class KafkaSettings(Section):
         5,
         gt=0,
         le=3_600,
-        description="Wait before a batch is sent again after an error that passes by itself; seconds, more than 0, at most 3600",
+        description="Longest wait before a batch is sent again after an error that passes by itself (it doubles from 0.2 s on); seconds, more than 0, at most 3600",
     )
     slow_retry_interval: float = Field(
         60,
         gt=0,
         le=3_600,
-        description="Wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
+        description="Longest wait after an error that an operator must mend (certificate, permission, topic); seconds, more than 0, at most 3600",
     )
-    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], BeforeValidator(_lower)] = Field(
+    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], IN_LOWER_CASE] = Field(
         "gzip",
         description='Compression of the batches; "none", "gzip", "lz4", "zstd" or "snappy". Of these gzip costs the least time, zstd the fewest bytes',
     )
     idempotence: bool = Field(default=True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
-    linger_ms: float = Field(5, ge=0, le=10_000, description="How long the producer waits to fill a batch; milliseconds, 0 to 10000")
+    linger_ms: float = Field(
+        5, ge=0, le=10_000, description="Has no effect: a batch is never kept waiting to be filled; milliseconds, 0 to 10000"
+    )
     max_request_size: int = Field(
         _REQUEST_BYTES, ge=1_024, le=104_857_600, description="Largest request, and so the largest single record; bytes, 1024 to 104857600"
     )

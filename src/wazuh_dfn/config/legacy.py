@@ -6,7 +6,7 @@ _GIVES_UP = "is not needed: feedback to Wazuh waits for its socket as long as it
 _WAIT = "is not needed: the waits between tries to reach Wazuh double; use wazuh.retry_interval for the first and wazuh.max_retry_wait_time for the longest"
 _RETRIES = (
     "is not needed: the daemon tries until the broker acknowledges and never gives up; use kafka.retry_interval and "
-    "kafka.slow_retry_interval for the time between tries"
+    "kafka.slow_retry_interval for the longest time between tries"
 )
 
 _WAZUH = {
@@ -25,7 +25,7 @@ _WAZUH = {
 _KAFKA = {
     "connection_max_retries": _RETRIES,
     "send_max_retries": _RETRIES,
-    "max_wait_time": "is not needed: the wait between tries is the same each time; use kafka.retry_interval and kafka.slow_retry_interval",
+    "max_wait_time": "is not needed: the waits between tries double; use kafka.retry_interval and kafka.slow_retry_interval for the longest",
     "admin_timeout": "is not needed: no admin client is used; use kafka.timeout, which holds for every request",
     "service_retry_interval": "is not needed: the producer's part is restarted by the supervisor; use supervisor.backoff_initial and "
     "supervisor.backoff_max",

@@ -105,7 +105,7 @@ class FeedbackQueue:
         return self._take_due_error() or self._take_delivery()
 
     def put_back(self, note: Note) -> None:
-        """Take a note that could not be told for the next one, once: the second time it is dropped, so that no note can be in the way."""
+        """Put a note that could not be told before all others, once: the second time it is dropped, so that it can't block them for ever."""
         if note.was_put_back:
             self._status.dropped += 1
         elif isinstance(note, ErrorNote):

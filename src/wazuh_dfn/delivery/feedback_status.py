@@ -9,6 +9,7 @@ import structlog
 
 from wazuh_dfn.errors import WazuhUnavailableError
 
+type FeedbackState = Literal["off", "not connected", "connected", "absent", "unavailable"]
 log = structlog.get_logger(__name__)
 
 
@@ -16,7 +17,7 @@ log = structlog.get_logger(__name__)
 class FeedbackStatus:
     """State and counts of messages since the start of this process; `sent` includes those that only greet."""
 
-    state: Literal["off", "not connected", "connected", "absent", "unavailable"] = "off"
+    state: FeedbackState = "off"
     reason: str = ""
     sent: int = 0
     dropped: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from wazuh_dfn.messages import FileIdentity, Position
 
@@ -97,8 +97,6 @@ class RecordProducer(Protocol):
     async def deliver(self, values: Sequence[bytes]) -> None:
         """Send these values in order and return once all in-sync replicas have acknowledged all of them.
 
-        The caller keeps a batch below `max_batch_bytes`, or sends one value alone.
-
         Raises:
             RecordsRejectedError: refused for good (too large, invalid); sending fewer at a time shows which.
             BrokerUnavailableError: not acknowledged; the producer must be closed and a new one made, then sent again.
@@ -115,14 +113,17 @@ class ProducerFactory(Protocol):
         """Close within a few seconds, whatever state the broker is in; never waits for records that can't be sent."""
 
 
+type Stage = Literal["oversize", "malformed", "windows", "fail2ban", "rejected", "poison"]
+"""Which step gave up a line: the router, the actor of its kind, the broker, or the supervisor after several crashes."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A line that is settled without having been delivered."""
 
     position: Position
     """The line's first byte."""
-    stage: str
-    """Which step gave up: `oversize`, `malformed`, `windows`, `fail2ban`, `rejected`, `poison`."""
+    stage: Stage
     reason: str
     """In one line, which goes to the log too: it quotes nothing of the alert."""
     raw: bytes

@@ -80,7 +80,7 @@ async def _write_alerts(path: Path) -> None:
 
 async def _until_read(pipeline: Pipeline) -> None:
     with anyio.move_on_after(5):
-        while (await pipeline.monitor().report()).get("lag_bytes") != 0:  # noqa: ASYNC110 - as above
+        while (await pipeline.observed.report()).reading.lag_bytes != 0:  # noqa: ASYNC110 - as above
             await anyio.sleep(0.1)
 
 

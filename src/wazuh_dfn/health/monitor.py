@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Monitor:
-    """Reports every `interval_seconds`, and once more at the end."""
+    """Logs the figures every `interval_seconds`."""
 
     def __init__(self, observed: Observed, interval_seconds: float) -> None:
         self._observed = observed
@@ -24,7 +24,7 @@ class Monitor:
         self._last: tuple[float, Accounting] = (anyio.current_time(), observed.ledger.accounting)
 
     async def run(self, lifeline: Lifeline[None]) -> None:
-        """Report until asked to stop."""
+        """Watch until asked to stop."""
         lifeline.started()
         next_report = next_point = anyio.current_time()
         next_report += self._interval_seconds
@@ -34,37 +34,41 @@ class Monitor:
                 self._add_to_history()
             if anyio.current_time() >= next_report:
                 next_report = anyio.current_time() + self._interval_seconds
-                log.info("statistics", **await self.report())
+                self._check_accounting()
+                rates = self._rates()
+                log.info("statistics", **log_fields(await self._observed.report(), rates))
             lifeline.progress()
             with anyio.move_on_at(min(next_point, next_report)):
                 await lifeline.stopping.wait()
-        log.info("statistics", **await self.report())
+        self._check_accounting()
 
-    async def report(self) -> dict[str, Any]:
-        """Return the figures as of now; rates are those since the last report."""
+    def _check_accounting(self) -> None:
+        counts = self._observed.ledger.accounting
+        if not counts.is_balanced:
+            log.critical("the accounting does not add up, this is a bug", counts=str(counts))
+
+    def _rates(self) -> dict[str, float]:
+        """Return the rates since the last time."""
         now, counts = anyio.current_time(), self._observed.ledger.accounting
         then, before = self._last
         self._last = (now, counts)
         seconds = max(now - then, 1e-9)
-        if not counts.is_balanced:
-            log.critical("the accounting does not add up, this is a bug", counts=str(counts))
-        rates = {
+        return {
             "lines_per_second": round((counts.lines_read - before.lines_read) / seconds, 1),
             "delivered_per_second": round((counts.delivered - before.delivered) / seconds, 1),
         }
-        return _fields(await self._observed.report(), rates)
 
     def _add_to_history(self) -> None:
         observed = self._observed
         observed.history.add(observed.ledger.accounting, at=anyio.current_time(), when=observed.moment())
 
 
-def _fields(report: HealthReport, rates: dict[str, float]) -> dict[str, Any]:
-    """The line in the log: the report's figures, flat."""
+def log_fields(report: HealthReport, rates: dict[str, float] | None = None) -> dict[str, Any]:
+    """Return what a line in the log tells: the report's figures, flat, and the rates if there are any."""
     delivery, feedback = report.delivery, report.feedback
     return {
         **report.counts.model_dump(),
-        **rates,
+        **(rates or {}),
         "mailboxes": {box.name: f"{box.depth}/{box.capacity}" for box in report.mailboxes},
         **_reading(report),
         "producer": delivery.state,

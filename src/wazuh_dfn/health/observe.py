@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import anyio
 
-from wazuh_dfn.actors.kafka_status import KafkaStatus
 from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
+from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.health.file_sizes import FileSizes

@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from wazuh_dfn.delivery.feedback_status import FeedbackState
+from wazuh_dfn.delivery.kafka_status import KafkaState
+
 type Verdict = Literal["healthy", "degraded", "unhealthy"]
 """Degraded: delivering, with something to look at. Unhealthy: nothing is delivered, or an actor hangs."""
 
@@ -59,7 +62,7 @@ class DeadLetters(_Part):
 class Delivery(_Part):
     """The connection to the broker; delays run from an alert's own timestamp to the acknowledgement of its record."""
 
-    state: Literal["not connected", "connected", "unavailable"]
+    state: KafkaState
     problem: str | None = None
     seconds_since_acknowledgement: float | None = None
     delay_seconds_median: float | None = None
@@ -72,7 +75,7 @@ class Delivery(_Part):
 class Feedback(_Part):
     """What Wazuh is told, in messages."""
 
-    state: Literal["off", "not connected", "connected", "absent", "unavailable"]
+    state: FeedbackState
     problem: str | None = None
     sent: int
     dropped: int

@@ -83,7 +83,7 @@ class Retry:
 
     @property
     def done(self) -> int:
-        """How many letters it is clear about what became of them."""
+        """How many letters are settled, in whatever way; they are the first ones."""
         return len(self.delivered) + len(self.failed) + len(self.not_selected)
 
     @property

@@ -196,7 +196,8 @@ class Child:
     async def _bury_poison(self) -> None:
         if self.spec.inbox is not None:
             for failures, error in await self.spec.inbox.bury_poison():
-                is_one_of_many = self.spec.inbox.messages_done != self._messages_done_at_burial  # else it is not the messages that are bad
+                # if nothing was done since the last burial, it is the child that is broken, and not one message after the other
+                is_one_of_many = self.spec.inbox.messages_done != self._messages_done_at_burial
                 if self.spec.significant and is_one_of_many:
                     self._judge.forgive(failures)
                 self._messages_done_at_burial = self.spec.inbox.messages_done

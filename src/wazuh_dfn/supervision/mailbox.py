@@ -54,7 +54,7 @@ class Lease[T]:
 
 
 class Permit[T]:
-    """A slot held for the length of a block: `put` hands a message over without waiting, so it can't be torn from what is done beside it.
+    """A slot held for the length of a block: `put` does not wait, so no cancellation comes between it and what else the block does.
 
     Made by `Mailbox.reserve`; a class, because a generator takes three times as long to enter.
     """

@@ -13,7 +13,7 @@ Restart = Literal["permanent", "transient", "temporary"]
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential delay between restarts, all in seconds.
+    """Exponential delay between restarts, or any other attempts, all in seconds.
 
     `jitter` (0 to 1) is the part of the delay that is random. A child that ran for `stable_after_seconds` starts at `initial_seconds`
     again. With the defaults, eleven failures in a row take at most 27 s, so that the default intensity can be reached.
@@ -26,7 +26,7 @@ class Backoff:
     stable_after_seconds: float = 30.0
 
     def delay_seconds(self, failures: int, random: Random) -> float:
-        """Return the delay before the restart after the `failures`-th failure in a row (from 1)."""
+        """Return the delay after the `failures`-th failure in a row (from 1)."""
         exponent = min(failures - 1, 64)
         full = min(self.max_seconds, self.initial_seconds * self.factor**exponent)
         return full * (1 - self.jitter * random.random())

@@ -13,6 +13,7 @@ import structlog
 from wazuh_dfn.delivery.durations import BATCH_BOUNDS, DELAY_BOUNDS, Durations
 from wazuh_dfn.errors import BrokerUnavailableError
 
+type KafkaState = Literal["not connected", "connected", "unavailable"]
 log = structlog.get_logger(__name__)
 
 
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 class KafkaStatus:
     """Times are in seconds of the event loop's clock."""
 
-    state: Literal["not connected", "connected", "unavailable"] = "not connected"
+    state: KafkaState = "not connected"
     reason: str = ""
     since: float = 0.0
     last_acknowledgement: float | None = None
@@ -73,5 +74,5 @@ class KafkaStatus:
         say("broker unavailable, alerts wait in the file", reason=error.reason, needs_operator=error.needs_operator)
         return True
 
-    def _become(self, state: Literal["not connected", "connected", "unavailable"], reason: str) -> None:
+    def _become(self, state: KafkaState, reason: str) -> None:
         self.state, self.reason, self.since = state, reason, anyio.current_time()
