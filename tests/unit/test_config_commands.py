@@ -24,7 +24,7 @@ dfn_broker = "localhost:9092"
 [kafka]
 timeout = 10
 retry_interval = 11
-producer_config = { linger_ms = 7, client_id = "me" }
+producer_config = { max_request_size = 2000000, client_id = "me" }
 
 [health.api]
 auth_token = "hunter2hunter2hunter2hunter2"
@@ -68,7 +68,7 @@ def test_show_tells_each_value_with_its_source_and_masks_secrets(command, config
     rows = {row["key"]: (row["value"], row["source"]) for row in document["settings"]}
     assert rows["kafka.timeout"] == (20, "environment variable KAFKA_TIMEOUT")
     assert rows["kafka.retry_interval"] == (11, f"{config}:7")
-    assert rows["kafka.linger_ms"] == (7, f"{config}:8")
+    assert rows["kafka.max_request_size"] == (2_000_000, f"{config}:8")
     assert rows["kafka.producer_config"] == ({"client_id": "me"}, f"{config}:8")
     assert rows["log.level"] == ("DEBUG", "flag --log-level")
     assert rows["supervisor.max_restarts"] == (10, "default")
@@ -102,7 +102,7 @@ def test_check_is_content_with_what_the_daemon_would_start_with_and_repeats_warn
 
 
 def test_check_prints_one_line_for_each_finding_and_exits_with_2(command, config, tmp_path):
-    config.write_text(CONFIG.replace("timeout = 10", "timeot = 10\nlinger_ms = -1"))
+    config.write_text(CONFIG.replace("timeout = 10", "timeot = 10\nmax_batch_bytes = -1"))
     done = command("config", "check", "-c", config, "--log-level", "loud")
     assert done.returncode == 2
     assert [line.split(" ")[:2] for line in done.stdout.splitlines()] == [

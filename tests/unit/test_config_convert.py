@@ -32,7 +32,7 @@ kafka:
 
   producer_config:
     # for bursts
-    linger_ms: 5  # milliseconds
+    retry_backoff_ms: 5  # milliseconds
     # the end of the inner table
 
 log:
@@ -66,7 +66,7 @@ timeout = 60
 
 [kafka.producer_config]
 # for bursts
-linger_ms = 5  # milliseconds
+retry_backoff_ms = 5  # milliseconds
 # the end of the inner table
 
 [log]

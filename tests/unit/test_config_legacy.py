@@ -206,7 +206,6 @@ def test_the_old_statistics_interval_takes_effect_where_the_new_one_is_not_set()
 
 def test_producer_options_that_are_keys_by_now_take_effect():
     options = {
-        "linger_ms": 7,
         "max_request_size": 500_000,
         "enable_idempotence": False,
         "acks": "all",
@@ -215,15 +214,20 @@ def test_producer_options_that_are_keys_by_now_take_effect():
     }
     loaded = load_flags(kafka__producer_config=options)
     kafka = loaded.settings.kafka
-    assert (kafka.linger_ms, kafka.max_request_size, kafka.max_batch_bytes, kafka.idempotence) == (7, 500_000, 500_000, False)
+    assert (kafka.max_request_size, kafka.max_batch_bytes, kafka.idempotence) == (500_000, 500_000, False)
     assert kafka.producer_config.given() == {"client_id": "me", "retry_backoff_ms": 9}
     assert loaded.warnings == ()
 
 
 def test_a_key_of_its_own_wins_over_the_producer_option():
-    loaded = load_flags(kafka__producer_config={"linger_ms": 7}, kafka__linger_ms=8)
-    assert loaded.settings.kafka.linger_ms == 8
-    assert "kafka.producer_config.linger_ms has no effect: kafka.linger_ms is set too and wins" in loaded.warnings[0]
+    loaded = load_flags(kafka__producer_config={"max_request_size": 7_000_000}, kafka__max_request_size=8_000_000)
+    assert loaded.settings.kafka.max_request_size == 8_000_000
+    assert "kafka.producer_config.max_request_size has no effect: kafka.max_request_size is set too and wins" in loaded.warnings[0]
+
+
+def test_no_batch_waits_to_be_filled():
+    (warning,) = load_flags(kafka__producer_config={"linger_ms": 7}).warnings
+    assert "kafka.producer_config.linger_ms is not needed" in warning
 
 
 @pytest.mark.parametrize("acks", [0, 1, "1"])
@@ -239,5 +243,5 @@ def test_the_old_batch_size_makes_no_small_batches():
 
 
 def test_producer_options_from_a_variable_are_json():
-    loaded = load_settings(None, environ={"KAFKA_PRODUCER_CONFIG": '{"linger_ms": 7}'}, overrides=BASE)
-    assert loaded.settings.kafka.linger_ms == 7
+    loaded = load_settings(None, environ={"KAFKA_PRODUCER_CONFIG": '{"retry_backoff_ms": 7}'}, overrides=BASE)
+    assert loaded.settings.kafka.producer_config.retry_backoff_ms == 7

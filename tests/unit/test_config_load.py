@@ -61,10 +61,10 @@ def test_a_given_format_wins_over_the_ending(tmp_path):
 
 
 def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(tmp_path):
-    path = write(tmp_path, "[kafka]\ntimeout = 10\nretry_interval = 11\nlinger_ms = 12\n")
+    path = write(tmp_path, "[kafka]\ntimeout = 10\nretry_interval = 11\nmax_batch_bytes = 1234\n")
     environ = {"KAFKA_TIMEOUT": "20", "KAFKA_RETRY_INTERVAL": "21"}
     kafka = load(path, environ, kafka__timeout=30).settings.kafka
-    assert (kafka.timeout, kafka.retry_interval, kafka.linger_ms, kafka.slow_retry_interval) == (30, 21, 12, 60)
+    assert (kafka.timeout, kafka.retry_interval, kafka.max_batch_bytes, kafka.slow_retry_interval) == (30, 21, 1234, 60)
 
 
 def test_where_file_and_variable_disagree_one_warning_says_which_won(tmp_path):

@@ -75,7 +75,7 @@ def test_toml_lines_are_found_through_comments_long_texts_lists_and_inline_table
         "]\n"
         '"max_failed_files" = 5\n'
         "[kafka]\n"
-        "producer_config = { linger_ms = 1 }\n"
+        "producer_config = { client_id = 'me' }\n"
         '[health."api"]\n'
         "port=1\n",
         encoding="utf-8",
@@ -88,7 +88,7 @@ def test_toml_lines_are_found_through_comments_long_texts_lists_and_inline_table
         ("wazuh", "windows_event_ids"): 7,
         ("wazuh", "max_failed_files"): 10,
         ("kafka",): 11,
-        ("kafka", "producer_config", "linger_ms"): 12,
+        ("kafka", "producer_config", "client_id"): 12,
         ("health", "api", "port"): 14,
         ("kafka", "timeout"): 11,
     }
@@ -98,10 +98,10 @@ def test_toml_lines_are_found_through_comments_long_texts_lists_and_inline_table
 
 def test_yaml_lines_are_found_in_nested_and_inline_tables(tmp_path):
     path = tmp_path / "c.yaml"
-    path.write_text("# first\nhealth:\n  api:\n    port: 1\nkafka: {timeout: 1,\n  linger_ms: 2}\n", encoding="utf-8")
+    path.write_text("# first\nhealth:\n  api:\n    port: 1\nkafka: {timeout: 1,\n  max_batch_bytes: 2}\n", encoding="utf-8")
     document = read_document(path)
     assert document.place(("health", "api", "port")) == f"{path}:4"
-    assert document.place(("kafka", "linger_ms")) == f"{path}:6"
+    assert document.place(("kafka", "max_batch_bytes")) == f"{path}:6"
 
 
 def test_every_key_has_its_own_variable_and_flag():

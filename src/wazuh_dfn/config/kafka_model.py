@@ -61,9 +61,6 @@ class KafkaSettings(Section):
         description='Compression of the batches; "none", "gzip", "lz4", "zstd" or "snappy". Of these gzip costs the least time, zstd the fewest bytes',
     )
     idempotence: bool = Field(default=True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
-    linger_ms: float = Field(
-        5, ge=0, le=10_000, description="Has no effect: a batch is never kept waiting to be filled; milliseconds, 0 to 10000"
-    )
     max_request_size: int = Field(
         _REQUEST_BYTES, ge=1_024, le=104_857_600, description="Largest request, and so the largest single record; bytes, 1024 to 104857600"
     )

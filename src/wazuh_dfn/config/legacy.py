@@ -46,13 +46,13 @@ LEGACY_KEYS: dict[tuple[str, ...], str] = {
 """For each such key the end of the sentence that begins with its name."""
 
 LEGACY_PRODUCER_OPTIONS: dict[str, str] = {
+    "linger_ms": "is not needed: no batch is kept waiting to be filled; use nothing instead",
     "acks": "has no effect: acks is all, so that nothing acknowledged is lost",
     "max_batch_size": "is not needed: the daemon makes the batches itself; use kafka.max_batch_bytes for their size",
 }
 """The same for options within `kafka.producer_config`."""
 
 MOVED_PRODUCER_OPTIONS: dict[str, str] = {
-    "linger_ms": "linger_ms",
     "max_request_size": "max_request_size",
     "enable_idempotence": "idempotence",
 }
