@@ -44,7 +44,7 @@ class Resuming:
         """Log why reading can't go on as usual, once until it does."""
         if problem not in self._place.problems:
             self._place.problems.append(problem)
-            log.warning("reading can't go on as usual", reason=problem)
+            log.warning("reading can't go on as usual", reason=problem, remedy="`wazuh-dfn check` tells what to do")
 
     async def _find(self) -> Place | None:
         try:
