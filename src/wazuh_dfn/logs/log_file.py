@@ -36,7 +36,7 @@ class _LogFile(logging.FileHandler):
         elif self.problem != (problem := error.strerror or str(error)):
             self.problem = problem
             self._tell(
-                logging.ERROR, f"log.file_path: {self.baseFilename} can't be written ({problem}); lines are missing there until it can"
+                logging.ERROR, f"log.file_path: {self.baseFilename} can't be written ({problem}); lines may be missing there"
             )
 
     def _tell(self, level: int, text: str) -> None:
