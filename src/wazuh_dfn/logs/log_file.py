@@ -35,9 +35,7 @@ class _LogFile(logging.FileHandler):
             super().handleError(record)
         elif self.problem != (problem := error.strerror or str(error)):
             self.problem = problem
-            self._tell(
-                logging.ERROR, f"log.file_path: {self.baseFilename} can't be written ({problem}); lines may be missing there"
-            )
+            self._tell(logging.ERROR, f"log.file_path: {self.baseFilename} can't be written ({problem}); lines may be missing there")
 
     def _tell(self, level: int, text: str) -> None:
         self.console.handle(logging.LogRecord(__name__, level, __file__, 0, text, (), None))
