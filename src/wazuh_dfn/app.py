@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import psutil
 import structlog
@@ -24,21 +25,25 @@ from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.reloading import Reloading
 from wazuh_dfn.service import Service
 from wazuh_dfn.signals import run_supervised
-from wazuh_dfn.world import ServeHealth, World
+from wazuh_dfn.world import World
+
+if TYPE_CHECKING:
+    from wazuh_dfn.api.server import HealthApi
 
 log = structlog.get_logger(__name__)
 
 
-def real_world(settings: Settings, producers: ProducerFactory | None = None) -> World:
-    """Return the adapters for real files and the broker of the settings (or `producers` in its place)."""
+def real_world(settings: Settings, producers: ProducerFactory | None = None, api: HealthApi | None = None) -> World:
+    """Return the adapters for real files, and the broker and the HTTP API of the settings (or `producers` and `api` in their places)."""
     process, disk = psutil.Process(), LocalDisk()
+    api = api or health_api(settings)
     return World(
         files=AlertPath(settings.wazuh.json_alert_file, disk),
         checkpoints=CheckpointFile(settings.wazuh.checkpoint_file, disk),
         dead_letters=DeadLetterFolder(settings.wazuh.failed_alerts_path, disk, settings.wazuh.max_failed_files),
         producers=producers or AiokafkaProducerFactory(kafka_options(settings)),
         wazuh=queue_socket(settings),
-        serve_health=serve_health(settings),
+        serve_health=api.serve if api else None,
         resident_bytes=lambda: process.memory_info().rss,
     )
 
@@ -49,13 +54,13 @@ def queue_socket(settings: Settings) -> QueueSocket | None:
     return QueueSocket(wazuh.unix_socket_path, wazuh.connection_timeout, wazuh.write_timeout) if wazuh.feedback else None
 
 
-def serve_health(settings: Settings) -> ServeHealth | None:
-    """Return what serves the HTTP API; None if it is turned off, and then its libraries are not even imported."""
+def health_api(settings: Settings) -> HealthApi | None:
+    """Return the HTTP API; None if it is turned off, and then its libraries are not even imported."""
     if not settings.health.api.enabled:
         return None
     from wazuh_dfn.api.server import HealthApi  # noqa: PLC0415
 
-    return HealthApi(settings.health.api).serve
+    return HealthApi(settings.health.api)
 
 
 def kafka_options(settings: Settings) -> KafkaOptions:
@@ -94,15 +99,19 @@ async def run_daemon(settings: Settings, load: Callable[[], Settings] | None = N
 async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
     spare_the_collector()
     keep_what_chunks_need()
-    producers, notifier = AiokafkaProducerFactory(kafka_options(settings)), ServiceNotifier()
-    pipeline = Pipeline(settings, real_world(settings, producers))
+    producers, api, notifier = AiokafkaProducerFactory(kafka_options(settings)), health_api(settings), ServiceNotifier()
+    pipeline = Pipeline(settings, real_world(settings, producers, api))
     supervisor = pipeline.supervisor()
     service = Service(pipeline, supervisor, notifier)
 
     async def renew_connection(new: Settings) -> None:
         await producers.renew(kafka_options(new))
 
-    on_reload = Reloading(pipeline, load, renew_connection, notifier) if load is not None else None
+    async def renew_api_certificate() -> None:
+        if api is not None:
+            await api.renew_certificate()
+
+    on_reload = Reloading(pipeline, load, renew_connection, renew_api_certificate, notifier) if load is not None else None
     log.info("starting", alert_file=str(settings.wazuh.json_alert_file), broker=settings.dfn.dfn_broker, topic=settings.dfn.dfn_id)
     try:
         await run_supervised(supervisor, [service.run], on_stop=service.stopping, on_reload=on_reload)

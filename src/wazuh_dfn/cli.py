@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from wazuh_dfn import exit_codes
 from wazuh_dfn.commands.arguments import completed
@@ -34,8 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given or given[0].startswith("-"):
         app.resolved_commands()  # the help tells of each
     try:
-        code = app(given, exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:
+        code = app(given, exit_on_error=False, print_error=False, result_action="return_value")
+    except UnusedCliTokensError as error:
+        _complain(f"not understood: {' '.join(error.unused_tokens or ())}; see --help (a configuration file is named with --config PATH)")
+        code = exit_codes.USAGE
+    except CycloptsError as error:
+        _complain(str(error))
         code = exit_codes.USAGE
     except ConfigurationError as error:
         _complain(str(error))

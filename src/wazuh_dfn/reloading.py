@@ -25,6 +25,7 @@ class Reloading:
         pipeline: gets the new settings.
         load: reads and checks all settings as at the start; blocks.
         renew_connection: takes the settings for the broker, and raises BrokerUnavailableError if the certificates can't be used.
+        renew_api_certificate: lets the HTTP API show the certificate that its files hold by now; what is wrong with them it logs itself.
         notifier: is told.
     """
 
@@ -33,11 +34,13 @@ class Reloading:
         pipeline: Pipeline,
         load: Callable[[], Settings],
         renew_connection: Callable[[Settings], Awaitable[None]],
+        renew_api_certificate: Callable[[], Awaitable[None]],
         notifier: ServiceNotifier,
     ) -> None:
         self._pipeline = pipeline
         self._load = load
         self._renew_connection = renew_connection
+        self._renew_api_certificate = renew_api_certificate
         self._notifier = notifier
 
     async def __call__(self) -> None:
@@ -54,6 +57,7 @@ class Reloading:
         found = reloaded(self._pipeline.settings, await to_thread.run_sync(self._load))
         if found.settings.uses_tls:
             await self._renew_connection(found.settings)
+        await self._renew_api_certificate()
         self._pipeline.reload(found.settings)
         set_level(found.settings.log.level)
         if found.need_restart:

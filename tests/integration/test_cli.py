@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.command_line import run_here
 from support.corpus import fail2ban_alert, line, windows_alert, write_corpus
 
 pytestmark = pytest.mark.integration
@@ -112,6 +113,30 @@ def test_wrong_usage_is_exit_code_2_and_an_explanation(arguments):
     assert done.returncode == 2
     assert done.stderr + done.stdout
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rnu",), 'Unknown command "rnu". Did you mean "run"?'),
+        (("run", "--confg", "x"), "Unknown option: --confg. Did you mean --config?"),
+        (("run", "/etc/config.toml"), "not understood: /etc/config.toml; see --help (a configuration file is named with --config PATH)"),
+        (("transform", "--bogus"), "--bogus is no flag of this command"),
+        (("transform", "--event-id", "+4625x"), "--event-id: '+4625x' is no id"),
+    ],
+)
+def test_what_is_mistyped_is_named_in_one_line(arguments, said):
+    done = run_here(*arguments)
+    assert done.returncode == 2
+    [text] = done.stderr.splitlines()
+    assert said in text
+
+
+def test_where_no_configuration_was_named_an_empty_folder_of_dead_letters_may_be_the_wrong_one(tmp_path):
+    listed = "dead-letters", "list", "--wazuh-failed-alerts-path", str(tmp_path)
+    (tmp_path / "config.toml").touch()
+    assert "with --config" in run_here(*listed).stdout
+    assert "with --config" not in run_here(*listed, "--config", tmp_path / "config.toml").stdout
 
 
 def test_all_findings_in_a_configuration_are_told_at_once(tmp_path):

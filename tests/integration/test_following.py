@@ -582,7 +582,7 @@ async def test_a_path_that_does_not_exist_yet_is_read_from_its_beginning_when_it
     site = Site(tmp_path, None)
     async with site.tailing("end") as place:
         await anyio.sleep(0.05)
-        assert place.problems == ["alerts.json does not exist (yet)"]
+        assert place.problems == [f"{site.path} does not exist (yet)"]
         site.path.write_bytes(lines(1))
         await site.until_read(1)
 

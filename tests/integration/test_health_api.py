@@ -4,6 +4,8 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -16,6 +18,7 @@ import psutil
 import pytest
 
 from support.brokers import free_port
+from support.certs import make_certificates
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
@@ -317,16 +320,18 @@ def guarded(tmp_path_factory, certificates):
         "allowed_ips": ["127.0.0.1", "127.0.0.8/30"],
         "rate_limit": 20,
         "https_enabled": True,
-        "cert_file": str(certificates.server.certificate),
     }
     folder = tmp_path_factory.mktemp("guarded")
-    key = folder / "key.pem"
-    key.write_bytes(certificates.client.key.read_bytes())
-    daemon = Daemon(folder, f"127.0.0.1:{free_port()}", health={"api": {**api, "key_file": str(key)}})
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    shutil.copyfile(certificates.server.certificate, certificate)
+    shutil.copyfile(certificates.client.key, key)
+    files = {"cert_file": str(certificate), "key_file": str(key)}
+    daemon = Daemon(folder, f"127.0.0.1:{free_port()}", health={"api": {**api, **files}})
+    daemon.certificate, daemon.key = certificate, key
     daemon.alerts.touch()
     with daemon:
         daemon.wait_for_log(f"health.api.key_file = {key}: it is not the key of the certificate")
-        key.write_bytes(certificates.server.key.read_bytes())
+        shutil.copyfile(certificates.server.key, key)
         daemon.client = Client(api["port"], ssl.create_default_context(cafile=str(certificates.ca)))
         daemon.wait_for_log("health API listens")
         yield daemon
@@ -377,6 +382,25 @@ class TestGuarded:
             Client(guarded.client.port, ssl.create_default_context()).ask("/")
         socket.create_connection(("127.0.0.1", guarded.client.port)).close()
         assert guarded.client.status("/") == 200
+
+    def test_a_reload_shows_the_renewed_certificate_and_keeps_the_former_one_while_its_files_do_not_fit(
+        self, guarded, certificates, tmp_path
+    ):
+        renewed = make_certificates(tmp_path)
+        former, new = (
+            Client(guarded.client.port, ssl.create_default_context(cafile=str(ca)), source="127.0.0.10")
+            for ca in (certificates.ca, renewed.ca)
+        )
+        shutil.copyfile(renewed.server.certificate, guarded.certificate)
+        guarded.process.send_signal(signal.SIGHUP)
+        guarded.wait_for_log("the health API keeps its former certificate")
+        assert former.status("/") == 200
+        shutil.copyfile(renewed.server.key, guarded.key)
+        guarded.process.send_signal(signal.SIGHUP)
+        guarded.wait_for_log("health API has read its certificate anew")
+        assert new.status("/") == 200
+        with pytest.raises(ssl.SSLCertVerificationError):
+            former.ask("/")
 
 
 def test_a_daemon_without_the_api_does_not_load_its_libraries():

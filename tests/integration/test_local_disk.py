@@ -1,6 +1,7 @@
 """The real disk: its threads, and the memory that it gives back."""
 
 import threading
+from pathlib import Path
 
 import anyio
 import psutil
@@ -29,6 +30,11 @@ async def test_calls_that_hang_take_no_thread_from_looking_up_host_names():
             tasks.cancel_scope.cancel()
     finally:
         answer.set()
+
+
+async def test_a_full_disk_says_where():
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        LocalDisk().write(Path("/dev/full"), b"x")
 
 
 async def test_with_a_file_that_is_closed_what_is_free_between_blocks_in_use_is_given_back(tmp_path):

@@ -62,6 +62,12 @@ def test_a_healthy_daemon_is_shown_and_the_exit_code_is_0(api, configured):
     assert api.asked == ["/health/detailed"]
 
 
+def test_a_configuration_without_an_ending_is_read_as_run_reads_it(api, configured):
+    file = configured(port=api.port)
+    path = file.rename(file.with_suffix(""))
+    assert run_here("status", "--config", path, "--config-format", "toml").returncode == 0
+
+
 def test_an_unhealthy_daemon_is_shown_although_it_answers_503_and_the_exit_code_is_1(api):
     api.report = unhealthy()
     done = run_here("status", "--url", api.url)

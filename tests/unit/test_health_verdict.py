@@ -98,6 +98,11 @@ def test_a_full_mailbox_is_severe_if_its_actor_stands_still(depth, verdict):
 
 
 def test_severe_problems_come_first_and_decide():
-    found, problems = judge(report(mailboxes=(mailbox(7),), delivery=delivery("unavailable", problem="gone")), DEFAULTS)
+    found, problems = judge(report(mailboxes=(mailbox(7),), dead_letters=DeadLetters(problem="gone")), DEFAULTS)
     assert found == "unhealthy"
     assert ["gone" in problems[0], "70 %" in problems[1]] == [True, True]
+
+
+def test_mailboxes_that_are_full_because_the_broker_is_away_are_not_told():
+    _, problems = judge(report(mailboxes=(mailbox(10),), delivery=delivery("unavailable", problem="gone")), DEFAULTS)
+    assert ["gone" in problem for problem in problems] == [True]

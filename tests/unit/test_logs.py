@@ -144,7 +144,7 @@ def test_lines_for_the_journal_begin_with_their_priority_and_leave_the_time_to_i
 
 
 def test_the_log_file_is_rotated_and_as_many_are_kept_as_configured(tmp_path, monkeypatch):
-    monkeypatch.setattr("wazuh_dfn.logs.setup.FILE_BYTES", 2_000)
+    monkeypatch.setattr("wazuh_dfn.logs.log_file.FILE_BYTES", 2_000)
     path = tmp_path / "new" / "log"
     configure_logs(Settings.model_validate({"log": {"console": False, "file_path": path, "keep_files": 2}}))
     for number in range(200):
@@ -154,7 +154,7 @@ def test_the_log_file_is_rotated_and_as_many_are_kept_as_configured(tmp_path, mo
 
 
 def test_without_kept_files_the_rotation_is_left_to_others_and_a_moved_file_is_made_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr("wazuh_dfn.logs.setup.FILE_BYTES", 100)
+    monkeypatch.setattr("wazuh_dfn.logs.log_file.FILE_BYTES", 100)
     path = tmp_path / "log"
     configure_logs(Settings.model_validate({"log": {"console": False, "file_path": path, "keep_files": 0}}))
     for _ in range(20):
@@ -168,6 +168,33 @@ def test_without_kept_files_the_rotation_is_left_to_others_and_a_moved_file_is_m
 def test_a_log_file_that_can_not_be_opened_is_a_wrong_configuration(tmp_path):
     with pytest.raises(ConfigurationError, match=r"log\.file_path"):
         configure_logs(Settings.model_validate({"log": {"file_path": tmp_path}}))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the last lines never get out
+@pytest.mark.parametrize("keep_files", [0, 5])
+def test_a_full_disk_under_the_log_file_is_told_once_on_the_console(keep_files, capsys):
+    configure_logs(Settings.model_validate({"log": {"console": False, "file_path": "/dev/full", "keep_files": keep_files}}))
+    for number in range(3):
+        log().info("a line", number=number)
+    [told] = capsys.readouterr().err.splitlines()
+    assert "log.file_path: /dev/full can't be written (No space left on device)" in told
+
+
+def test_a_log_file_that_can_not_be_made_anew_stops_nobody_who_logs_and_is_told_until_it_can(tmp_path, capsys):
+    folder, away = tmp_path / "log", tmp_path / "away"
+    configure_logs(Settings.model_validate({"log": {"console": False, "file_path": folder / "x.log", "keep_files": 0}}))
+    log().info("first")
+    folder.rename(away)
+    folder.touch()
+    log().info("second")
+    log().info("third")
+    folder.unlink()
+    away.rename(folder)
+    log().info("fourth")
+    wrong, right = capsys.readouterr().err.splitlines()
+    assert "can't be written (Not a directory)" in wrong
+    assert "can be written again" in right
+    assert [word in (folder / "x.log").read_text() for word in ("first", "second", "third", "fourth")] == [True, False, False, True]
 
 
 def test_the_level_can_change_while_running(lines):

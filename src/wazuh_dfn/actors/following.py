@@ -31,7 +31,7 @@ class Following:
             await successor.aclose()  # the path named nothing for a moment
             return False
         if successor is None:
-            place.note_problem("alerts.json does not exist any more")
+            place.note_problem(f"{at.path} does not exist any more")
         place.successor = successor
         return successor is not None
 

@@ -36,7 +36,7 @@ class ReadingPlace:
         """Log why reading can't go on as usual, once until it does."""
         if problem not in self.problems:
             self.problems.append(problem)
-            log.warning("reading can't go on as usual", reason=problem)
+            log.warning("reading can't go on as usual", reason=problem, remedy="`wazuh-dfn check` tells what to do")
 
     def move_to(self, file: OpenAlertFile, position: Position) -> None:
         """Read on in `file` at `position`."""

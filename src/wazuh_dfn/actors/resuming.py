@@ -35,7 +35,7 @@ class Resuming:
         try:
             found = await self._find()
         except OSError as error:
-            self._place.note_problem(f"{error.filename or 'alerts.json'} can't be opened: {error.strerror or error}")
+            self._place.note_problem(f"{error.filename or self._files.path} can't be opened: {error.strerror or error}")
             found = None
         self._place.has_waited = found is None
         return found
@@ -105,7 +105,7 @@ class Resuming:
     async def _open_current(self) -> OpenAlertFile | None:
         file = await self._files.open_current()
         if file is None:
-            self._place.note_problem("alerts.json does not exist (yet)")
+            self._place.note_problem(f"{self._files.path} does not exist (yet)")
         return file
 
 

@@ -68,6 +68,7 @@ class AlertPath:
     """Implements `AlertFiles` for the path `alerts.json`, which Wazuh links to another file every day (and at other times)."""
 
     def __init__(self, path: Path, disk: Disk) -> None:
+        self.path = str(path)
         self._path = path
         self._disk = disk
 

@@ -78,10 +78,14 @@ class LocalDisk:
     def write(self, path: Path, data: bytes) -> None:
         """See `Disk`."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = str(path)  # a full disk does not say which
+            raise
 
     def rename(self, path: Path, to: Path) -> None:
         """See `Disk`."""

@@ -40,12 +40,12 @@ log = structlog.get_logger(__name__)
 
 
 class Connections:
-    """Serves an application on the connections that it is given, with TLS if there is a context for it."""
+    """Serves an application on the connections that it is given, with TLS if there is a context for it; `tls` may be replaced meanwhile."""
 
     def __init__(self, app: ASGIApp, networks: Networks, tls: ssl.SSLContext | None) -> None:
         self._app = ASGIWrapper(cast("ASGIFramework", app))  # anycorn's spelling of the same protocol
         self._networks = networks
-        self._tls = tls
+        self.tls = tls
         self._config = _anycorn_config()
         self._open: dict[SocketStream, bool] = {}
         """Each with whether it is a stranger's."""
@@ -71,7 +71,7 @@ class Connections:
 
     async def _speak(self, stream: SocketStream) -> None:
         context = WorkerContext(None)
-        patient: Any = _PatientStream(stream if self._tls is None else await self._shake_hands(stream, self._tls), context.terminated.set)
+        patient: Any = _PatientStream(stream if self.tls is None else await self._shake_hands(stream, self.tls), context.terminated.set)
         await _Http1Server(self._app, self._config, context, {}, patient).run()
 
     @staticmethod

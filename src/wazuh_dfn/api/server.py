@@ -29,6 +29,7 @@ class HealthApi:
     def __init__(self, api: HealthApiSettings) -> None:
         self._api = api
         self._url = api.url(api.host)
+        self._connections: Connections | None = None
         self._problem: str | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
 
@@ -45,15 +46,29 @@ class HealthApi:
                 await anyio.sleep(self._retry_seconds)
                 self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
 
+    async def renew_certificate(self) -> None:
+        """Show clients that connect from now on what its files hold now; the log tells if they can't be used, and the former one stays."""
+        connections = self._connections  # without any, it does not listen, and reads the files before it does
+        if connections is None or not self._api.https_enabled:
+            return
+        try:
+            connections.tls = await self._tls()
+        except CertificateFileError as error:
+            remedy = "mend that file and reload again"
+            log.error("the health API keeps its former certificate", reason=str(error), remedy=remedy)  # noqa: TRY400 - the text says it all
+        else:
+            log.info("health API has read its certificate anew", file=str(self._api.cert_file))
+
     async def _listen(self, connections: Connections) -> None:
         host = None if self._api.host == "::" else self._api.host  # anyio takes "::" for IPv6 alone
         async with await anyio.create_tcp_listener(local_host=host, local_port=self._api.port, backlog=BACKLOG) as listener:
             log.info("health API listens", url=self._url)
-            self._problem, self._retry_seconds = None, FIRST_RETRY_SECONDS
+            self._connections, self._problem, self._retry_seconds = connections, None, FIRST_RETRY_SECONDS
             async with anyio.create_task_group() as clients:
                 try:
                     await listener.serve(connections.handle, clients)
                 finally:
+                    self._connections = None
                     with anyio.CancelScope(shield=True):
                         await connections.abort()
 

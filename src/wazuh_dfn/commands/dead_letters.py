@@ -53,7 +53,8 @@ def list_letters(
         _write_json({"folder": str(kept.folder), "letters": sum(map(len, groups.values())), "groups": listed})
         return exit_codes.OK
     if not groups:
-        out.print(f"No dead letters in {kept.folder}", markup=False)
+        hint = "" if source.config else "; if your configuration names another folder, name it with --config PATH"
+        out.print(f"No dead letters in {kept.folder}{hint}", markup=False)
         return exit_codes.OK
     out.print(f"Dead letters in {kept.folder}:", markup=False)
     table = Table("letters", "stage", "reason", "oldest", "newest")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wazuh_dfn import exit_codes
+from wazuh_dfn.commands.settings_source import NO_FLAGS, SettingsSource
 from wazuh_dfn.commands.terminal import errors
-from wazuh_dfn.config.load import load_settings
 from wazuh_dfn.errors import ConfigurationError, NoReportError
 
 _Switch = Parameter(negative=(), show_default=False)
@@ -19,7 +18,7 @@ _Switch = Parameter(negative=(), show_default=False)
 
 def status(
     *,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    source: Annotated[SettingsSource, Parameter(name="*")] = NO_FLAGS,
     watch: Annotated[bool, _Switch] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
     interval: Annotated[float, Parameter(validator=Number(gte=0.5, lte=3_600))] = 2.0,
@@ -29,12 +28,12 @@ def status(
 ) -> int:
     """Ask a running daemon how it is, over its API (health.api.enabled = true), and show what the status page shows.
 
+    Address, token and certificate of the API are taken from the daemon's configuration file, and from environment variables.
+
     Exit code 0: it is healthy; 1: degraded or unhealthy; 2: the configuration or the command line is wrong; 3: it could not be asked.
 
     Parameters
     ----------
-    config: Path
-        The daemon's configuration file; address, token and certificate of the API are taken from it, and from environment variables.
     watch: bool
         Show it again and again until Ctrl-C, with present rates: in place on a terminal, elsewhere as lines of key=value.
     as_json: bool
@@ -52,7 +51,7 @@ def status(
 
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise ConfigurationError("--token: a token is printable ASCII, as it is sent in a header")
-    api = load_settings(config, environ=os.environ, to_run=False).settings.health.api
+    api = source.load(to_run=False).settings.health.api
     try:
         place = address.named_address(url, api, token=token, ca=ca) if url else address.configured_address(api, token=token, ca=ca)
         return run.watch(place, interval, as_json=as_json) if watch else run.show_once(place, as_json=as_json)

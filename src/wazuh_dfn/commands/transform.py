@@ -39,8 +39,13 @@ def transform(
     event_ids: tuple
         Windows event IDs to select: +4768 adds one to the default list, -1100 removes one, without signs they replace it. May be repeated.
     """
+    if path.startswith("-") and path != "-":
+        raise ConfigurationError(f"{path} is no flag of this command, see --help; a file of that name is ./{path}")
     settings = source.load(to_run=False).settings
-    chosen = resolve_event_ids(parse_event_ids(event_ids)) if event_ids else settings.wazuh.event_ids
+    try:
+        chosen = resolve_event_ids(parse_event_ids(event_ids)) if event_ids else settings.wazuh.event_ids
+    except ValueError as error:
+        raise ConfigurationError(f"--event-id: {error}") from error
     selection = Selection(chosen, settings.misc.own_networks)
     with ExitStack() as stack:
         try:

@@ -71,7 +71,8 @@ class KafkaStatus:
             return False
         self.reason = error.reason
         say = log.error if error.needs_operator else log.warning
-        say("broker unavailable, alerts wait in the file", reason=error.reason, needs_operator=error.needs_operator)
+        remedy = {"remedy": "`wazuh-dfn check` tells what to do"} if error.needs_operator else {}
+        say("broker unavailable, alerts wait in the file", reason=error.reason, needs_operator=error.needs_operator, **remedy)
         return True
 
     def _become(self, state: KafkaState, reason: str) -> None:

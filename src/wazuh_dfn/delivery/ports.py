@@ -52,6 +52,9 @@ class OpenAlertFile(Protocol):
 class AlertFiles(Protocol):
     """The place where Wazuh writes alerts."""
 
+    path: str
+    """What the operator calls it."""
+
     async def open_current(self) -> OpenAlertFile | None:
         """Open the file that `alerts.json` names now; None while there is none (Wazuh's day change, or not yet started).
 

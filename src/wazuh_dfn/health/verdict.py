@@ -78,7 +78,7 @@ def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Pro
                 f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look for what is slow (broker, disk).",
                 is_severe=True,
             )
-        elif percent >= thresholds.queue_warning_threshold:
+        elif percent >= thresholds.queue_warning_threshold and report.delivery.state != "unavailable":  # or it is plain why
             yield Problem(
                 f"The mailbox of {mailbox.name} is {percent:.0f} % full, so reading waits and alerts stay in the file; "
                 "that is how a backlog is caught up, look at the broker if it stays."

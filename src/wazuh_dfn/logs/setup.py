@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from logging.handlers import RotatingFileHandler, WatchedFileHandler
 from pathlib import Path
 
 import structlog
@@ -14,27 +13,24 @@ from wazuh_dfn.config.daemon_model import LogSettings
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.logs.folding import FoldingHandler
+from wazuh_dfn.logs.log_file import log_file
 from wazuh_dfn.logs.rendering import formatter, is_journal
-
-FILE_BYTES = 10 * 1024 * 1024
 
 
 def configure_logs(settings: Settings) -> None:
     """Send log lines to stderr and, if configured, to a file, with repetitions folded.
-
-    The file is rotated at 10 MiB. With `keep_files = 0` that is left to others (logrotate): a file that was moved away is made anew.
 
     Raises:
         ConfigurationError: the log file can't be opened.
     """
     options = settings.log
     handlers: list[logging.Handler] = []
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(formatter(options.format, is_terminal=sys.stderr.isatty(), to_journal=is_journal(sys.stderr)))
     if options.console:
-        console = logging.StreamHandler(sys.stderr)
-        console.setFormatter(formatter(options.format, is_terminal=sys.stderr.isatty(), to_journal=is_journal(sys.stderr)))
         handlers.append(console)
     if options.file_path:
-        file = _open_file(options, options.file_path)
+        file = _open_file(options, options.file_path, console)
         file.setFormatter(formatter(options.format))
         handlers.append(file)
     logging.basicConfig(level=options.level, handlers=[FoldingHandler(handlers)], force=True)
@@ -68,12 +64,9 @@ def log_warnings(warnings: Iterable[str]) -> None:
         structlog.get_logger("wazuh_dfn.config").warning(warning)
 
 
-def _open_file(options: LogSettings, path: Path) -> logging.Handler:
+def _open_file(options: LogSettings, path: Path, console: logging.Handler) -> logging.Handler:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if options.keep_files == 0:
-            return WatchedFileHandler(path, encoding="utf-8")
-        return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=options.keep_files, encoding="utf-8")
+        return log_file(path, options.keep_files, console)
     except OSError as error:
         text = f"log.file_path: {path} can't be written ({error.strerror}); let the daemon's user write there, or name another file"
         raise ConfigurationError(text) from error

@@ -60,6 +60,7 @@ class ListedFiles:
     def __init__(self, files: Sequence[OpenAlertFile]) -> None:
         self.files = tuple(files)
         self.end = EndOfFiles()
+        self.path = ", ".join(file.path for file in self.files)
 
     async def open_current(self) -> OpenAlertFile | None:
         """See `AlertFiles`."""
