@@ -35,7 +35,7 @@ def test_a_broker_stopped_and_restarted_on_its_data_gets_all_in_order(tmp_path, 
             assert time.monotonic() - began < 10, "seconds until it has caught up"
         assert daemon.peak_memory_mib() < memory + 15
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert lost_and_repeated(corpus, records)[0] == []
 
 
@@ -55,7 +55,7 @@ def test_a_frozen_broker_is_noticed_waited_for_at_little_cost_and_then_served(tm
         broker.thaw()
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert lost_and_repeated(corpus, records)[0] == []
 
 
@@ -69,7 +69,7 @@ def test_connections_cut_in_mid_batch_lose_nothing(tmp_path, broker):
                 proxy.cut()
             wait_until_settled(daemon, corpus, 60)
             assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert lost_and_repeated(corpus, records)[0] == []
 
 
@@ -87,7 +87,7 @@ def test_a_partition_that_moves_to_another_node_is_followed(tmp_path):
                 broker.up(node)
                 wait_until_settled(daemon, corpus, 40)
             assert daemon.stop() == 0
-        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert lost_and_repeated(corpus, records)[0] == []
 
 
@@ -106,7 +106,7 @@ def test_out_of_file_descriptors_is_survived(tmp_path, broker):
         process.rlimit(psutil.RLIMIT_NOFILE, limit)
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert lost_and_repeated(corpus, records)[0] == []
 
 
@@ -124,5 +124,5 @@ def test_nothing_is_held_open_of_the_files_that_were_rotated_away(tmp_path, brok
         held = [Path(file.path).name for file in psutil.Process(daemon.process.pid).open_files()]
         assert [name for name in held if name.startswith("old")] == []
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert lost_and_repeated(corpus, records) == ([], 0)

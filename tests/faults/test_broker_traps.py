@@ -41,7 +41,7 @@ def proxy(broker):
 
 
 def what_arrived(broker, corpus):
-    return read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    return read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
 
 
 def assert_only_what_was_in_doubt_is_repeated(corpus, records, begin):
@@ -125,7 +125,7 @@ def test_a_deleted_topic_is_named_and_delivery_resumes_once_it_is_there_again(tm
         broker.create_topic(TOPIC, 3)
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=100, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=100)
     assert outcome(corpus, records, since=begin) == PERFECT
     assert len({partition for partition, _, _ in records}) == 1
 
@@ -143,7 +143,7 @@ def test_a_topic_made_anew_behind_the_daemons_back_gets_what_follows(tmp_path, b
         [complaint] = complaints(daemon)
         assert "OUT_OF_ORDER_SEQUENCE_NUMBER" in complaint
         assert daemon.stop() == 0
-    assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=50, timeout=30), since=begin) == PERFECT
+    assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=50), since=begin) == PERFECT
 
 
 @pytest.mark.parametrize("code", [45, 47, 59], ids=["OutOfOrderSequence", "InvalidProducerEpoch", "UnknownProducerId"])
@@ -186,7 +186,7 @@ def test_a_broker_under_another_address_is_found_by_the_name_that_stayed(tmp_pat
             wait_until_settled(daemon, corpus)
             assert time.monotonic() - began < 10, "seconds until the new one is found"
             assert daemon.stop() == 0
-        records = read_all(other.bootstrap, TOPIC, expect=50, timeout=30)
+        records = read_all(other.bootstrap, TOPIC, expect=50)
     assert outcome(corpus, records, since=begin) == PERFECT
 
 
@@ -236,7 +236,7 @@ def test_a_long_outage_after_kill_9_costs_next_to_nothing_and_is_over_in_seconds
         wait_until_settled(daemon, corpus)
         assert time.monotonic() - began < 5, "seconds until it has caught up"
         assert daemon.stop() == 0
-    assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=3_600, timeout=30), since=begin) == PERFECT
+    assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=3_600), since=begin) == PERFECT
 
 
 def test_a_stop_while_the_broker_is_frozen_ends_in_time_and_the_next_start_delivers_the_rest(tmp_path, broker):

@@ -102,7 +102,7 @@ def test_a_record_is_sent_over_tls_on_request(check, proxy, folder):
     assert "was delivered to topic" in outcome.one("send-test", "ok").text
     context = ssl.create_default_context(cafile=folder.ca)
     context.load_cert_chain(folder.client["dfn_cert"], folder.client["dfn_key"])
-    assert len(read_all(proxy.address, TOPIC, expect=1, timeout=20, ssl_context=context)) == 1
+    assert len(read_all(proxy.address, TOPIC, expect=1, ssl_context=context)) == 1
 
 
 def a_missing_file(folder):

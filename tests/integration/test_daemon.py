@@ -25,7 +25,7 @@ def deliver_all(tmp_path, broker, count):
         wait_until_settled(daemon, corpus, 90)
         memory = daemon.peak_memory_mib()
         assert daemon.stop() == 0
-    return corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60), memory
+    return corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant), memory
 
 
 def test_twenty_thousand_alerts_arrive_complete_once_each_and_in_order_and_memory_stays_flat(tmp_path, broker):
@@ -51,7 +51,7 @@ def test_lines_that_are_written_while_it_runs_arrive_too(tmp_path, broker):
             file.write(data[half:])
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert arrived(records, "windows") == corpus.windows
     assert arrived(records, "fail2ban") == corpus.fail2ban
 
@@ -67,7 +67,7 @@ def test_the_first_start_reads_from_the_end_and_the_next_goes_on_where_it_stoppe
     with daemon:
         daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
         assert daemon.stop() == 0
-    assert arrived(read_all(broker.bootstrap, TOPIC, expect=1, timeout=20), "windows") == [2]
+    assert arrived(read_all(broker.bootstrap, TOPIC, expect=1), "windows") == [2]
 
 
 def test_kill_9_in_mid_stream_loses_nothing_and_repeats_only_what_was_unsettled(tmp_path, broker):
@@ -80,7 +80,7 @@ def test_kill_9_in_mid_stream_loses_nothing_and_repeats_only_what_was_unsettled(
             daemon.kill()
         position = settled(daemon)
         assert position < corpus.size, "it was killed too late to show anything"
-        records = read_all(broker.bootstrap, TOPIC, expect=seen + 1, timeout=20)
+        records = read_all(broker.bootstrap, TOPIC, expect=seen + 1)
         before = {number for kind in ("windows", "fail2ban") for number in arrived(records[:seen], kind)}
         after = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
         assert len(after) == len(set(after)), "within one life nothing is sent twice"
@@ -89,7 +89,7 @@ def test_kill_9_in_mid_stream_loses_nothing_and_repeats_only_what_was_unsettled(
     with daemon:
         wait_until_settled(daemon, corpus, 60)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert sorted(set(arrived(records, "windows"))) == corpus.windows
     assert sorted(set(arrived(records, "fail2ban"))) == corpus.fail2ban
     last_life = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
@@ -111,7 +111,7 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(tmp_path):
             broker.restart()
             wait_until_settled(daemon, corpus)
             assert daemon.stop() == 0
-        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
+        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == corpus.relevant
 
 
 def test_a_stop_with_a_full_pipeline_and_a_dead_broker_ends_in_time_and_loses_nothing(tmp_path):
@@ -156,7 +156,7 @@ def test_a_file_system_that_does_not_answer_holds_up_no_stop(tmp_path, broker, s
     with daemon:
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    assert len(set(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20))) == corpus.relevant
+    assert len(set(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant))) == corpus.relevant
 
 
 def test_malformed_lines_and_refused_records_are_dead_lettered_and_cost_nothing_else(tmp_path, broker):
@@ -169,7 +169,7 @@ def test_malformed_lines_and_refused_records_are_dead_lettered_and_cost_nothing_
     with daemon:
         daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=2, timeout=20)
+    records = read_all(broker.bootstrap, TOPIC, expect=2)
     notes = [json.loads(path.read_text()) for path in daemon.dead_letters.glob("*.json")]
     stages = sorted(note["stage"] for note in notes)
     delivered = arrived(records, "windows")
@@ -193,7 +193,7 @@ def test_a_broker_without_idempotent_producers_needs_a_setting_and_the_log_names
         with daemon:
             wait_until_settled(daemon, corpus)
             assert daemon.stop() == 0
-        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
+        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == corpus.relevant
 
 
 def test_a_second_daemon_on_the_same_checkpoint_refuses_and_names_the_first(tmp_path):
@@ -220,7 +220,7 @@ def test_a_checkpoint_that_can_not_be_written_delays_nothing_and_is_told_once(tm
     in_the_way.mkdir() if because == "of a folder in its place" else in_the_way.symlink_to("/dev/full")
     with daemon:
         daemon.wait_for_log("checkpoint can't be written")
-        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
+        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
         assert daemon.log_text().count("checkpoint can't be written") == 1
         in_the_way.rename(tmp_path / "out of the way")
         wait_until_settled(daemon, corpus)

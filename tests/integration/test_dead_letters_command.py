@@ -67,7 +67,7 @@ def daemon(tmp_path, broker, request):
 
 
 def delivered(daemon, broker, expect):
-    return arrived(read_all(broker.bootstrap, daemon.sections["dfn"]["dfn_id"], expect=expect, timeout=20), "windows")
+    return arrived(read_all(broker.bootstrap, daemon.sections["dfn"]["dfn_id"], expect=expect), "windows")
 
 
 def test_what_a_daemon_kept_is_listed_in_groups_and_shown(daemon):

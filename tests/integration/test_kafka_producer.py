@@ -115,7 +115,7 @@ async def test_delivers_in_order_to_one_partition(request, kind, compression):
         for start in range(0, 2_000, 500):
             await producer.deliver(values[start : start + 500])
         await producer.deliver(values[2_000:])
-    found = read_all(broker.bootstrap, topic, expect=5_000, timeout=20)
+    found = read_all(broker.bootstrap, topic, expect=5_000)
     assert [value for _, _, value in found] == values
     assert {partition for partition, _, _ in found} == {zlib.crc32(topic.encode()) % 3}
 
@@ -130,7 +130,7 @@ async def test_a_value_too_large_is_rejected_and_its_neighbours_still_go(noida):
         await producer.deliver([b"after"])
         await producer.deliver([])
         await producer.deliver([bytes(9_900)])
-    found = read_all(noida.bootstrap, "large", expect=3, timeout=10)
+    found = read_all(noida.bootstrap, "large", expect=3)
     assert [value for _, _, value in found] == [b"before", b"after", bytes(9_900)]
 
 
@@ -145,7 +145,7 @@ async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
         await producer.deliver([b"after"])
         # A broker that checks the numbering (this one does not) expects as many as it has written for this producer id.
         assert list(producer._connection._producer._txn_manager._sequence_numbers.values()) == [1]
-    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2, timeout=5)] == [b"before", b"after"]
+    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2)] == [b"before", b"after"]
 
 
 @pytest.mark.usefixtures("tidy")
@@ -153,7 +153,7 @@ async def test_retriable_errors_are_retried_without_duplicates(mock):
     async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5)) as producer:
         mock.push_errors(PRODUCE, 6, 5, 7, 19)
         await producer.deliver([b"once"])
-    assert len(read_all(mock.bootstrap, "alerts", expect=1, timeout=5)) == 1
+    assert len(read_all(mock.bootstrap, "alerts", expect=1)) == 1
 
 
 @pytest.mark.usefixtures("tidy")
@@ -335,7 +335,7 @@ async def test_a_broker_that_was_restarted_in_between(tmp_path):
             broker.start()
         async with connected(options) as producer:
             await producer.deliver([b"three"])
-        found = read_all(broker.bootstrap, "alerts", expect=3, timeout=10)
+        found = read_all(broker.bootstrap, "alerts", expect=3)
     assert [value for _, _, value in found] == [b"one", b"two", b"three"]
 
 
@@ -348,7 +348,7 @@ async def test_an_outage_shorter_than_the_deadline_goes_unnoticed(mock):
             tasks.start_soon(producer.deliver, [b"two"])
             await anyio.sleep(0.6)
             mock.up()
-    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2, timeout=5)] == [b"one", b"two"]
+    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2)] == [b"one", b"two"]
 
 
 @pytest.mark.usefixtures("tidy")
@@ -430,7 +430,7 @@ async def test_a_slow_broker_is_waited_for():
             proxy.cut()
             proxy.delay = 0
             await producer.deliver([b"y"] * 100)
-        assert len(read_all(proxy.address, "alerts", expect=200, timeout=10)) == 200
+        assert len(read_all(proxy.address, "alerts", expect=200)) == 200
 
 
 async def test_extra_arguments_reach_aiokafka_save_for_those_that_carry_promises(noida):

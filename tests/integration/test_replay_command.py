@@ -46,7 +46,7 @@ def replay(site, *arguments, timeout=60):
 
 
 def records_of(site, broker, expect):
-    return read_all(broker.bootstrap, site.sections["dfn"]["dfn_id"], expect=expect, timeout=20)
+    return read_all(broker.bootstrap, site.sections["dfn"]["dfn_id"], expect=expect)
 
 
 def test_plain_and_gzipped_files_arrive_once_each_and_in_order_without_touching_the_daemons_state(site, broker, tmp_path):

@@ -168,7 +168,7 @@ def test_a_reload_changes_log_level_event_ids_and_own_networks_and_names_what_it
         assert 'keys="dfn.dfn_id, kafka.timeout"' in daemon.log_text()
         assert daemon.stop() == 0
     assert "level=debug" in daemon.log_text()
-    records = read_all(broker.bootstrap, "reload", expect=3, timeout=20)
+    records = read_all(broker.bootstrap, "reload", expect=3)
     assert (arrived(records, "windows"), arrived(records, "fail2ban")) == ([2, 4], [3])
 
 
@@ -214,7 +214,7 @@ def test_a_reload_connects_with_the_certificates_that_are_there_by_then_and_keep
             install(certificates.client)
             daemon.wait_until(lambda: any("2 delivered" in text for text in manager.statuses()), what="delivery with the right certificate")
             assert daemon.stop() == 0
-        records = read_all(proxy.address, TOPIC, expect=2, timeout=20, ssl_context=certificates.client_context())
+        records = read_all(proxy.address, TOPIC, expect=2, ssl_context=certificates.client_context())
     assert sorted(set(arrived(records, "windows"))) == [1, 2]
 
 
