@@ -42,7 +42,7 @@ def test_a_full_file_of_old_delivers_over_tls(tmp_path, certificates, name):
             assert arrived(records, "fail2ban") == [], "own_network is set, and the addresses are not global"
         finally:
             process.send_signal(signal.SIGTERM)
-            _, log = process.communicate(timeout=40)
+            _, log = process.communicate(timeout=120)
     assert process.returncode == 0, log
     assert "misc.num_workers is not needed" in log
     assert (tmp_path / "wazuh-dfn.log").exists()
