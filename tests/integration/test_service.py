@@ -202,7 +202,7 @@ def test_a_reload_connects_with_the_certificates_that_are_there_by_then_and_keep
         proxy.upstream = broker.bootstrap
         broker.create_topic(TOPIC)
         files = {"dfn_ca": str(certificates.ca), "dfn_cert": str(certificate), "dfn_key": str(key)}
-        daemon = daemon_for(tmp_path, proxy.address, manager, dfn=files, kafka={"idempotence": False}, supervisor={"shutdown_timeout": 2})
+        daemon = daemon_for(tmp_path, proxy.address, manager, dfn=files, kafka={"idempotence": False})
         with daemon:
             wait_ready(daemon, manager)
             key.write_text("damaged")
