@@ -16,6 +16,7 @@ from wazuh_dfn.actors.feedback import TURN_SECONDS, FeedbackActor, FeedbackActor
 from wazuh_dfn.delivery import feedback_status
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
+from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.feedback import FeedbackFormat
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
@@ -292,7 +293,7 @@ async def test_a_line_that_crashes_the_actor_is_not_met_again():
     setting = Setting()
     setting.queue.delivered("windows", b"no JSON")
     setting.offer(1)
-    with pytest.raises(ExceptionGroup):
+    with pytest.RaisesGroup(MalformedLineError):
         await setting.run()
     await setting.run_for(1)
     assert setting.told() == [told(1)]

@@ -52,8 +52,8 @@ def test_in_a_catch_up_no_kind_starves_what_is_written_meanwhile_follows_and_aft
             proxy.delay = 0
             delays = [seconds_to_settlement(daemon, corpus) for _ in range(20)]
             assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert outcome(corpus, records) == PERFECT
     places = [(kind, corpus.offsets[number]) for kind, number in (number_of(value) for _, _, value in records)]
     assert furthest_overtaken(places) < (2 * MAILBOX_CAPACITY + 1) * CHUNK_BYTES < backlog / 4
-    assert median(delays) < 0.5, "seconds, with the 0.2 that reading, sending, the checkpoint and looking at it may take"
+    assert median(delays) < 2, "seconds, of which reading, sending, the checkpoint and looking at it take 0.1, and more on a busy machine"

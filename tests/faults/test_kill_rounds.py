@@ -9,10 +9,10 @@ pytestmark = pytest.mark.integration
 
 def test_kill_9_at_random_moments_while_files_rotate_loses_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "tests")
-    corpus, (lost, repeated), done = run_rounds(8, seed=7, folder=tmp_path)
-    assert done["kills"] == 8
+    corpus, (lost, repeated), done = run_rounds(6, seed=7, folder=tmp_path)
+    assert done["kills"] == 6
     assert min(done["restart"], done["freeze"], done["freeze for a moment"]) > 0
-    assert done["lives that settled something"] > 3
+    assert done["lives that settled something"] >= 3
     assert corpus.relevant > 1_000
     assert lost == []
     assert repeated < corpus.relevant / 2

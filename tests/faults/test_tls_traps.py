@@ -37,7 +37,7 @@ def daemon_with(tmp_path, address, certificates, files):
 
 
 def what_arrived(proxy, certificates, corpus):
-    return read_all(proxy.address, TOPIC, expect=corpus.relevant, timeout=30, ssl_context=certificates.client_context())
+    return read_all(proxy.address, TOPIC, expect=corpus.relevant, ssl_context=certificates.client_context())
 
 
 @pytest.mark.parametrize("replaced", ["at once", "the key later", "gone in between"])

@@ -14,7 +14,7 @@ def test_it_measures_small_catch_ups_a_small_week_and_the_stages_and_writes_the_
     arguments = ["mix", "stages", "week", "backlog", "--lines", "2000", "--backlog-gb", "0.005", "--runs", "1"]
     arguments += ["--json", str(tmp_path / "figures.json")]
     command, environment = [sys.executable, "-m", "bench", *arguments], os.environ | {"PYTHONPATH": "tests"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())["results"]
     assert figures["mix"]["wazuh-dfn"]["records_per_second"][0] > 0

@@ -13,7 +13,7 @@ from support.corpus import fail2ban_alert, line, windows_alert, write_corpus
 pytestmark = pytest.mark.integration
 
 
-def command(*arguments, stdin=b"", timeout=60):
+def command(*arguments, stdin=b"", timeout=300):
     return subprocess.run([sys.executable, "-m", "wazuh_dfn", *arguments], input=stdin, capture_output=True, timeout=timeout, check=False)
 
 

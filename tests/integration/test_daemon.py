@@ -12,7 +12,8 @@ from support.checkpoints import settled
 from support.corpus import Corpus, arrived, line, numbered_lines, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
-from support.outage import wait_until_settled
+from support.outage import wait_until_nobody_is_connected, wait_until_settled
+from support.tls_proxy import TlsProxy
 
 pytestmark = pytest.mark.integration
 
@@ -22,10 +23,10 @@ def deliver_all(tmp_path, broker, count):
     daemon = Daemon(tmp_path, broker.bootstrap)
     corpus = write_corpus(daemon.alerts, count)
     with daemon:
-        wait_until_settled(daemon, corpus, 90)
+        wait_until_settled(daemon, corpus, 180)
         memory = daemon.peak_memory_mib()
         assert daemon.stop() == 0
-    return corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60), memory
+    return corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant), memory
 
 
 def test_twenty_thousand_alerts_arrive_complete_once_each_and_in_order_and_memory_stays_flat(tmp_path, broker):
@@ -51,7 +52,7 @@ def test_lines_that_are_written_while_it_runs_arrive_too(tmp_path, broker):
             file.write(data[half:])
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert arrived(records, "windows") == corpus.windows
     assert arrived(records, "fail2ban") == corpus.fail2ban
 
@@ -67,29 +68,33 @@ def test_the_first_start_reads_from_the_end_and_the_next_goes_on_where_it_stoppe
     with daemon:
         daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
         assert daemon.stop() == 0
-    assert arrived(read_all(broker.bootstrap, TOPIC, expect=1, timeout=20), "windows") == [2]
+    assert arrived(read_all(broker.bootstrap, TOPIC, expect=1), "windows") == [2]
 
 
 def test_kill_9_in_mid_stream_loses_nothing_and_repeats_only_what_was_unsettled(tmp_path, broker):
-    daemon = Daemon(tmp_path, broker.bootstrap, kafka={"max_batch_bytes": 20_000}, supervisor={"mailbox_capacity": 2})
-    corpus = write_corpus(daemon.alerts, 40_000)
+    corpus = write_corpus(tmp_path / "alerts.json", 20_000)
     seen = previously_settled = 0
-    for round_number in range(1, 4):
+    with TlsProxy(None, broker.bootstrap, host="127.0.0.1") as proxy:
+        proxy.hide(broker.bootstrap)
+        proxy.delay = 0.005  # else it may be done before the last kill
+        daemon = Daemon(tmp_path, proxy.address, kafka={"max_batch_bytes": 20_000}, supervisor={"mailbox_capacity": 2})
+        for round_number in range(1, 4):
+            with daemon:
+                daemon.wait_until(lambda goal=round_number * corpus.size // 5: settled(daemon) >= goal, what="progress")
+                daemon.kill()
+            wait_until_nobody_is_connected(broker)  # what was on its way is there
+            position = settled(daemon)
+            assert position < corpus.size, "it was killed too late to show anything"
+            records = read_all(broker.bootstrap, TOPIC, expect=seen + 1)
+            before = {number for kind in ("windows", "fail2ban") for number in arrived(records[:seen], kind)}
+            after = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
+            assert len(after) == len(set(after)), "within one life nothing is sent twice"
+            assert all(corpus.offsets[number] >= previously_settled for number in before & set(after)), "only what was unsettled"
+            seen, previously_settled = len(records), position
         with daemon:
-            daemon.wait_until(lambda goal=round_number * corpus.size // 5: settled(daemon) >= goal, 30, "progress")
-            daemon.kill()
-        position = settled(daemon)
-        assert position < corpus.size, "it was killed too late to show anything"
-        records = read_all(broker.bootstrap, TOPIC, expect=seen + 1, timeout=20)
-        before = {number for kind in ("windows", "fail2ban") for number in arrived(records[:seen], kind)}
-        after = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
-        assert len(after) == len(set(after)), "within one life nothing is sent twice"
-        assert all(corpus.offsets[number] >= previously_settled for number in before & set(after)), "only what was unsettled"
-        seen, previously_settled = len(records), position
-    with daemon:
-        wait_until_settled(daemon, corpus, 60)
-        assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=30)
+            wait_until_settled(daemon, corpus)
+            assert daemon.stop() == 0
+    records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     assert sorted(set(arrived(records, "windows"))) == corpus.windows
     assert sorted(set(arrived(records, "fail2ban"))) == corpus.fail2ban
     last_life = [number for kind in ("windows", "fail2ban") for number in arrived(records[seen:], kind)]
@@ -111,17 +116,17 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(tmp_path):
             broker.restart()
             wait_until_settled(daemon, corpus)
             assert daemon.stop() == 0
-        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
+        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == corpus.relevant
 
 
 def test_a_stop_with_a_full_pipeline_and_a_dead_broker_ends_in_time_and_loses_nothing(tmp_path):
-    daemon = Daemon(tmp_path, f"127.0.0.1:{free_port()}", supervisor={"shutdown_timeout": 4})
+    daemon = Daemon(tmp_path, f"127.0.0.1:{free_port()}", supervisor={"shutdown_timeout": 2})
     write_corpus(daemon.alerts, 40_000)
     with daemon:
         daemon.wait_for_log("broker unavailable")
         began = time.monotonic()
         assert daemon.stop() == 0
-        assert time.monotonic() - began < 4.5
+        assert time.monotonic() - began < 12, "seconds, of which 2 to wait for a broker, and a busy machine"
     assert settled(daemon) == 0, "what was not acknowledged is not checkpointed"
 
 
@@ -133,13 +138,13 @@ def test_a_second_signal_stops_at_once(tmp_path):
         daemon.process.send_signal(signal.SIGINT)
         daemon.wait_for_log("second signal stops at once")
         daemon.process.send_signal(signal.SIGINT)
-        assert daemon.process.wait(6) == 130
+        assert daemon.process.wait(15) == 130  # seconds, below the shutdown_timeout
 
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_file_system_that_does_not_answer_holds_up_no_stop(tmp_path, broker, signals):
     """Opening a named pipe to write waits until somebody reads from it: a real call that hangs."""
-    daemon = Daemon(tmp_path, broker.bootstrap, supervisor={"shutdown_timeout": 2})
+    daemon = Daemon(tmp_path, broker.bootstrap, supervisor={"shutdown_timeout": 1})
     daemon.checkpoint.parent.mkdir()
     with daemon:
         daemon.wait_for_log("alerts.json does not exist (yet)")
@@ -150,16 +155,17 @@ def test_a_file_system_that_does_not_answer_holds_up_no_stop(tmp_path, broker, s
         for _ in range(signals):
             daemon.process.send_signal(signal.SIGTERM)
             daemon.wait_for_log("stopping")
-        assert daemon.process.wait(20) == {1: 1, 2: 130}[signals]
-        assert time.monotonic() - began < 7, "seconds, of which 2 for the drain and 3 of grace"
+        assert daemon.process.wait(60) == {1: 1, 2: 130}[signals]
+        assert time.monotonic() - began < 20, "seconds, of which 1 for the drain and 3 of grace; the call hangs for ever"
     daemon.checkpoint.with_name(".checkpoint.json.tmp").unlink()
+    daemon.write_config(supervisor={"shutdown_timeout": 20})
     with daemon:
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
-    assert len(set(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20))) == corpus.relevant
+    assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == corpus.relevant
 
 
-def test_malformed_lines_and_refused_records_are_dead_lettered_and_cost_nothing_else(tmp_path, broker):
+def test_malformed_lines_are_dead_lettered_and_cost_nothing_else_beside_a_record_of_240_kb(tmp_path, broker):
     daemon = Daemon(tmp_path, broker.bootstrap)
     huge = windows_alert(3)
     huge["data"]["win"]["eventdata"]["noise"] = os.urandom(120_000).hex()
@@ -169,14 +175,10 @@ def test_malformed_lines_and_refused_records_are_dead_lettered_and_cost_nothing_
     with daemon:
         daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
         assert daemon.stop() == 0
-    records = read_all(broker.bootstrap, TOPIC, expect=2, timeout=20)
+    records = read_all(broker.bootstrap, TOPIC, expect=3)
     notes = [json.loads(path.read_text()) for path in daemon.dead_letters.glob("*.json")]
     stages = sorted(note["stage"] for note in notes)
-    delivered = arrived(records, "windows")
-    assert (delivered, stages) == ([1, 3, 2], ["malformed", "malformed"]) or (delivered, stages) == (
-        [1, 2],
-        ["malformed", "malformed", "rejected"],
-    )
+    assert (arrived(records, "windows"), stages) == ([1, 3, 2], ["malformed", "malformed"])
     torn = next(note for note in notes if note["offset"] == len(line(windows_alert(1))))
     assert torn["file"] == str(daemon.alerts)
 
@@ -193,7 +195,7 @@ def test_a_broker_without_idempotent_producers_needs_a_setting_and_the_log_names
         with daemon:
             wait_until_settled(daemon, corpus)
             assert daemon.stop() == 0
-        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)) == corpus.relevant
+        assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == corpus.relevant
 
 
 def test_a_second_daemon_on_the_same_checkpoint_refuses_and_names_the_first(tmp_path):
@@ -203,7 +205,7 @@ def test_a_second_daemon_on_the_same_checkpoint_refuses_and_names_the_first(tmp_
         second = Daemon(tmp_path, f"127.0.0.1:{free_port()}", supervisor={"shutdown_timeout": 1})
         second.log = tmp_path / "second.log"
         with second:
-            assert second.process.wait(20) == 2
+            assert second.process.wait(60) == 2
         assert f"pid {first.process.pid}" in second.log_text()
         first.kill()
     with first:
@@ -220,7 +222,7 @@ def test_a_checkpoint_that_can_not_be_written_delays_nothing_and_is_told_once(tm
     in_the_way.mkdir() if because == "of a folder in its place" else in_the_way.symlink_to("/dev/full")
     with daemon:
         daemon.wait_for_log("checkpoint can't be written")
-        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=20)
+        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
         assert daemon.log_text().count("checkpoint can't be written") == 1
         in_the_way.rename(tmp_path / "out of the way")
         wait_until_settled(daemon, corpus)

@@ -27,7 +27,7 @@ def command(daemon, *arguments):
     return run_here("dead-letters", *arguments, "--config", daemon.config)
 
 
-def retry(daemon, *arguments, timeout=60):
+def retry(daemon, *arguments, timeout=300):
     """Run it as a process of its own, as it has an event loop and logs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DFN_", "WAZUH_", "KAFKA_", "LOG_"))}
     started = [sys.executable, "-m", "wazuh_dfn", "dead-letters", "retry", *arguments, "--config", str(daemon.config)]
@@ -67,7 +67,7 @@ def daemon(tmp_path, broker, request):
 
 
 def delivered(daemon, broker, expect):
-    return arrived(read_all(broker.bootstrap, daemon.sections["dfn"]["dfn_id"], expect=expect, timeout=20), "windows")
+    return arrived(read_all(broker.bootstrap, daemon.sections["dfn"]["dfn_id"], expect=expect), "windows")
 
 
 def test_what_a_daemon_kept_is_listed_in_groups_and_shown(daemon):

@@ -13,6 +13,7 @@ from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
 from support.outage import PERFECT, append, outcome, wait_until_settled
+from support.tls_proxy import TlsProxy
 from support.wazuh_queue import WazuhQueue
 from wazuh_dfn.delivery.feedback_queue import CAPACITY_BYTES
 
@@ -21,7 +22,7 @@ LINES = 2_000
 
 
 def daemon_at(folder, bootstrap, **wazuh):
-    return Daemon(folder, bootstrap, wazuh={"retry_interval": 0.2, "write_timeout": 0.5, **wazuh}, log={"format": "json"})
+    return Daemon(folder, bootstrap, wazuh={"retry_interval": 0.2, **wazuh}, log={"format": "json"})
 
 
 def last_report(daemon):
@@ -33,13 +34,15 @@ def ids(corpus):
     return [f"1767319445.{number}" for number in corpus.offsets]
 
 
-def deliver(daemon, broker, lines=LINES):
+def deliver(daemon, broker, lines=LINES, told_to=None):
     """Run the daemon over a file of so many lines, stop it, and compare what the broker has; returns corpus and last report."""
     corpus = write_corpus(daemon.alerts, lines)
     with daemon:
-        wait_until_settled(daemon, corpus, 60)
+        wait_until_settled(daemon, corpus)
+        if told_to is not None:  # a stop waits a second for it, which is too short on a busy machine
+            daemon.wait_until(lambda: len(told_to.delivered()) >= corpus.relevant)
         assert daemon.stop() == 0
-    assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60)) == PERFECT
+    assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == PERFECT
     return corpus, last_report(daemon)
 
 
@@ -47,7 +50,7 @@ def deliver(daemon, broker, lines=LINES):
 def test_wazuh_is_told_each_delivery_once_after_a_greeting(tmp_path, broker, kind):
     daemon = daemon_at(tmp_path, broker.bootstrap)
     with WazuhQueue(daemon.socket, kind) as queue:
-        corpus, report = deliver(daemon, broker)
+        corpus, report = deliver(daemon, broker, told_to=queue)
     assert [content.get("description", "").startswith("wazuh-dfn ") for content in queue.contents()[:2]] == [True, False]
     assert sorted(queue.delivered()) == sorted(ids(corpus))
     assert (report["feedback"], report["feedback_sent"], report["feedback_dropped"]) == ("connected", corpus.relevant + 1, 0)
@@ -55,13 +58,19 @@ def test_wazuh_is_told_each_delivery_once_after_a_greeting(tmp_path, broker, kin
 
 
 def test_a_catch_up_of_thousands_is_told(tmp_path, broker):
-    """While it goes on, and not only what was kept to its end. How much is dropped depends on how soon Wazuh reads."""
-    daemon = daemon_at(tmp_path, broker.bootstrap)
+    """While it goes on, and not only what was kept to its end. How much is dropped depends on how soon Wazuh reads.
+
+    The broker is as slow as this process is: when this is kept from reading what Wazuh is told, the catch-up stands still too.
+    """
     lines = [line(windows_alert(number) | {"full_log": "x" * 1_000}) for number in range(8_000)]
-    daemon.alerts.write_bytes(b"".join(lines))
-    with WazuhQueue(daemon.socket) as queue, daemon:
-        daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
-        assert daemon.stop() == 0
+    with TlsProxy(None, broker.bootstrap, host="127.0.0.1") as proxy:
+        proxy.hide(broker.bootstrap)
+        proxy.delay = 0.02
+        daemon = daemon_at(tmp_path, proxy.address)
+        daemon.alerts.write_bytes(b"".join(lines))
+        with WazuhQueue(daemon.socket) as queue, daemon:
+            daemon.wait_until(lambda: settled(daemon) == daemon.alerts.stat().st_size)
+            assert daemon.stop() == 0
     report = last_report(daemon)
     told = queue.delivered()
     assert (report["feedback_sent"], report["feedback_dropped"]) == (len(told) + 1, 8_000 - len(told))
@@ -101,11 +110,11 @@ def test_a_wazuh_that_reads_nothing_delays_no_record_and_no_stop(tmp_path, broke
         with daemon:
             wait_until_settled(daemon, corpus, 60)
             append(daemon, corpus, 100)
-            wait_until_settled(daemon, corpus, 5)
+            wait_until_settled(daemon, corpus, 30)
             began = time.monotonic()
             assert daemon.stop() == 0
-            assert time.monotonic() - began < 6, "the second for the rest, and a busy machine"
-        assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60)) == PERFECT
+            assert time.monotonic() - began < 15, "seconds, of which 1 for the rest; below the shutdown_timeout"
+        assert outcome(corpus, read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == PERFECT
         report = last_report(daemon)
         assert report["feedback_dropped"] > 0
         assert report["feedback_sent"] + report["feedback_dropped"] == corpus.relevant + 1
@@ -114,7 +123,7 @@ def test_a_wazuh_that_reads_nothing_delays_no_record_and_no_stop(tmp_path, broke
 
 
 def test_a_wazuh_that_hangs_is_noticed_and_told_again_when_it_reads(tmp_path, broker):
-    daemon = daemon_at(tmp_path, broker.bootstrap)
+    daemon = daemon_at(tmp_path, broker.bootstrap, write_timeout=0.5)
     with WazuhQueue(daemon.socket, reads=False) as queue:
         corpus = write_corpus(daemon.alerts, LINES)
         with daemon:

@@ -7,6 +7,8 @@ import time
 import zlib
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import anyio.lowlevel
@@ -42,6 +44,12 @@ def line(number):
 
 def lines(*numbers):
     return b"".join(line(number) for number in numbers)
+
+
+async def until(condition):
+    with anyio.fail_after(60):
+        while not condition():
+            await anyio.sleep(0.01)
 
 
 class Site:
@@ -83,7 +91,7 @@ class Site:
             lease.done()
 
     async def until_read(self, *numbers):
-        with anyio.move_on_after(5):
+        with anyio.move_on_after(60):
             while len(self.read) < len(numbers):
                 await anyio.sleep(0.01)
         await anyio.sleep(0.05)
@@ -164,17 +172,18 @@ async def test_rotation_while_the_daemon_is_down(site, gzipped):
 
 
 async def test_a_stop_in_the_middle_of_a_gzipped_file_goes_on_there(site):
-    site.wazuh.write(lines(*range(1_000)))
+    site.wazuh.write(lines(0))
     async with site.tailing():
-        await anyio.lowlevel.checkpoint()
-    former = site.wazuh.next_day()
-    compress(former)
-    site.wazuh.write(lines(1_000))
+        await site.until_read(0)
+    site.wazuh.write(lines(*range(1, 4_000)))
+    compress(site.wazuh.next_day())
+    site.wazuh.write(lines(4_000))
     async with site.tailing():
-        while not site.read:
+        while len(site.read) < 2:
             await anyio.lowlevel.checkpoint()
+    assert len(site.read) < 4_000
     async with site.tailing():
-        await site.until_read(*range(1_001))
+        await site.until_read(*range(4_001))
 
 
 async def test_the_file_of_the_checkpoint_is_gone_and_all_files_written_since_are_read(site):
@@ -205,9 +214,7 @@ async def test_of_a_damaged_gzipped_file_all_is_read_that_can_be_unpacked(site, 
     compress(former)
     cut_off(former.with_name(f"{former.name}.gz"), cut)
     async with site.tailing():
-        with anyio.fail_after(5):
-            while site.read[-1] != 100:
-                await anyio.sleep(0.01)
+        await until(lambda: site.read[-1] == 100)
     assert site.read[:99] == list(range(1, 100))
 
 
@@ -417,8 +424,7 @@ async def test_a_copy_made_while_the_file_before_was_still_read_is_read_though_a
 @pytest.mark.parametrize("lives", [1, 2])
 async def test_a_file_that_was_empty_at_the_checkpoint_and_copied_and_left_since_is_read_from_copy_and_file(site, lives):
     async with site.tailing() as place:
-        while place.file is None:
-            await anyio.sleep(0.01)
+        await until(lambda: place.file)
     site.wazuh.write(lines(1))
     copytruncate(site)
     site.wazuh.write(lines(2))
@@ -542,8 +548,7 @@ async def test_an_inode_reused_by_another_file_is_another_file(tmp_path):
 async def test_a_file_just_begun_is_not_taken_for_another_that_has_its_inode_and_begins_alike(site):
     site.wazuh.write(b"0000")
     async with site.tailing() as place:
-        while place.file is None:
-            await anyio.sleep(0.01)
+        await until(lambda: place.file)
     first_day = site.wazuh.dated
     with gzip.open(f"{first_day}.gz", "wb") as file:
         file.write(lines(1, 2))
@@ -568,8 +573,7 @@ async def test_truncated_behind_a_line_over_the_limit_and_grown_past_it_again(si
 async def test_truncated_within_a_line_over_the_limit_and_written_anew(site, count, rotates):
     site.wazuh.write(lines(1) + b"x" * 700_000)
     async with site.tailing() as place:
-        while place.skipped < 700_000:
-            await anyio.sleep(0.01)
+        await until(lambda: place.skipped >= 700_000)
         os.truncate(site.path, len(lines(1)))
         site.wazuh.write(lines(*range(2, count)))
         if rotates:
@@ -581,7 +585,7 @@ async def test_truncated_within_a_line_over_the_limit_and_written_anew(site, cou
 async def test_a_path_that_does_not_exist_yet_is_read_from_its_beginning_when_it_appears(tmp_path):
     site = Site(tmp_path, None)
     async with site.tailing("end") as place:
-        await anyio.sleep(0.05)
+        await until(lambda: place.problems)
         assert place.problems == [f"{site.path} does not exist (yet)"]
         site.path.write_bytes(lines(1))
         await site.until_read(1)
@@ -591,8 +595,7 @@ async def test_a_path_that_is_a_directory_is_waited_out(tmp_path):
     site = Site(tmp_path, None)
     site.path.mkdir()
     async with site.tailing() as place:
-        await anyio.sleep(0.05)
-        assert place.problems
+        await until(lambda: place.problems)
         site.path.rmdir()
         site.path.write_bytes(lines(1))
         await site.until_read(1)
@@ -611,18 +614,27 @@ def without_privileges():
             os.seteuid(0)
 
 
-async def test_a_file_that_may_not_be_read_for_a_while_is_read_from_where_it_stood(site):
-    site.wazuh.write(lines(1))
+@pytest.fixture
+def open_folder():
+    """Give a folder that another user can enter, unlike pytest's own."""
+    with TemporaryDirectory(prefix="site-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+async def test_a_file_that_may_not_be_read_for_a_while_is_read_from_where_it_stood(open_folder):
+    site = Site(open_folder, None)
+    site.path.write_bytes(lines(1))
     async with site.tailing():
         await site.until_read(1)
-    site.wazuh.write(lines(2))
+    site.path.write_bytes(lines(1, 2))
     site.path.chmod(0)
+    for path in (open_folder / "state").iterdir():
+        path.chmod(0o644)
     with without_privileges():
         async with site.tailing() as place:
-            with anyio.fail_after(5):
-                while not place.problems:
-                    await anyio.sleep(0.01)
-    assert "Permission denied" in place.problems[0]
+            await until(lambda: place.problems)
+    assert place.problems == [f"{site.path} can't be opened: Permission denied"]
     site.path.chmod(0o640)
     async with site.tailing():
         await site.until_read(1, 2)
@@ -646,8 +658,7 @@ async def test_the_bytes_of_a_file_without_a_name_are_told_until_it_is_let_go(si
 async def test_a_line_split_anywhere_also_inside_a_utf8_sequence_is_handed_on_whole(site):
     text = "x é € 😀 y".encode()
     async with site.tailing() as place:
-        while place.file is None:
-            await anyio.sleep(0.01)
+        await until(lambda: place.file)
         for cut in range(len(text) + 1):
             site.wazuh.write(text[:cut])
             await anyio.sleep(0.02)

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import re
+import select
 import shutil
 import signal
 import socket
@@ -46,9 +47,9 @@ class Client:
     def ask(self, path, method="GET", headers=None, body=None):
         """Return status, headers and body."""
         if self.tls is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10, source_address=self.source)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=self.source)
         else:
-            connection = http.client.HTTPSConnection("localhost", self.port, timeout=10, source_address=self.source, context=self.tls)
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=60, source_address=self.source, context=self.tls)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -151,7 +152,7 @@ class TestAnswers:
         assert (report.reading.lag_bytes, report.reading.acked_through_file) == (0, str(daemon.alerts))
         assert {actor.state for actor in report.actors} == {"running"}
         assert {box.name for box in report.mailboxes} <= {actor.name for actor in report.actors}
-        assert report.checkpoint.seconds_since_save < 2
+        assert report.checkpoint.seconds_since_save < 20
         assert report.resident_bytes > 1e7
         daemon.wait_until(lambda: f"lines_read={LINES + 1} " in daemon.log_text(), what="a line with the last alert")
         last = [line for line in daemon.log_text().splitlines() if "event=statistics" in line][-1]
@@ -163,7 +164,7 @@ class TestMetrics:
     def test_a_scrape_counts_what_was_delivered_and_the_books_balance(self, daemon, broker):
         samples, _ = daemon.client.metrics()
         settled = {outcome: samples["wazuh_dfn_lines_settled_total", outcome] for outcome in ("not_relevant", "delivered", "dead_lettered")}
-        records = read_all(broker.bootstrap, TOPIC, expect=int(settled["delivered"]), timeout=20)
+        records = read_all(broker.bootstrap, TOPIC, expect=int(settled["delivered"]))
         assert settled["delivered"] == len(records) == LINES // 10 + 1
         assert samples["wazuh_dfn_lines_read_total",] == sum(settled.values()) + samples["wazuh_dfn_lines_in_flight",] == LINES + 1
         assert samples["wazuh_dfn_accounting_balanced",] == 1
@@ -173,7 +174,7 @@ class TestMetrics:
     def test_the_delay_runs_from_the_timestamp_of_the_alert(self, daemon):
         samples, _ = daemon.client.metrics()
         assert samples["wazuh_dfn_alert_delay_seconds_count",] == LINES // 10 + 1
-        assert samples["wazuh_dfn_alert_delay_seconds_bucket", "10.0"] == 1, "the one that was written while it ran"
+        assert samples["wazuh_dfn_alert_delay_seconds_bucket", "60.0"] == 1, "the one that was written while it ran"
         assert samples["wazuh_dfn_alert_delay_seconds_bucket", "604800.0"] == 1, "the others are from long ago"
         assert samples["wazuh_dfn_alert_delay_seconds_sum",] > 604_800 * LINES // 10
 
@@ -248,7 +249,7 @@ class TestBadClients:
         finally:
             process.rlimit(psutil.RLIMIT_NOFILE, limits)
         daemon.wait_until(lambda: daemon.log_text().count("health API listens") == 2, what="listening again")
-        assert daemon.client.json("/health") == {"status": "healthy"}
+        daemon.wait_until(lambda: daemon.client.json("/health") == {"status": "healthy"}, what="healthy again")
 
     def test_clients_that_dawdle_take_all_connections_and_delivery_does_not_notice(self, daemon):
         delivered = daemon.client.report().counts.delivered
@@ -256,8 +257,11 @@ class TestBadClients:
             slow = [stack.enter_context(socket.create_connection(("127.0.0.1", daemon.client.port))) for _ in range(MOST_CONNECTIONS + 20)]
             for connection in slow[:MOST_CONNECTIONS]:
                 connection.sendall(b"GET /health HTT")
-            refused = [connection for connection in slow[MOST_CONNECTIONS:] if connection.recv(1) == b""]
-            assert len(refused) == 20, "there is a limit, so that no file descriptors are missing elsewhere"
+            refused = slow[MOST_CONNECTIONS:]
+            assert [connection.recv(1) for connection in refused] == 20 * [b""], (
+                "there is a limit, so that no descriptors are missing elsewhere"
+            )
+            assert select.select(slow[:MOST_CONNECTIONS], [], [], 0)[0] == [], "the others are not closed as soon"
             with daemon.alerts.open("ab") as file:
                 file.write(fresh_alert(2))
             daemon.wait_until(lambda: f"delivered={delivered + 1} " in daemon.log_text(), what="the alert in the statistics")
@@ -368,9 +372,11 @@ class TestGuarded:
 
     def test_a_client_that_asks_too_often_is_told_when_to_come_back_and_others_are_answered(self, guarded):
         client = Client(guarded.client.port, guarded.client.tls, source="127.0.0.9")
-        assert [client.status("/") for _ in range(20)] == [200] * 20
-        status, headers, body = client.ask("/", headers={"Authorization": f"Bearer {TOKEN}"})
-        assert status == 429
+        allowed = 0
+        while (answer := client.ask("/", headers={"Authorization": f"Bearer {TOKEN}"}))[0] == 200:
+            allowed += 1
+        status, headers, body = answer
+        assert (status, allowed >= 20) == (429, True), "more than 20 if the next minute begins meanwhile"
         assert 1 <= int(headers["Retry-After"]) <= 60
         assert "health.api.rate_limit" in json.loads(body)["error"]
         assert guarded.client.status("/") == 200
@@ -435,5 +441,5 @@ def test_a_port_in_use_is_told_once_and_waited_for_and_a_client_that_does_not_re
                 daemon.wait_until(lambda: cpu_share(daemon) < 0.1, what="the daemon is stuck in an answer that nobody reads")
                 began = time.monotonic()
                 assert daemon.stop() == 0
-                assert time.monotonic() - began < 2.5
+                assert time.monotonic() - began < 15, "seconds, below the shutdown_timeout"
         assert "Traceback" not in daemon.log_text()

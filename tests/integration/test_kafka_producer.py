@@ -24,6 +24,8 @@ from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
 pytestmark = [pytest.mark.integration, pytest.mark.anyio, pytest.mark.filterwarnings("error::ResourceWarning")]
 
 PRODUCE, METADATA, INIT_PRODUCER_ID = 0, 3, 22
+BUSY_SECONDS = 10
+"""What a busy machine may add to a deadline; less than the deadline of those who are not to wait for it."""
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ async def connected(options):
     finally:
         began = time.monotonic()
         await factory.close(producer)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < BUSY_SECONDS
         await asyncio.sleep(0.02)
         assert sockets_to(*options.addresses) == []  # now, not once a frozen broker has thawed
 
@@ -91,13 +93,13 @@ def sockets_to(*addresses):
     return [each for each in psutil.Process().net_connections("tcp") if each.raddr and each.raddr.port in ports]
 
 
-async def unavailable(options, within, values=(b"x",)):
-    """Return the error of connecting, or else of delivering."""
+async def unavailable(options, values=(b"x",)):
+    """Return the error of connecting, or else of delivering, which comes by the deadline."""
     began = time.monotonic()
     with pytest.raises(BrokerUnavailableError) as caught:
         async with connected(options) as producer:
             await producer.deliver(values)
-    assert time.monotonic() - began < within
+    assert time.monotonic() - began < options.timeout_seconds + BUSY_SECONDS
     assert "\n" not in caught.value.reason
     return caught.value
 
@@ -115,7 +117,7 @@ async def test_delivers_in_order_to_one_partition(request, kind, compression):
         for start in range(0, 2_000, 500):
             await producer.deliver(values[start : start + 500])
         await producer.deliver(values[2_000:])
-    found = read_all(broker.bootstrap, topic, expect=5_000, timeout=20)
+    found = read_all(broker.bootstrap, topic, expect=5_000)
     assert [value for _, _, value in found] == values
     assert {partition for partition, _, _ in found} == {zlib.crc32(topic.encode()) % 3}
 
@@ -130,14 +132,14 @@ async def test_a_value_too_large_is_rejected_and_its_neighbours_still_go(noida):
         await producer.deliver([b"after"])
         await producer.deliver([])
         await producer.deliver([bytes(9_900)])
-    found = read_all(noida.bootstrap, "large", expect=3, timeout=10)
+    found = read_all(noida.bootstrap, "large", expect=3)
     assert [value for _, _, value in found] == [b"before", b"after", bytes(9_900)]
 
 
 @pytest.mark.usefixtures("tidy")
 @pytest.mark.parametrize("code", [2, 10, 18])
 async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
-    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5)) as producer:
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30)) as producer:
         await producer.deliver([b"before"])
         mock.push_errors(PRODUCE, code)
         with pytest.raises(RecordsRejectedError):
@@ -145,15 +147,15 @@ async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
         await producer.deliver([b"after"])
         # A broker that checks the numbering (this one does not) expects as many as it has written for this producer id.
         assert list(producer._connection._producer._txn_manager._sequence_numbers.values()) == [1]
-    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2, timeout=5)] == [b"before", b"after"]
+    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2)] == [b"before", b"after"]
 
 
 @pytest.mark.usefixtures("tidy")
 async def test_retriable_errors_are_retried_without_duplicates(mock):
-    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5)) as producer:
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30)) as producer:
         mock.push_errors(PRODUCE, 6, 5, 7, 19)
         await producer.deliver([b"once"])
-    assert len(read_all(mock.bootstrap, "alerts", expect=1, timeout=5)) == 1
+    assert len(read_all(mock.bootstrap, "alerts", expect=1)) == 1
 
 
 @pytest.mark.usefixtures("tidy")
@@ -172,7 +174,7 @@ async def test_retriable_errors_are_retried_without_duplicates(mock):
     ],
 )
 async def test_errors_of_a_produce_request(mock, code, reason, needs_operator):
-    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5)) as producer:
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30)) as producer:
         mock.push_errors(PRODUCE, code)
         with pytest.raises(BrokerUnavailableError, match=reason) as caught:
             await producer.deliver([b"x"])
@@ -184,7 +186,7 @@ async def test_errors_of_a_produce_request(mock, code, reason, needs_operator):
 @pytest.mark.usefixtures("tidy")
 async def test_a_missing_topic(mock):
     mock.topic_error("nowhere", 3)
-    error = await unavailable(KafkaOptions(mock.bootstrap, "nowhere", timeout_seconds=3), 3.5)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "nowhere", timeout_seconds=3))
     assert error.reason == "topic nowhere does not exist"
     assert error.needs_operator
 
@@ -192,7 +194,7 @@ async def test_a_missing_topic(mock):
 @pytest.mark.usefixtures("tidy")
 async def test_a_topic_that_is_not_ours(mock):
     mock.topic_error("alerts", 29)
-    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3), 3.5)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3))
     assert error.reason == "not authorised to write to topic alerts"
     assert error.needs_operator
 
@@ -211,14 +213,14 @@ async def test_a_topic_that_vanishes_while_connected(mock):
 @pytest.mark.usefixtures("tidy")
 async def test_a_broker_without_the_request_for_idempotence(mock):
     mock.set_versions(INIT_PRODUCER_ID, -1, -1)
-    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=5), 5)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=60))
     assert error.reason == "the broker does not support idempotent producers: set kafka.idempotence = false"
     assert error.needs_operator
 
 
 @pytest.mark.usefixtures("tidy")
 async def test_a_broker_that_fails_the_request_for_idempotence(tansu):
-    error = await unavailable(KafkaOptions(tansu.bootstrap, "alerts", timeout_seconds=5), 5)
+    error = await unavailable(KafkaOptions(tansu.bootstrap, "alerts", timeout_seconds=60))
     assert error.reason.startswith(f"{tansu.bootstrap} gives no producer id but this: ")
     assert error.reason.endswith("if it does not support idempotent producers, set kafka.idempotence = false")
     assert error.needs_operator
@@ -227,7 +229,7 @@ async def test_a_broker_that_fails_the_request_for_idempotence(tansu):
 @pytest.mark.usefixtures("tidy")
 async def test_a_broker_that_never_gives_a_producer_id(mock):
     mock.push_errors(INIT_PRODUCER_ID, *[15] * 200)
-    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3), 3.5)
+    error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3))
     assert "gives no producer id within 2 s" in error.reason
     assert "kafka.idempotence = false" in error.reason
 
@@ -235,21 +237,23 @@ async def test_a_broker_that_never_gives_a_producer_id(mock):
 @pytest.mark.usefixtures("tidy")
 async def test_nobody_listens():
     address = f"127.0.0.1:{free_port()}"
-    error = await unavailable(KafkaOptions(address, "alerts", timeout_seconds=3), 1)
+    began = time.monotonic()
+    error = await unavailable(KafkaOptions(address, "alerts", timeout_seconds=60))
+    assert time.monotonic() - began < BUSY_SECONDS, "that is known at once"
     assert error.reason == f"connection refused by {address}"
     assert not error.needs_operator
 
 
 @pytest.mark.usefixtures("tidy")
 async def test_several_addresses_of_which_one_is_right(noida):
-    wanted = KafkaOptions([f"127.0.0.1:{free_port()}", noida.bootstrap], "alerts", timeout_seconds=5)
+    wanted = KafkaOptions([f"127.0.0.1:{free_port()}", noida.bootstrap], "alerts", timeout_seconds=30)
     async with connected(wanted) as producer:
         await producer.deliver([b"x"])
 
 
 @pytest.mark.usefixtures("tidy")
 async def test_a_name_that_does_not_resolve():
-    error = await unavailable(KafkaOptions("kafka.invalid:443", "alerts", timeout_seconds=6), 6.5)
+    error = await unavailable(KafkaOptions("kafka.invalid:443", "alerts", timeout_seconds=6))
     assert error.reason.startswith("the broker's name kafka.invalid ")
     assert "resolve" in error.reason
 
@@ -258,7 +262,7 @@ async def test_a_name_that_does_not_resolve():
 async def test_an_advertised_address_that_nobody_reaches():
     nowhere = f"127.0.0.1:{free_port()}"
     with TansuBroker(advertised=nowhere) as broker:
-        error = await unavailable(KafkaOptions(broker.bootstrap, "alerts", idempotence=False, timeout_seconds=3), 3.5)
+        error = await unavailable(KafkaOptions(broker.bootstrap, "alerts", idempotence=False, timeout_seconds=3))
     assert error.reason == f"the broker sends us to its advertised address: connection refused by {nowhere}"
 
 
@@ -266,13 +270,14 @@ async def test_an_advertised_address_that_nobody_reaches():
 @pytest.mark.parametrize("idempotence", [True, False])
 async def test_a_broker_that_is_killed(tmp_path, idempotence):
     with NoidaBroker(tmp_path) as broker:
-        async with connected(KafkaOptions(broker.bootstrap, "alerts", idempotence=idempotence, timeout_seconds=3)) as producer:
+        options = KafkaOptions(broker.bootstrap, "alerts", idempotence=idempotence, timeout_seconds=3)
+        async with connected(options) as producer:
             await producer.deliver([b"x"])
             broker.kill()
             began = time.monotonic()
             with pytest.raises(BrokerUnavailableError, match=f"connection refused by {broker.bootstrap}") as caught:
                 await producer.deliver([b"y"])
-            assert time.monotonic() - began < 3.3
+            assert time.monotonic() - began < options.timeout_seconds + BUSY_SECONDS
             assert not caught.value.needs_operator
 
 
@@ -288,8 +293,8 @@ async def test_a_broker_that_freezes(tmp_path, size):
             began = time.monotonic()
             with pytest.raises(BrokerUnavailableError, match="accepts connections, but does not answer a Kafka request"):
                 await producer.deliver([bytes(size)] * 10)
-            assert time.monotonic() - began < 2.5
-        error = await unavailable(options, 2.5)
+            assert time.monotonic() - began < options.timeout_seconds + BUSY_SECONDS
+        error = await unavailable(options)
         assert "accepts connections, but does not answer a Kafka request" in error.reason
         broker.thaw()
 
@@ -335,20 +340,20 @@ async def test_a_broker_that_was_restarted_in_between(tmp_path):
             broker.start()
         async with connected(options) as producer:
             await producer.deliver([b"three"])
-        found = read_all(broker.bootstrap, "alerts", expect=3, timeout=10)
+        found = read_all(broker.bootstrap, "alerts", expect=3)
     assert [value for _, _, value in found] == [b"one", b"two", b"three"]
 
 
 @pytest.mark.usefixtures("tidy")
 async def test_an_outage_shorter_than_the_deadline_goes_unnoticed(mock):
-    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=8)) as producer:
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30)) as producer:
         await producer.deliver([b"one"])
         mock.down()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(producer.deliver, [b"two"])
             await anyio.sleep(0.6)
             mock.up()
-    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2, timeout=5)] == [b"one", b"two"]
+    assert [value for _, _, value in read_all(mock.bootstrap, "alerts", expect=2)] == [b"one", b"two"]
 
 
 @pytest.mark.usefixtures("tidy")
@@ -361,7 +366,7 @@ async def test_a_cancelled_deliver_ends_promptly(tmp_path):
             with anyio.move_on_after(0.3) as scope:
                 await producer.deliver([bytes(1_000_000)] * 4)
             assert scope.cancelled_caught
-            assert time.monotonic() - began < 0.6
+            assert time.monotonic() - began < BUSY_SECONDS
             with pytest.raises(BrokerUnavailableError, match="a new one is needed"):
                 await producer.deliver([b"y"])
         broker.thaw()
@@ -375,7 +380,7 @@ async def test_a_cancelled_connect_ends_promptly(tmp_path):
         with anyio.move_on_after(0.3) as scope:
             await AiokafkaProducerFactory(KafkaOptions(broker.bootstrap, "alerts")).connect()
         assert scope.cancelled_caught
-        assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < BUSY_SECONDS
         broker.thaw()
 
 
@@ -388,7 +393,7 @@ async def test_cancelled_by_asyncio_too(tmp_path):
             await asyncio.sleep(0.1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(task, 0.5)
+                await asyncio.wait_for(task, BUSY_SECONDS)
         broker.thaw()
 
 
@@ -404,9 +409,9 @@ async def test_close_ends_a_deliver_that_waits_and_works_when_cancelled(tmp_path
         with anyio.CancelScope() as scope:
             scope.cancel()
             await factory.close(producer)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < BUSY_SECONDS
         with pytest.raises(BrokerUnavailableError, match="closed before the broker acknowledged"):
-            await asyncio.wait_for(waiting, 1)
+            await asyncio.wait_for(waiting, BUSY_SECONDS)
         await factory.close(producer)
         broker.thaw()
 
@@ -424,13 +429,13 @@ async def test_close_with_a_dead_broker(tmp_path):
 async def test_a_slow_broker_is_waited_for():
     with TlsProxy(None, host="127.0.0.1") as proxy, TansuBroker(advertised=proxy.address) as broker:
         proxy.upstream = broker.bootstrap
-        async with connected(KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=10)) as producer:
+        async with connected(KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=30)) as producer:
             proxy.delay = 0.2
             await producer.deliver([b"x"] * 100)
             proxy.cut()
             proxy.delay = 0
             await producer.deliver([b"y"] * 100)
-        assert len(read_all(proxy.address, "alerts", expect=200, timeout=10)) == 200
+        assert len(read_all(proxy.address, "alerts", expect=200)) == 200
 
 
 async def test_extra_arguments_reach_aiokafka_save_for_those_that_carry_promises(noida):

@@ -64,7 +64,7 @@ async def test_the_right_certificates_deliver(proxy, certs):
     values = [b"alert %d" % number for number in range(500)]
     await producer.deliver(values)
     await factory.close(producer)
-    found = read_all(proxy.address, "alerts", expect=500, timeout=10, ssl_context=certs.client_context())
+    found = read_all(proxy.address, "alerts", expect=500, ssl_context=certs.client_context())
     assert [value for _, _, value in found] == values
 
 

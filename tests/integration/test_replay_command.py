@@ -40,13 +40,13 @@ def environment():
     return {name: value for name, value in os.environ.items() if not name.startswith(("DFN_", "WAZUH_", "KAFKA_", "LOG_"))}
 
 
-def replay(site, *arguments, timeout=60):
+def replay(site, *arguments, timeout=300):
     command = arguments_of(site, *arguments)
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment())
 
 
 def records_of(site, broker, expect):
-    return read_all(broker.bootstrap, site.sections["dfn"]["dfn_id"], expect=expect, timeout=20)
+    return read_all(broker.bootstrap, site.sections["dfn"]["dfn_id"], expect=expect)
 
 
 def test_plain_and_gzipped_files_arrive_once_each_and_in_order_without_touching_the_daemons_state(site, broker, tmp_path):
@@ -107,17 +107,17 @@ def test_bad_lines_are_named_counted_and_no_dead_letters(site, broker, tmp_path)
 
 def test_the_rate_is_kept_and_ctrl_c_ends_cleanly_with_how_far_it_came(site, broker, tmp_path):
     path = tmp_path / "alerts.json"
-    corpus = write_corpus(path, 20_000)
+    corpus = write_corpus(path, 60_000)
     process = subprocess.Popen(arguments_of(site, path, "--rate", "200"), stderr=subprocess.PIPE, text=True, env=environment())
     assert records_of(site, broker, 1), "it has begun"
-    assert process.poll() is None, "2,000 records at 200 a second take 10 s"
+    assert process.poll() is None, "6,000 records at 200 a second take 30 s"
     process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=40)
+    _, text = process.communicate(timeout=120)
     assert process.returncode == 130, text
     [told] = re.findall(rf"All is settled up to {re.escape(str(path))} byte (\d+) of {corpus.size}", text)
     assert 0 < int(told) < corpus.size
     records = records_of(site, broker, 1)
-    assert len(records) < 2_000
+    assert len(records) < 6_000
     numbers = {*arrived(records, "windows"), *arrived(records, "fail2ban")}
     assert {number for number, offset in corpus.offsets.items() if offset < int(told)} <= numbers
 
@@ -154,7 +154,7 @@ def test_on_a_terminal_there_is_a_progress_bar_and_elsewhere_none(site, tmp_path
         except OSError:  # the other end was closed
             break
         shown += data
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
     os.close(ours)
     assert "━" in shown.decode()
     assert "1.0/1.0" in shown.decode() or "MB" in shown.decode() or "kB" in shown.decode()

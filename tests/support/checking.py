@@ -69,7 +69,7 @@ class Site:
             folder.chmod(0o777)
 
     def configure(self, bootstrap, **settings):
-        settings["kafka"] = {"timeout": 3} | settings.get("kafka", {})
+        settings["kafka"] = {"timeout": 30} | settings.get("kafka", {})
         self.daemon = Daemon(self.folder, bootstrap, **settings)
         self.checkpoint, self.dead_letters = self.daemon.checkpoint, self.daemon.dead_letters
 

@@ -71,7 +71,7 @@ class Daemon:
             self.process.kill()
             self.process.wait()
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=120):
         """SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
@@ -83,10 +83,10 @@ class Daemon:
     def log_text(self):
         return self.log.read_text(errors="replace")
 
-    def wait_for_log(self, text, timeout=20):
+    def wait_for_log(self, text, timeout=120):
         self.wait_until(lambda: text in self.log_text(), timeout, f"{text!r} in the log")
 
-    def wait_until(self, condition, timeout=20, what="the condition"):
+    def wait_until(self, condition, timeout=120, what="the condition"):
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end or self.process.poll() is not None:

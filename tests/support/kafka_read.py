@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from support.brokers import run_async
 
+GIVE_UP_SECONDS = 60
 
-async def _read(
-    bootstrap: str, topic: str, expect: int, timeout: float, settle: float, ssl_context: ssl.SSLContext | None
-) -> list[tuple[int, int, bytes]]:
-    end = time.monotonic() + timeout
+
+async def _read(bootstrap: str, topic: str, expect: int, ssl_context: ssl.SSLContext | None) -> list[tuple[int, int, bytes]]:
+    end = time.monotonic() + GIVE_UP_SECONDS
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         auto_offset_reset="earliest",
@@ -22,7 +22,7 @@ async def _read(
         security_protocol="SSL" if ssl_context else "PLAINTEXT",
         ssl_context=ssl_context,
         fetch_max_wait_ms=100,
-        request_timeout_ms=max(1000, int(timeout * 1000)),
+        request_timeout_ms=1000 * GIVE_UP_SECONDS,
     )
     found: list[tuple[int, int, bytes]] = []
     await consumer.start()
@@ -33,17 +33,18 @@ async def _read(
             partitions = set(cluster.partitions_for_topic(topic) or ())
             if not partitions:
                 await asyncio.sleep(0.05)
+        assert partitions, f"there is no topic {topic}"
         consumer.assign([TopicPartition(topic, number) for number in sorted(partitions)])
         for assigned in consumer.assignment():
             consumer.seek(assigned, 0)
-        last = time.monotonic()
+        ends: dict[TopicPartition, int] = {}
         while time.monotonic() < end:
-            batches = await consumer.getmany(timeout_ms=100)
-            for partition, records in batches.items():
-                found += [(partition.partition, record.offset, record.value) for record in records]
-                last = time.monotonic()
-            if len(found) >= expect and time.monotonic() - last > settle:
+            if len(found) >= expect and not ends:
+                ends = await consumer.end_offsets(consumer.assignment())
+            if ends and all([await consumer.position(partition) >= there for partition, there in ends.items()]):
                 break
+            batches = await consumer.getmany(timeout_ms=100)
+            found += [(partition.partition, record.offset, record.value) for partition, records in batches.items() for record in records]
     finally:
         await consumer.stop()
     return sorted(found, key=lambda record: record[:2])
@@ -54,13 +55,11 @@ def read_all(
     topic: str,
     *,
     expect: int,
-    timeout: float,
-    settle: float = 0.4,
     ssl_context: ssl.SSLContext | None = None,
 ) -> list[tuple[int, int, bytes]]:
     """Return (partition, offset, value) of every record, by partition and offset.
 
-    It returns once `expect` records are there and nothing more came for `settle` seconds (that shows duplicates), or what there is
-    after `timeout`. Synchronous; works inside a running event loop as well, which stands still meanwhile.
+    Once `expect` records are there it reads on to the end of the topic as of then (that shows duplicates); after a minute it
+    returns what there is. Synchronous; works inside a running event loop as well, which stands still meanwhile.
     """
-    return run_async(_read(bootstrap, topic, expect, timeout, settle, ssl_context))
+    return run_async(_read(bootstrap, topic, expect, ssl_context))

@@ -47,7 +47,7 @@ def write_forever(folder, seed):
 
 def run_rounds(rounds, seed, folder, report=lambda text: None):
     """Kill the daemon `rounds` times; returns the corpus, (lost, repeated) and a count of what was done to daemon and broker."""
-    random, done = Random(seed), Counter()
+    random, done, is_frozen = Random(seed), Counter(), False
     (folder / "broker").mkdir()
     with NoidaBroker(folder / "broker") as broker:
         broker.create_topic(TOPIC)
@@ -59,15 +59,19 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
                 daemon.log.unlink(missing_ok=True)
                 with daemon:
                     daemon.wait_for_log("event=reading")
+                    if number % 2 == 0 and not is_frozen:  # the others may be killed before they have come so far
+                        daemon.wait_until(lambda before=before: saved_position(daemon) != before, what="something settled")
                     time.sleep(random.random())
-                    done[_disturb(broker, daemon, number, random)] += 1
+                    what = _disturb(broker, daemon, number, random)
+                    is_frozen = what == "freeze"
+                    done[what] += 1
                     done["kills"] += daemon.process.poll() is None
                     daemon.kill()
                 done["lives that settled something"] += saved_position(daemon) != before
                 report(f"round {number} of {rounds}")
             broker.thaw()
             (folder / "stop").touch()
-            lines = int(writer.communicate(timeout=20)[0])
+            lines = int(writer.communicate(timeout=120)[0])
         finally:
             writer.kill()
         corpus = Corpus()
@@ -78,7 +82,7 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
             daemon.wait_for_log("event=reading")  # before that, a signal would find no handler
             daemon.wait_until(lambda: has_settled_all(daemon), 120)
             assert daemon.stop() == 0
-        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant, timeout=60)
+        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
     return corpus, lost_and_repeated(corpus, records), done
 
 

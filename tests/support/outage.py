@@ -64,17 +64,21 @@ def append_bytes(daemon, corpus, data):
     return begin
 
 
-def wait_until_settled(daemon, corpus, timeout=30):
+def wait_until_settled(daemon, corpus, timeout=120):
     daemon.wait_until(lambda: settled(daemon) == corpus.size, timeout, "everything settled")
 
 
 def wait_until_mailboxes_are_full(daemon):
-    """Wait until nothing is read any more, for six times the interval at which a file without news is looked at."""
-    process, counts = psutil.Process(daemon.process.pid), []
+    """Wait until nothing is read any more although the daemon has woken up often, as it does for its checkpoints: time alone tells nothing."""
+    process, former = psutil.Process(daemon.process.pid), None
+    woken_before = 0
 
     def stands_still():
-        counts.append(process.io_counters().read_count)
-        return counts[-15:] == 15 * [counts[-1]]
+        nonlocal former, woken_before
+        reads, woken = process.io_counters().read_count, process.num_ctx_switches().voluntary
+        if reads != former:
+            former, woken_before = reads, woken
+        return woken - woken_before >= 15
 
     daemon.wait_until(stands_still, what="an end to the reading")
 
@@ -82,6 +86,14 @@ def wait_until_mailboxes_are_full(daemon):
 def complaints(daemon):
     """Return the log's lines that say that the broker can't be used."""
     return [line for line in daemon.log_text().splitlines() if "broker unavailable" in line]
+
+
+def wait_until_nobody_is_connected(broker):
+    """Wait until the broker has closed all connections whose clients are gone; by then it has handled what they had sent."""
+    process, end = psutil.Process(broker.process.pid), time.monotonic() + 60
+    while any(each.laddr.port == broker.port and each.raddr for each in process.net_connections("tcp")):
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def own_ports(daemon):
@@ -97,6 +109,7 @@ class Cost:
         self._process = psutil.Process(daemon.process.pid)
         self._began = self._used()
         self._read = self._process.io_counters()
+        self._woken = self._process.num_ctx_switches().voluntary
         self.descriptors = []
         self.resident = []
         """In MiB."""
@@ -111,6 +124,10 @@ class Cost:
         used, clock = self._used()
         return (used - self._began[0]) / (clock - self._began[1])
 
+    def wake_ups(self):
+        """Return how many a second there are of its main thread: unlike the time used, they don't depend on the machine."""
+        return (self._process.num_ctx_switches().voluntary - self._woken) / (time.monotonic() - self._began[1])
+
     def reads(self):
         """Return how many system calls have read something, by any thread, and how many bytes."""
         now = self._process.io_counters()
@@ -123,7 +140,7 @@ class Cost:
 
 def _administer(bootstrap, action):
     async def run():
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=30_000)
         await admin.start()
         try:
             return await action(admin)

@@ -3,6 +3,7 @@
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from support.brokers import free_port
 from wazuh_dfn.api.app import _page_policy
 from wazuh_dfn.health.page import page_html
 
@@ -19,7 +20,7 @@ class ScriptedApi:
         self.report, self.token, self.tls = report, token, tls
         self.status = self.body = None
         self.asked = []
-        self.port = 0
+        self.port = free_port()
 
     def start(self):
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())

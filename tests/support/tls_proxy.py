@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Self
 
+from support.brokers import free_port
+
 
 class TlsProxy:
     """Listens on 127.0.0.1, decrypts, and passes on to `upstream` (HOST:PORT, can be set later: the port is known at once).
@@ -49,11 +51,11 @@ class TlsProxy:
         self.refuse()
         self.cut()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
     def accept(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = socket.create_server(("127.0.0.1", self.port or free_port()))
         self.port = self._listener.getsockname()[1]
         self._spawn(self._listen, self._listener)
 
@@ -99,7 +101,7 @@ class TlsProxy:
             self.connections += 1
             self._keep(stack, client)
             if self.context is not None:
-                client.settimeout(10)
+                client.settimeout(60)
                 try:
                     client = self.context.wrap_socket(client, server_side=True)
                 except OSError:
@@ -107,7 +109,7 @@ class TlsProxy:
                     raise
                 self._keep(stack, client)
             host, port = self.upstream.rsplit(":", 1)
-            upstream = socket.create_connection((host, int(port)), timeout=10)
+            upstream = socket.create_connection((host, int(port)), timeout=60)
             self._keep(stack, upstream)
             while self._pass_on(client, upstream):
                 pass

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import threading
 import time
 
 from wazuh_dfn.adapters.instance_lock import exclusive_use, holder, lock_file
@@ -17,11 +16,10 @@ def test_the_holder_is_named_as_long_as_it_holds_and_asking_leaves_no_file(tmp_p
     assert holder(checkpoint) is None
 
 
-def test_a_daemon_that_starts_while_somebody_asks_does_not_give_up(tmp_path):
+def test_a_daemon_that_starts_while_somebody_asks_does_not_give_up(tmp_path, monkeypatch):
     checkpoint = tmp_path / "checkpoint.json"
     with lock_file(checkpoint).open("w") as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
-        releasing = threading.Thread(target=lambda: (time.sleep(0.03), fcntl.flock(asking, fcntl.LOCK_UN)))
-        releasing.start()
+        monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
         with exclusive_use(checkpoint):
-            releasing.join()
+            assert holder(checkpoint) == str(os.getpid())
