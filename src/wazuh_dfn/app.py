@@ -25,6 +25,7 @@ from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.reloading import Reloading
 from wazuh_dfn.service import Service
 from wazuh_dfn.signals import run_supervised
+from wazuh_dfn.supervision.errors import SupervisionError
 from wazuh_dfn.world import World
 
 if TYPE_CHECKING:
@@ -116,5 +117,8 @@ async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
     try:
         await run_supervised(supervisor, [service.run], on_stop=service.stopping, on_reload=on_reload)
         log.info("stopped", **log_fields(await pipeline.observed.report()))
+    except SupervisionError:
+        log.error("gave up", **log_fields(await pipeline.observed.report()))  # noqa: TRY400 - the command tells the cause
+        raise
     finally:
         await pipeline.aclose()

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -228,3 +230,32 @@ def test_a_checkpoint_that_can_not_be_written_delays_nothing_and_is_told_once(tm
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     assert len(records) == corpus.relevant
+
+
+def test_a_daemon_that_gives_up_tells_its_figures_and_the_cause_and_loses_nothing(tmp_path, broker):
+    daemon = Daemon(
+        tmp_path, broker.bootstrap, supervisor={"max_restarts": 2, "backoff_initial": 0.01, "backoff_max": 0.01}, log={"format": "json"}
+    )
+    corpus = write_corpus(daemon.alerts, 100)
+    program = """
+import sys
+from wazuh_dfn.actors.router import Router
+from wazuh_dfn.cli import main
+
+async def fail(self, lifeline):
+    lifeline.started()
+    async for _ in lifeline.messages():
+        raise RuntimeError("planted")
+
+Router.run = fail
+main(sys.argv[1:])
+"""
+    command = [sys.executable, "-c", program, "run", "--config", daemon.config]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    [figures] = [json.loads(text) for text in done.stderr.splitlines() if '"event": "gave up"' in text]
+    assert (figures["lines_read"], figures["in_flight"], figures["restarts"]) == (100, 100, {"router": 3})
+    assert "RuntimeError" in done.stderr.splitlines()[-1]
+    with daemon:
+        wait_until_settled(daemon, corpus)
+    assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == corpus.relevant
