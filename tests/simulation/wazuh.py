@@ -174,7 +174,11 @@ class Wazuh:
         self.disk.unlink(path)
 
     def _copytruncate(self):
-        """What logrotate does: number the copies up, copy, truncate. What was written between those two is lost."""
+        """What logrotate does: number the copies up, copy, truncate. What was written between those two is lost.
+
+        It takes some milliseconds, more than a file system's clock is coarse: copies made at the same moment could not be put in order.
+        """
+        yield 0.005
         copies = sorted((path for path in self.disk.names if path.name.startswith("alerts.json.")), reverse=True)
         for path in copies:
             number = int(path.name.split(".")[2])
