@@ -40,6 +40,7 @@ class Wazuh:
         self.is_done = False
         self._is_stepping = False
         self._next_number = 0
+        self._copied_at = 0.0
 
     @property
     def dated(self):
@@ -174,11 +175,9 @@ class Wazuh:
         self.disk.unlink(path)
 
     def _copytruncate(self):
-        """What logrotate does: number the copies up, copy, truncate. What was written between those two is lost.
-
-        It takes some milliseconds, more than a file system's clock is coarse: copies made at the same moment could not be put in order.
-        """
-        yield 0.005
+        """What logrotate does: number the copies up, copy, truncate. What was written between those two is lost."""
+        if self._copied_at == self.disk.clock():
+            return  # it can't have been there just now: copies of the same moment could not be put in order
         copies = sorted((path for path in self.disk.names if path.name.startswith("alerts.json.")), reverse=True)
         for path in copies:
             number = int(path.name.split(".")[2])
@@ -186,6 +185,7 @@ class Wazuh:
             yield 0.0
         inode = self.disk.inode(ALERTS)
         copy = self.disk.create(FOLDER / "alerts.json.1")
+        self._copied_at = self.disk.clock()
         self.disk.append(copy, bytes(inode.data))
         copy.durable = inode.durable = bytes(copy.data)  # what was written earlier is not lost where its copy is not
         self.disk.sync_names()
