@@ -403,6 +403,24 @@ async def test_copytruncates_while_the_daemon_was_down_are_read_from_their_copie
         await site.until_read(1, 2, 3, 4, 5, 6, 7, 8)
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0], ids=["half written", "whole"])
+async def test_a_gzipped_copy_that_a_crash_of_the_machine_left_beside_the_plain_one_is_passed_over(site, share):
+    """Neither has been removed, and the time of the gzipped one is that of the gzipping."""
+    site.wazuh.write(lines(1, 2))
+    async with site.tailing():
+        await site.until_read(1, 2)
+        site.wazuh.write(lines(3))
+        copy = copytruncate(site)
+        packed = gzip.compress(copy.read_bytes())
+        copy.with_name("alerts.json.1.gz").write_bytes(packed[: int(len(packed) * share)])
+        await anyio.sleep(0.01)
+        site.wazuh.write(lines(4, 5, 6, 7))
+        await site.until_read(1, 2, 3, 4, 5, 6, 7)
+        site.wazuh.next_day()
+        site.wazuh.write(lines(8))
+        await site.until_read(1, 2, 3, 4, 5, 6, 7, 8)
+
+
 async def test_a_copy_made_while_the_file_before_was_still_read_is_read_though_a_power_failure_cut_that_file(site):
     site.wazuh.write(lines(1, 2))
     first_day, written = site.wazuh.dated, site.wazuh.dated.stat().st_mtime_ns

@@ -132,8 +132,10 @@ def _fits(content: Content, head: Fingerprint) -> bool:
 
 def _siblings(disk: Disk, alerts: Path) -> list[Path]:
     pattern = re.compile(re.escape(alerts.name) + _ROTATED)
-    named = [alerts.with_name(name) for name in sorted(names(disk, alerts.parent)) if pattern.fullmatch(name)]
-    return [path for path in named if _is_for_us(disk, path)]
+    there = names(disk, alerts.parent)
+    # A gzipped copy beside its plain one is being made, or a crash of the machine left it: the plain one has all, and its true time.
+    named = [name for name in sorted(there) if pattern.fullmatch(name) and not (name.endswith(".gz") and name.removesuffix(".gz") in there)]
+    return [path for path in map(alerts.with_name, named) if _is_for_us(disk, path)]
 
 
 def _is_for_us(disk: Disk, path: Path) -> bool:
