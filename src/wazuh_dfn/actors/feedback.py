@@ -15,11 +15,10 @@ from wazuh_dfn.errors import WazuhUnavailableError
 from wazuh_dfn.formats.feedback import FeedbackFormat
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.supervision.restart_policy import Backoff
+from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
 
 DRAIN_SECONDS = 1.0
 CLOSE_TIMEOUT_SECONDS = 0.5
-RETRY_JITTER = 0.3
 TURN_SECONDS = 0.002
 """How long notes are told before the other actors get their turn again."""
 OLD_SECONDS = 90.0

@@ -19,11 +19,10 @@ from wazuh_dfn.messages import Record, RecordBatch
 from wazuh_dfn.supervision.errors import EndOfMailboxError
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease
-from wazuh_dfn.supervision.restart_policy import Backoff
+from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
 
 CLOSE_TIMEOUT_SECONDS = 4.0
 FIRST_RETRY_SECONDS = 0.2
-RETRY_JITTER = 0.3
 
 type Entry = tuple[RecordBatch, Record]
 

@@ -46,7 +46,6 @@ class _OpenChunk:
 CROWDED_CHUNKS = 256
 """So many open chunks are looked through for those that can be merged."""
 
-
 _NOTHING: frozenset[int] = frozenset()
 
 

@@ -10,6 +10,9 @@ from typing import Literal
 Restart = Literal["permanent", "transient", "temporary"]
 """OTP's restart types: always, only after a failure, never."""
 
+RETRY_JITTER = 0.3
+"""The `jitter` of those who try to reach somebody else again and again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
