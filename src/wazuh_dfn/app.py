@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import psutil
 import structlog
 
-from wazuh_dfn.adapters.alert_file import AlertPath
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.adapters.instance_lock import exclusive_use
 from wazuh_dfn.adapters.kafka_options import CLIENT_ID, KafkaOptions, TlsFiles
@@ -26,6 +24,8 @@ from wazuh_dfn.reloading import Reloading
 from wazuh_dfn.service import Service
 from wazuh_dfn.signals import run_supervised
 from wazuh_dfn.supervision.errors import SupervisionError
+from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
 from wazuh_dfn.world import World
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def real_world(settings: Settings, producers: ProducerFactory | None = None, api
     process, disk = psutil.Process(), LocalDisk()
     api = api or health_api(settings)
     return World(
-        files=AlertPath(settings.wazuh.json_alert_file, disk),
+        files=AlertFolder(settings.wazuh.json_alert_file, disk),
         checkpoints=CheckpointFile(settings.wazuh.checkpoint_file, disk),
         dead_letters=DeadLetterFolder(settings.wazuh.failed_alerts_path, disk, settings.wazuh.max_failed_files),
         producers=producers or AiokafkaProducerFactory(kafka_options(settings)),

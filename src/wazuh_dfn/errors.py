@@ -35,6 +35,10 @@ class FileTruncatedError(WazuhDfnError):
     """An alert file no longer holds what was read of it before: it was truncated, or something else was written in its place."""
 
 
+class CannotUnpackError(WazuhDfnError):
+    """An alert file is packed by a format that is not known here; the text names both."""
+
+
 class CheckpointUnreadableError(WazuhDfnError):
     """A checkpoint exists but neither it nor the previous one can be read; where reading stopped is unknown.
 

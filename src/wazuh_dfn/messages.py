@@ -43,56 +43,36 @@ NO_BYTES = Fingerprint.of(b"")
 
 
 @dataclass(frozen=True, slots=True)
-class FileIdentity:
-    """Which file it is, whatever its name: an inode alone gets reused within seconds, first bytes alone can be equal.
-
-    `head` is taken of the first bytes, as many as the file had at the time.
-    """
-
-    device: int
-    inode: int
-    head: Fingerprint
-
-    @property
-    def node(self) -> tuple[int, int]:
-        """Tells files apart that exist at the same time; when one is gone, another can get it."""
-        return self.device, self.inode
-
-
-@dataclass(frozen=True, slots=True)
 class Position:
-    """A byte in a file: all before `offset` (in bytes) has been read, or, in a checkpoint, is settled.
+    """A byte in a file: all before `offset` (in bytes) has been read.
 
-    `path` is the file's name by now; in a copy of a dated file it is the name of that file, which was truncated then and is next.
-
-    `tail` is taken of the bytes just before `offset` as they were read, so that a file that was truncated and has grown past the
-    offset again is not taken for the same (after a power cut its first bytes can still be there). It may cover fewer than there were.
+    `file` is the file's number in the registry of known files, 0 outside of one. `path` and `inode` say what it was called when it was
+    read. `tail` is taken of the bytes just before `offset` as they were read (at most `FINGERPRINT_BYTES`).
     """
 
     path: str
-    file: FileIdentity
+    inode: int
     offset: int
     tail: Fingerprint = NO_BYTES
-
-    @property
-    def is_telling(self) -> bool:
-        """Whether the content can tell the file: the few bytes that a file just begun consists of can be those of any other."""
-        return self.offset > 0 or self.file.head.length == FINGERPRINT_BYTES
+    file: int = 0
 
     def after(self, length: int, data: bytes) -> Position:
         """Return the position `length` bytes further on; `data` ends with the last of those bytes."""
         return replace(self, offset=self.offset + length, tail=Fingerprint.of(data[-FINGERPRINT_BYTES:]))
 
 
-LINE_LIMIT_BYTES = 256 * 1024
-"""A line over this is garbage: Wazuh's own limit of 64 KiB an alert, with room for `full_log` repeating `data`."""
+LINE_LIMIT_BYTES = 4 * 1024 * 1024
+"""The longest line that is read as alerts. Wazuh writes up to 3.4 MB: composite rules repeat earlier events in `previous_output`."""
+
+KEPT_LINE_BYTES = 64 * 1024 * 1024
+"""The longest line that is kept whole as a dead letter; of a longer one both ends are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole lines as read. `data` starts at `start.offset`; its last line may lack the line feed at the end of a complete file.
 
-    `oversize` marks one line that is longer than the limit; `data` is its beginning and its end then.
+    `oversize` marks one line over `LINE_LIMIT_BYTES`; `data` lacks `cut` bytes in its middle if it is over `KEPT_LINE_BYTES`.
     """
 
     ticket: Ticket
@@ -101,6 +81,7 @@ class Chunk:
     lines: int
     """How many those are: counted once, when they are read."""
     oversize: bool = False
+    cut: int = 0
 
     def part(self, start: int, end: int) -> Chunk:
         """Return the whole lines from `start` to `end` (bytes in `data`) as a chunk with the same ticket."""

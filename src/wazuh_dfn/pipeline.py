@@ -6,14 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wazuh_dfn.actors.checkpointer import Checkpointer
 from wazuh_dfn.actors.fail2ban import Fail2BanActor
 from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
 from wazuh_dfn.actors.kafka import KafkaActor, KafkaActorOptions
-from wazuh_dfn.actors.reading import ReadingPlace
-from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.router import AlertMailboxes, Router
-from wazuh_dfn.actors.tailer import Tailer, TailerOptions
 from wazuh_dfn.actors.windows import WindowsActor
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
@@ -29,13 +25,19 @@ from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.health.monitor import Monitor
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.health.restarts import RestartLog
-from wazuh_dfn.messages import LINE_LIMIT_BYTES, AlertBatch, Chunk, RecordBatch
+from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.events import Subscriber
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox, PoisonHandler
 from wazuh_dfn.supervision.restart_policy import Backoff, Intensity
 from wazuh_dfn.supervision.supervisor import Supervisor
+from wazuh_dfn.tailing.beginning import Beginning
+from wazuh_dfn.tailing.checkpointer import Checkpointer
+from wazuh_dfn.tailing.chunks import ChunkReader
+from wazuh_dfn.tailing.open_files import OpenFiles
+from wazuh_dfn.tailing.place import ReadingPlace
+from wazuh_dfn.tailing.tailer import Tailer
 from wazuh_dfn.world import World
 
 KAFKA_SHUTDOWN_SECONDS = 5.0
@@ -52,10 +54,12 @@ class Pipeline:
     def __init__(self, settings: Settings, world: World, ledger: Ledger | None = None) -> None:
         self.settings = settings
         self.world = world
-        self.ledger = ledger or Ledger()
         self.place = ReadingPlace()
+        self.ledger = ledger or Ledger(self.place.registry.settle)
         self.kafka_status = KafkaStatus(now=world.now)
         self.checkpoint_status = CheckpointStatus()
+        interval_seconds = settings.supervisor.checkpoint_interval
+        self.checkpointer = Checkpointer(self.place.registry, world.checkpoints, self.checkpoint_status, interval_seconds)
         self.restarts = RestartLog(world.now)
         self.feedback_status = FeedbackStatus("off" if world.wazuh is None else "not connected")
         self.feedback = FeedbackQueue(self.feedback_status)
@@ -78,7 +82,7 @@ class Pipeline:
             *self._health_api_specs(),
             *self._feedback_specs(),
             self._spec("monitor", lambda lifeline: self._monitor().run(lifeline), can_hang=False),
-            self._spec("checkpointer", lambda lifeline: self._checkpointer().run(lifeline), can_hang=False),
+            self._spec("checkpointer", self.checkpointer.run, can_hang=False),
             replace(
                 self._spec("kafka", lambda lifeline: self._kafka().run(lifeline), self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS),
                 # one attempt has deadlines of its own, which must come first: a broker that is slow is not an actor that hangs
@@ -87,7 +91,7 @@ class Pipeline:
             self._spec("windows", lambda lifeline: self._windows().run(lifeline), self.windows_alerts),
             self._spec("fail2ban", lambda lifeline: self._fail2ban().run(lifeline), self.fail2ban_alerts),
             self._spec("router", lambda lifeline: self._router().run(lifeline), self.chunks),
-            self._spec("tailer", lambda lifeline: self._tailer().run(lifeline)),
+            self._spec("tailer", self.read),
         ]
 
     def supervisor(self, specs: Sequence[ChildSpec] | None = None, subscribers: Sequence[Subscriber] = ()) -> Supervisor:
@@ -105,9 +109,7 @@ class Pipeline:
 
     async def aclose(self) -> None:
         """Close the alert files; to be called when the supervisor is done."""
-        for file in (self.place.file, self.place.successor):
-            if file is not None:
-                await file.aclose()
+        await self.place.aclose()
 
     def selection(self) -> Selection:
         """Return which alerts are forwarded, by the present settings."""
@@ -187,9 +189,6 @@ class Pipeline:
     def _monitor(self) -> Monitor:
         return Monitor(self.observed, self.settings.health.stats_interval)
 
-    def _checkpointer(self) -> Checkpointer:
-        return Checkpointer(self.ledger, self.world.checkpoints, self.checkpoint_status, self.settings.supervisor.checkpoint_interval)
-
     def _kafka(self) -> KafkaActor:
         kafka = self.settings.kafka
         options = KafkaActorOptions(kafka.max_batch_bytes, kafka.retry_interval, kafka.slow_retry_interval)
@@ -200,6 +199,7 @@ class Pipeline:
             world.dead_letters,
             status=self.kafka_status,
             feedback=self.feedback,
+            note=self.checkpointer.note,
             options=options,
             random=world.random,
         )
@@ -216,13 +216,17 @@ class Pipeline:
         self._present_router = Router(CandidateScan(selection.event_ids), selection, self.ledger, self.world.dead_letters, outboxes)
         return self._present_router
 
-    def _tailer(self) -> Tailer:
-        wazuh = self.settings.wazuh
-        chunk_bytes = max(self.settings.supervisor.read_chunk_bytes, LINE_LIMIT_BYTES)
-        options = TailerOptions(wazuh.json_alert_file_poll_interval, chunk_bytes)
-        world = self.world
-        resuming = Resuming(world.files, world.checkpoints, self.place, wazuh.start_at)
-        return Tailer(world.files, resuming, self.ledger, self.place, outbox=self.chunks, options=options)
+    async def read(self, lifeline: Lifeline[None]) -> None:
+        """Read alerts until asked to stop: the body of the child `tailer`."""
+        world, wazuh, place = self.world, self.settings.wazuh, self.place
+        assert world.files is not None, "a pipeline without alert files has a reader of its own"
+        beginning = Beginning(world.files, world.checkpoints, place, wazuh.start_at, self.checkpointer.save)
+        files = OpenFiles(world.files, place, world.now)
+        await Tailer(place, beginning, files, self.chunk_reader(), wazuh.json_alert_file_poll_interval).run(lifeline)
+
+    def chunk_reader(self) -> ChunkReader:
+        """Return what reads the present file into the pipeline."""
+        return ChunkReader(self.place, self.ledger, self.chunks, self.settings.supervisor.read_chunk_bytes)
 
 
 def _dispensable(spec: ChildSpec) -> ChildSpec:

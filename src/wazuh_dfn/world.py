@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from random import Random
 from time import time
 
-from wazuh_dfn.delivery.ports import AlertFiles, CheckpointStore, DeadLetterStore, ProducerFactory, WazuhSocket
+from wazuh_dfn.delivery.ports import DeadLetterStore, ProducerFactory, WazuhSocket
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.tailing.alert_file import AlertFiles
+from wazuh_dfn.tailing.checkpoint_file import CheckpointStore
 
 type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
 """Answers those who ask for the state, until the lifeline says stop."""
@@ -17,12 +19,12 @@ type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside, by its protocols. Without `wazuh` there is no feedback, without `serve_health` no HTTP API.
+    """Everything outside, by its protocols. Without `files` the pipeline is given others to read, without `wazuh` there is no feedback, without `serve_health` no HTTP API.
 
     `now` is the clock on the wall, in seconds since the epoch.
     """
 
-    files: AlertFiles
+    files: AlertFiles | None
     checkpoints: CheckpointStore
     dead_letters: DeadLetterStore
     producers: ProducerFactory

@@ -4,7 +4,7 @@ import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wazuh_dfn.adapters.disk import Status
+from wazuh_dfn.tailing.disk import Status
 
 
 @dataclass(eq=False)

@@ -4,12 +4,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
-from wazuh_dfn.actors.kafka import KafkaActor
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.tailer import Tailer
-from wazuh_dfn.adapters import alert_content, former_files
 from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile, encode
+
+from wazuh_dfn.actors.kafka import KafkaActor
+from wazuh_dfn.adapters import alert_content, former_files
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter

@@ -6,9 +6,10 @@ import zlib
 from collections import defaultdict
 from pathlib import Path
 
+from wazuh_dfn.adapters.checkpoint_file import decode
+
 from simulation.lines import LINE_LIMIT_BYTES
 from simulation.wazuh import ALERTS, FOLDER
-from wazuh_dfn.adapters.checkpoint_file import decode
 from wazuh_dfn.messages import FINGERPRINT_BYTES
 
 CHECKPOINT = Path("/state/checkpoint.json")

@@ -3,9 +3,9 @@
 import errno
 
 import trio
+from wazuh_dfn.adapters.alert_file import AlertFile
 
 from simulation.disk import SimulatedHandle, children, status_of
-from wazuh_dfn.adapters.alert_file import AlertFile
 
 
 class KilledError(Exception):
@@ -36,7 +36,7 @@ class Process:
 
 
 class ProcessDisk:
-    """Implements `wazuh_dfn.adapters.disk.Disk`."""
+    """Implements `wazuh_dfn.tailing.disk.Disk`."""
 
     def __init__(self, process):
         self._process = process

@@ -7,6 +7,8 @@ from unittest.mock import patch
 
 import anyio
 import trio
+from wazuh_dfn.adapters.alert_file import AlertPath
+from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 
 from simulation.broker import Client
 from simulation.feedback import SimulatedQueue
@@ -18,8 +20,6 @@ from simulation.wazuh import ALERTS
 from simulation.world import SimulatedWorld, ViolationError
 from wazuh_dfn import pipeline as pipeline_module
 from wazuh_dfn.actors import router, tailer
-from wazuh_dfn.adapters.alert_file import AlertPath
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.pipeline import Pipeline

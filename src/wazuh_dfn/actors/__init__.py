@@ -1,1 +1,1 @@
-"""The actors, one file each (the tailer's way from file to file: `reading`, `resuming`, `following`); they know the world by the protocols of `delivery.ports` alone."""
+"""The actors between tailer and broker, one file each; they know the world by the protocols of `delivery.ports` alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -47,6 +47,7 @@ class KafkaActor:
         *,
         status: KafkaStatus,
         feedback: FeedbackQueue,
+        note: Callable[[], Awaitable[None]],
         options: KafkaActorOptions,
         random: Random,
     ) -> None:
@@ -55,6 +56,7 @@ class KafkaActor:
         self._dead_letters = dead_letters
         self._status = status
         self._feedback = feedback
+        self._note = note
         self._options = options
         self._random = random
         self._producer: RecordProducer | None = None
@@ -132,6 +134,7 @@ class KafkaActor:
             else:
                 self._status.acknowledged(anyio.current_time() - began, (record.alert_time for _, record in entries))
                 self._settle(entries)
+                await self._note()
                 lifeline.progress()
                 return
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 import structlog
 
-from wazuh_dfn.adapters.disk import Disk, write_durably
 from wazuh_dfn.delivery.ports import DeadLetter
+from wazuh_dfn.tailing.disk import Disk, write_durably
 
 RETRY_SECONDS = 5.0
 PATIENCE_SECONDS = 10.0
@@ -103,14 +103,14 @@ class DeadLetterFolder:
 def letter_name(letter: DeadLetter) -> str:
     """Return the name of a letter's files, without suffix: inode, offset, stage, and a hash of the bytes (inodes get reused)."""
     content = hashlib.sha256(letter.raw).hexdigest()[:8]
-    return f"{letter.position.file.inode:x}-{letter.position.offset:015d}-{letter.stage}-{content}"
+    return f"{letter.position.inode:x}-{letter.position.offset:015d}-{letter.stage}-{content}"
 
 
 def _note(letter: DeadLetter) -> bytes:
     note = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "file": letter.position.path,
-        "inode": letter.position.file.inode,
+        "inode": letter.position.inode,
         "offset": letter.position.offset,
         "bytes": len(letter.raw),
         "stage": letter.stage,

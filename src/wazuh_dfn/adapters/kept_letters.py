@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wazuh_dfn.adapters.disk import Disk, write_durably
 from wazuh_dfn.errors import DeadLettersUnusableError
+from wazuh_dfn.tailing.disk import Disk, write_durably
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import aiofiles.os
 from anyio import to_thread
 
-from wazuh_dfn.adapters.disk import Status
 from wazuh_dfn.memory import return_what_is_free
+from wazuh_dfn.tailing.disk import Status
 
 READING_THREADS = 8
+BLOCK_BYTES = 4096
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 class LocalHandle:
@@ -67,6 +71,17 @@ class LocalDisk:
         """See `Disk`."""
         return _status(path.stat())
 
+    def resolve(self, path: Path) -> Path:
+        """See `Disk`."""
+        return path.resolve()
+
+    def is_mount_point(self, path: Path) -> bool:
+        """See `Disk`; `os.path.ismount` knows folders alone."""
+        resolved = os.fsencode(path.resolve())
+        with suppress(OSError):  # without /proc it can't be told
+            return any(_mounted_on(line) == resolved for line in _MOUNTS.read_bytes().splitlines())
+        return False
+
     def names(self, folder: Path) -> list[str]:
         """See `Disk`."""
         return os.listdir(folder)  # noqa: PTH208 - names alone are wanted
@@ -86,6 +101,17 @@ class LocalDisk:
         except OSError as error:
             error.filename = str(path)  # a full disk does not say which
             raise
+
+    def write_unsynced(self, path: Path, data: bytes) -> None:
+        """See `Disk`; whole blocks at once, so that no kill comes between new content and the end of the old one."""
+        blocks = data.ljust(-(-len(data) // BLOCK_BYTES) * BLOCK_BYTES)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o640)
+        try:
+            os.pwrite(descriptor, blocks, 0)
+            if os.fstat(descriptor).st_size > len(blocks):
+                os.ftruncate(descriptor, len(blocks))
+        finally:
+            os.close(descriptor)
 
     def rename(self, path: Path, to: Path) -> None:
         """See `Disk`."""
@@ -114,3 +140,8 @@ class LocalDisk:
 
 def _status(status: os.stat_result) -> Status:
     return Status(status.st_dev, status.st_ino, status.st_size, status.st_mtime, status.st_nlink)
+
+
+def _mounted_on(line: bytes) -> bytes:
+    """Return the mount point of a line of mountinfo (proc(5)), in which blanks are written in octal."""
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), line.split(b" ", 5)[4])

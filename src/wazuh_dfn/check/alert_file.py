@@ -7,13 +7,13 @@ import stat
 import time
 from pathlib import Path
 
-from wazuh_dfn.adapters.dated_files import newest_first
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.check.access import user_name, why_denied
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.messages import LINE_LIMIT_BYTES
+from wazuh_dfn.tailing.names import dated_paths, slot_of
 
 _DAY_CHANGE_SECONDS = 0.5
 """Wazuh unlinks `alerts.json` and links it anew when it changes files; a second look after this time is enough."""
@@ -112,7 +112,7 @@ def check_siblings(path: Path) -> list[Finding]:
     if not os.access(path, os.F_OK):
         return []
     try:
-        files = list(newest_first(LocalDisk(), path.parent))
+        files = sorted(dated_paths(LocalDisk(), path.resolve().parent), key=lambda file: slot_of(file) or (0, 0, 0, 0), reverse=True)
     except OSError as error:
         folder = Path(error.filename or path.parent)
         return [failure("alert-siblings", f"the folder {folder} can't be listed by {user_name()}: {error.strerror}", why_denied(folder))]
@@ -125,6 +125,6 @@ def check_siblings(path: Path) -> list[Finding]:
             )
         ]
     for file in files[:_SIBLINGS]:
-        if not os.access(file.path, os.R_OK):
-            return [failure("alert-siblings", f"{file.path} can't be read by {user_name()}", why_denied(file.path))]
-    return [ok("alert-siblings", f"{len(files)} dated files are within reach, the newest is {files[0].path}")]
+        if not os.access(file, os.R_OK):
+            return [failure("alert-siblings", f"{file} can't be read by {user_name()}", why_denied(file))]
+    return [ok("alert-siblings", f"{len(files)} dated files are within reach, the newest is {files[0]}")]

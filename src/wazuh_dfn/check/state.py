@@ -6,14 +6,16 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from wazuh_dfn.adapters.checkpoint_file import decode, previous
 from wazuh_dfn.adapters.instance_lock import holder, lock_file
 from wazuh_dfn.check.access import user_name
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
 from wazuh_dfn.config.keys import KeyPath, dotted
 from wazuh_dfn.config.paths import unwritable
+from wazuh_dfn.tailing.checkpoint_file import decode, previous
+from wazuh_dfn.tailing.registry import KnownFile
 
 CHECKPOINT: KeyPath = ("wazuh", "checkpoint_file")
 DEAD_LETTERS: KeyPath = ("wazuh", "failed_alerts_path")
@@ -70,7 +72,7 @@ def _judge(checkpoint: Path) -> Finding:
             problem = problem or error
             continue
         age = max(0.0, time.time() - saved.saved_at)
-        said = f"saved {age:,.0f} s ago: all is settled up to byte {saved.position.offset:,} of {saved.position.path}"
+        said = f"saved {age:,.0f} s ago: {_described(saved.files)}"
         if problem is None:
             return ok("checkpoint", said)
         return warning(
@@ -80,6 +82,13 @@ def _judge(checkpoint: Path) -> Finding:
         return info("checkpoint", f"no checkpoint at {checkpoint} yet: the first start makes it")
     remedy = "leave it: the daemon begins further back and sends some alerts twice; without the file it would begin at wazuh.start_at"
     return warning("checkpoint", f"{checkpoint} can't be read ({problem}), nor is there a previous one that can", remedy)
+
+
+def _described(files: Sequence[KnownFile]) -> str:
+    latest = max(files, key=lambda known: known.number, default=None)
+    if latest is None:
+        return "no file has been read yet"
+    return f"{len(files)} file(s) are known, the newest is settled up to byte {latest.settled.offset:,} of {latest.path}"
 
 
 def check_space(checkpoint: Path, dead_letters: Path, max_letters: int) -> list[Finding]:

@@ -21,7 +21,6 @@ from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.resend.choosing import chosen
 from wazuh_dfn.resend.letters import LettersFile, Retry
-from wazuh_dfn.resend.listed_files import ListedFiles
 from wazuh_dfn.resend.session import Session
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
@@ -67,7 +66,7 @@ def retry(
 
     async def send() -> str:
         producers = AiokafkaProducerFactory(kafka_options(settings))
-        session = Session(settings, ListedFiles([file]), producers, outcome, on_delivered=outcome.acknowledged)
+        session = Session(settings, [file], producers, outcome, on_delivered=outcome.acknowledged)
         return await session.send(outcome.settled, give_up_after)
 
     ending = "done"

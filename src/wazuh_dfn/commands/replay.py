@@ -22,7 +22,6 @@ from wazuh_dfn.delivery.ports import DeadLetter, ProducerFactory
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.messages import Position
-from wazuh_dfn.resend.listed_files import ListedFiles
 from wazuh_dfn.resend.period import TimedSelection, parse_time
 from wazuh_dfn.resend.producers import DryRun
 from wazuh_dfn.resend.replay import bytes_before, open_files, producers_at, settings_at
@@ -48,7 +47,7 @@ def replay(
     Parameters
     ----------
     paths: Path
-        Files as Wazuh writes them, plain or gzipped (.gz), the oldest first.
+        Files as Wazuh writes them, plain or packed (gzip, xz, bzip2, zstd), the oldest first.
     since: str
         Only alerts from this time on: ISO 8601 (2026-01-31T12:00), or as Wazuh writes it; without a zone it is local time.
     until: str
@@ -96,8 +95,8 @@ class _Problems:
 async def _replay(
     paths: Sequence[Path], settings: Settings, selection: TimedSelection, producers: ProducerFactory, give_up_after: float
 ) -> int:
-    files = ListedFiles(open_files(paths))
-    sizes = {file.path: await file.size() for file in files.files}
+    files = open_files(paths)
+    sizes = {file.path: await file.size() for file in files}
     problems = _Problems()
     with _progress() as progress:
         configure_logs(quiet(settings))  # not before: its lines go above the progress bar

@@ -20,16 +20,13 @@ class CheckpointStatus:
     up_to_date_at: float | None = None
     problem: str | None = None
 
-    def is_up_to_date(self, position: Position) -> bool:
-        """Tell whether there is nothing to save, as `position` is what is saved."""
-        if position != self.saved:
-            return False
+    def found_up_to_date(self) -> None:
+        """Nothing has changed since it was saved."""
         if self.problem is None:
             self.up_to_date_at = anyio.current_time()
-        return True
 
-    def was_saved(self, position: Position) -> None:
-        """It is on the disk."""
+    def was_saved(self, position: Position | None) -> None:
+        """It is on the disk; `position` is the latest that is settled."""
         if self.problem is not None:
             log.info("checkpoint can be written again")
         self.saved, self.up_to_date_at, self.problem = position, anyio.current_time(), None

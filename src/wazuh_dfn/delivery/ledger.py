@@ -6,7 +6,7 @@ All methods are synchronous, so that an actor can hand a message on and book it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wazuh_dfn.messages import Position, RecordKind, Ticket
@@ -31,6 +31,8 @@ class Accounting:
 @dataclass(slots=True)
 class _OpenChunk:
     end: Position
+    size: int
+    """In bytes."""
     unrouted: int
     """Lines that the router has not looked at yet."""
     pending: dict[RecordKind, set[int]] = field(default_factory=dict)
@@ -50,11 +52,16 @@ _NOTHING: frozenset[int] = frozenset()
 
 
 class Ledger:
-    """Books every chunk from reading to settlement. Settling twice, or what is unknown, changes nothing."""
+    """Books every chunk from reading to settlement. Settling twice, or what is unknown, changes nothing.
 
-    def __init__(self) -> None:
+    Args:
+        on_settled: called with the end of each chunk once all up to there is settled, in the order of reading.
+    """
+
+    def __init__(self, on_settled: Callable[[Position], None] = lambda _: None) -> None:
         self.acked_through: Position | None = None
-        """Up to here all is settled; None until something was read or a start position was set."""
+        """Up to here all is settled, in the order of reading; None until something was."""
+        self._on_settled = on_settled
         self.records_delivered: dict[RecordKind, int] = {"windows": 0, "fail2ban": 0}
         self._chunks: dict[Ticket, _OpenChunk] = {}
         self._crowded_at = CROWDED_CHUNKS
@@ -70,17 +77,17 @@ class Ledger:
         in_flight = sum(chunk.unrouted + len(_lines(chunk.pending)) for chunk in self._chunks.values())
         return Accounting(self._lines_read, self._not_relevant, self._delivered, self._dead_lettered, in_flight)
 
-    def begin_at(self, position: Position) -> None:
-        """Take `position` as settled: reading begins there. Waits for its turn if chunks before it are still open."""
-        self._chunks[self._next_ticket()] = _OpenChunk(position, unrouted=0)
-        self._advance()
+    @property
+    def open_bytes(self) -> int:
+        """The size of all chunks that are not settled."""
+        return sum(chunk.size for chunk in self._chunks.values() if not chunk.is_settled)
 
-    def open_chunk(self, end: Position, lines: int) -> Ticket:
-        """Book `lines` lines that were read, up to `end`."""
+    def open_chunk(self, end: Position, lines: int, size: int = 0) -> Ticket:
+        """Book `lines` lines of `size` bytes together that were read, up to `end`."""
         if len(self._chunks) >= self._crowded_at:
             self._merge_settled()
         ticket = self._next_ticket()
-        self._chunks[ticket] = _OpenChunk(end, unrouted=lines)
+        self._chunks[ticket] = _OpenChunk(end, size, unrouted=lines)
         self._lines_read += lines
         return ticket
 
@@ -123,11 +130,13 @@ class Ledger:
         return settled
 
     def _merge_settled(self) -> None:
-        """Of settled chunks in a row only the last counts: behind one record that waits for days, there can be very many."""
+        """Of settled chunks of a file in a row only the last counts: behind one record that waits for days, there can be very many."""
         kept: dict[Ticket, _OpenChunk] = {}
         for ticket, chunk in self._chunks.items():
-            if kept and chunk.is_settled and next(reversed(kept.values())).is_settled:
-                kept.popitem()
+            if kept and chunk.is_settled:
+                before = next(reversed(kept.values()))
+                if before.is_settled and before.end.file == chunk.end.file:
+                    kept.popitem()
             kept[ticket] = chunk
         self._chunks = kept
         self._crowded_at = 2 * len(kept) + CROWDED_CHUNKS
@@ -142,6 +151,7 @@ class Ledger:
             if not self._chunks[oldest].is_settled:
                 return
             self.acked_through = self._chunks.pop(oldest).end
+            self._on_settled(self.acked_through)
 
 
 def _lines(pending: Mapping[RecordKind, Collection[int]]) -> set[int]:

@@ -6,92 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from wazuh_dfn.messages import FileIdentity, Position
-
-
-class OpenAlertFile(Protocol):
-    """An alert file held open; it stays readable when its last name is removed."""
-
-    path: str
-    is_gzipped: bool
-
-    @property
-    def begun(self) -> float:
-        """When it was begun at the earliest, in seconds since the epoch, by the date in its name; 0 if it has none."""
-
-    async def identity(self) -> FileIdentity:
-        """Return the identity with a fingerprint of the bytes there are by now (at most 1,024)."""
-
-    async def holds(self, position: Position) -> bool:
-        """Tell whether it is the file of that position: same device and inode, and the same bytes at its beginning and before the offset.
-
-        A gzipped file is told by its content alone. One that was just begun then has to have the same name, too.
-        """
-
-    async def size(self) -> int:
-        """Return the file's present size in bytes."""
-
-    async def unnamed_bytes(self) -> int:
-        """Return how many bytes it keeps on the disk although its last name was removed; 0 if it has a name."""
-
-    async def modified(self) -> float:
-        """Return when it was last written to, in seconds since the epoch."""
-
-    async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
-        """Return up to `limit` bytes from `skip` bytes after the position on; empty at the end of the file.
-
-        Raises:
-            FileTruncatedError: it does not hold the position any more; what is there now is to be read from its beginning.
-            OSError: the operating system can't read it.
-        """
-
-    async def aclose(self) -> None:
-        """Close it; a second call does nothing."""
-
-
-class AlertFiles(Protocol):
-    """The place where Wazuh writes alerts."""
-
-    path: str
-    """What the operator calls it."""
-
-    async def open_current(self) -> OpenAlertFile | None:
-        """Open the file that `alerts.json` names now; None while there is none (Wazuh's day change, or not yet started).
-
-        Raises:
-            OSError: it exists and can't be opened.
-        """
-
-    async def is_current(self, file: OpenAlertFile) -> bool:
-        """Tell whether the path still names this very file; False too while the path names nothing."""
-
-    async def open_former(self, position: Position) -> OpenAlertFile | None:
-        """Open the file of that position, which `alerts.json` does not name any more.
-
-        It is found under its dated name, plain or gzipped, or as the file that logrotate renamed or copied. None if there is none.
-        """
-
-    async def open_copy(self, since: float, until: float) -> OpenAlertFile | None:
-        """Open the oldest copy that logrotate made in that time (seconds since the epoch) of a file that it truncated then.
-
-        None if there is none, or all of it still stands in the file that it was copied from.
-        """
-
-    async def open_successor(self, identities: Sequence[FileIdentity], since: float, path: str = "") -> OpenAlertFile | None:
-        """Open the file that Wazuh wrote next after the first of `identities` that is to be found: a dated one, or at last the current one.
-
-        Args:
-            identities: files that are not the current one any more; the one that was read last comes first.
-            since: when that one was last written to, in seconds since the epoch. If none is to be found (or given), the oldest that
-                was written to later is next.
-            path: instead of that time, the dated name of the file that is not to be found: it tells which ones are not older.
-
-        Returns:
-            None while the path names nothing: a file is complete, and has a successor, once the path names another.
-
-        Raises:
-            OSError: it exists and can't be opened.
-        """
+from wazuh_dfn.messages import Position
 
 
 class RecordProducer(Protocol):
@@ -145,32 +60,6 @@ class DeadLetterStore(Protocol):
         """Keep it durably; the same line and stage stored twice is kept once (a redelivered batch repeats it).
 
         While it can't be written (a full disk), this waits: the line is not settled before.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class SavedPosition:
-    """A checkpoint as it was saved; `saved_at`, in seconds since the epoch, is when something was settled last."""
-
-    position: Position
-    saved_at: float
-
-
-class CheckpointStore(Protocol):
-    """Keeps the position up to which everything is settled, through crashes and power cuts."""
-
-    async def load(self) -> SavedPosition | None:
-        """Return the last saved position (or the one before, if the last can't be read); None if there never was one.
-
-        Raises:
-            CheckpointUnreadableError: there is one, and it can't be read.
-        """
-
-    async def save(self, position: Position) -> None:
-        """Replace it, atomically and durably.
-
-        Raises:
-            OSError: it can't be written; the former one is still there.
         """
 
 

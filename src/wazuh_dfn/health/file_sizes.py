@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import anyio
 
-from wazuh_dfn.delivery.ports import OpenAlertFile
+from wazuh_dfn.tailing.alert_file import OpenAlertFile
 
 PATIENCE_SECONDS = 1.0
 PAUSE_SECONDS = 60.0
@@ -25,14 +25,14 @@ class FileSizes:
     async def of(self, file: OpenAlertFile) -> tuple[int | None, int | None]:
         """Return its size and its unnamed bytes; None for what can't be told. Takes a second at most.
 
-        A gzipped file is not asked for its size: it would be unpacked to its end, and the tailer would wait for that and begin it anew.
+        A packed file is not asked for its size: it would be unpacked to its end, and the tailer would wait for that and begin it anew.
         """
         size = unnamed = None
         async with self._one_at_a_time:
             if anyio.current_time() < self._ask_again_at:
                 return None, None
             with suppress(OSError, ValueError), anyio.move_on_after(PATIENCE_SECONDS) as patience:  # the tailer may just be closing it
-                size = None if file.is_gzipped else await file.size()
+                size = None if file.is_packed else await file.size()
                 unnamed = await file.unnamed_bytes()
             self.is_answering = not patience.cancelled_caught
             if not self.is_answering:

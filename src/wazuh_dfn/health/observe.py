@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import anyio
 
-from wazuh_dfn.actors.reading import ReadingPlace
 from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
@@ -24,6 +23,7 @@ from wazuh_dfn.health.restarts import RestartLog
 from wazuh_dfn.health.verdict import judge
 from wazuh_dfn.supervision.child import Child
 from wazuh_dfn.supervision.mailbox import Mailbox
+from wazuh_dfn.tailing.place import ReadingPlace
 
 VERSION = version("wazuh-dfn")
 
@@ -94,6 +94,8 @@ class Observed:
         file, at, acked, problems = self.place.file, self.place.at, self.ledger.acked_through, tuple(self.place.problems)
         if file is None or at is None:
             return Reading(problems=problems)
+        if acked is None and not self.ledger.accounting.in_flight:
+            acked = at
         size, unnamed_bytes = await self.sizes.of(file)
         if not self.sizes.is_answering:
             problems += ("the file system of the alert file does not answer",)

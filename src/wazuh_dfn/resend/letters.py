@@ -6,23 +6,26 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from wazuh_dfn.adapters.disk import Disk
 from wazuh_dfn.adapters.kept_letters import Failure, KeptLetter, KeptLetters
 from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.formats.torn import alerts_on
-from wazuh_dfn.messages import FINGERPRINT_BYTES, FileIdentity, Fingerprint, Position
-from wazuh_dfn.resend.listed_files import CompleteFile
+from wazuh_dfn.messages import NO_BYTES, Position
+from wazuh_dfn.tailing.disk import Disk
 
 
-class LettersFile(CompleteFile):
+class LettersFile:
     """Implements `OpenAlertFile`; a letter is read only when it is its turn. One that is gone by then is a blank line.
 
     So is one that the daemon found malformed and nobody has mended: what stands whole on it was delivered, and the rest can't be.
     """
 
     path = "(dead letters)"
+    node = (0, 0)
+    is_packed = False
 
     def __init__(self, letters: Sequence[KeptLetter], kept: KeptLetters, disk: Disk) -> None:
+        self.number: int | None = None
+        self.head = NO_BYTES
         self.letters = letters
         self.ends = list(accumulate(letter.bytes + 1 for letter in letters))
         """Of each letter the offset behind its line feed."""
@@ -35,13 +38,16 @@ class LettersFile(CompleteFile):
         """Return which letter that byte belongs to."""
         return bisect_right(self.ends, offset)
 
-    async def identity(self) -> FileIdentity:
-        """See `OpenAlertFile`."""
-        return FileIdentity(0, 0, Fingerprint.of(await self._disk.run(self._read, 0, FINGERPRINT_BYTES)))
-
     async def size(self) -> int:
         """See `OpenAlertFile`."""
         return self.ends[-1] if self.ends else 0
+
+    async def unnamed_bytes(self) -> int:
+        """See `OpenAlertFile`."""
+        return 0
+
+    async def aclose(self) -> None:
+        """See `OpenAlertFile`."""
 
     async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
         """See `OpenAlertFile`."""

@@ -2,97 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from wazuh_dfn.delivery.ports import OpenAlertFile, SavedPosition
-from wazuh_dfn.messages import NO_BYTES, FileIdentity, Position
+import anyio
 
-
-class CompleteFile:
-    """What `OpenAlertFile` asks of a file that nobody writes to, and that has no rotated siblings."""
-
-    is_gzipped = False
-    begun = 0.0
-
-    async def holds(self, position: Position) -> bool:
-        """See `OpenAlertFile`."""
-        del position
-        return True
-
-    async def unnamed_bytes(self) -> int:
-        """See `OpenAlertFile`."""
-        return 0
-
-    async def modified(self) -> float:
-        """See `OpenAlertFile`."""
-        return 0.0
-
-    async def aclose(self) -> None:
-        """See `OpenAlertFile`."""
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.tailing.alert_file import OpenAlertFile
+from wazuh_dfn.tailing.checkpoint_file import Checkpoint
+from wazuh_dfn.tailing.chunks import ChunkReader
+from wazuh_dfn.tailing.place import ReadingPlace
+from wazuh_dfn.tailing.registry import KnownFile
 
 
-class EndOfFiles(CompleteFile):
-    """Implements `OpenAlertFile`: an empty file that comes after the last one. Who reads here has read all."""
-
-    path = "(end)"
-
-    async def identity(self) -> FileIdentity:
-        """See `OpenAlertFile`."""
-        return FileIdentity(0, 1, NO_BYTES)  # of another file than any before
-
-    async def size(self) -> int:
-        """See `OpenAlertFile`."""
-        return 0
-
-    async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
-        """See `OpenAlertFile`."""
-        del position, limit, skip
-        return b""
-
-
-class ListedFiles:
-    """Implements `AlertFiles`.
+class ListReader:
+    """Reads files that are open already, in this order, each to where it ends when its turn comes; in place of the tailer.
 
     Args:
-        files: open already, with different paths, in the order in which they are to be read. None of them is written to any more.
+        files: with different paths.
+        place: where the reading stands; a successor goes on there after a crash.
+        reader: hands on what is read.
     """
 
-    def __init__(self, files: Sequence[OpenAlertFile]) -> None:
-        self.files = tuple(files)
-        self.end = EndOfFiles()
-        self.path = ", ".join(file.path for file in self.files)
+    def __init__(self, files: Sequence[OpenAlertFile], place: ReadingPlace, reader: ChunkReader) -> None:
+        self._files = files
+        self._place = place
+        self._reader = reader
 
-    async def open_current(self) -> OpenAlertFile | None:
-        """See `AlertFiles`."""
-        return self.files[0] if self.files else self.end
+    async def run(self, lifeline: Lifeline[None]) -> None:
+        """Read all, then wait until asked to stop."""
+        lifeline.started()
+        for file in self._files:
+            if file.number is None:
+                file.number = self._place.registry.add(file.path).number
+            if self._place.file is not file:
+                self._place.file, self._place.scanned = file, 0
+            while not lifeline.stopping.is_set() and not await self._is_read(lifeline, file):
+                lifeline.progress()
+        self._place.is_complete = not lifeline.stopping.is_set()
+        with lifeline.waiting("the end"):
+            await lifeline.stopping.wait()
 
-    async def is_current(self, file: OpenAlertFile) -> bool:
-        """See `AlertFiles`."""
-        return file is self.end
-
-    async def open_former(self, position: Position) -> OpenAlertFile | None:
-        """See `AlertFiles`."""
-        del position
-        return None
-
-    async def open_copy(self, since: float, until: float) -> OpenAlertFile | None:
-        """See `AlertFiles`."""
-        del since, until
-        return None
-
-    async def open_successor(self, identities: Sequence[FileIdentity], since: float, path: str = "") -> OpenAlertFile | None:
-        """See `AlertFiles`."""
-        del identities, since
-        following = [file.path for file in self.files].index(path) + 1
-        return self.files[following] if following < len(self.files) else self.end
+    async def _is_read(self, lifeline: Lifeline[None], file: OpenAlertFile) -> bool:
+        at = self._place.at
+        if at is None or await self._reader.read(lifeline, file, at):
+            return at is None
+        await anyio.lowlevel.checkpoint()
+        return await self._reader.read_rest(lifeline, file, at, quiet_seconds=0.0)
 
 
 class NoCheckpoints:
     """Implements `CheckpointStore`: what is sent again is not continued later."""
 
-    async def load(self) -> SavedPosition | None:
+    async def load(self) -> Checkpoint | None:
         """See `CheckpointStore`."""
         return None
 
-    async def save(self, position: Position) -> None:
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """See `CheckpointStore`."""
+
+    async def note(self, files: Collection[KnownFile], saves: int) -> None:
         """See `CheckpointStore`."""

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wazuh_dfn.adapters.alert_content import open_content
-from wazuh_dfn.adapters.alert_file import AlertFile
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ports import ProducerFactory
-from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.errors import CannotUnpackError, ConfigurationError
 from wazuh_dfn.messages import Position
 from wazuh_dfn.resend.producers import PacedProducers, batch_bytes
+from wazuh_dfn.tailing.alert_file import AlertFile
+from wazuh_dfn.tailing.contents import open_content
 
 
 def open_files(paths: Sequence[Path]) -> list[AlertFile]:
-    """Open each file once, plain or gzipped, in this order; raises ConfigurationError for one that can't be read."""
+    """Open each file once, plain or packed, in this order; raises ConfigurationError for one that can't be read."""
     disk = LocalDisk()
     try:
         return [AlertFile(disk, path, open_content(disk, path)) for path in dict.fromkeys(paths)]
+    except CannotUnpackError as error:
+        raise ConfigurationError(str(error)) from error
     except OSError as error:
         raise ConfigurationError(f"{error.filename} can't be read: {error.strerror}") from error
 

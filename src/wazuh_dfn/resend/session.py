@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import anyio
@@ -14,8 +14,10 @@ from wazuh_dfn.errors import WazuhDfnError
 from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.messages import Position, RecordKind, Ticket
 from wazuh_dfn.pipeline import Pipeline
-from wazuh_dfn.resend.listed_files import ListedFiles, NoCheckpoints
+from wazuh_dfn.resend.listed_files import ListReader, NoCheckpoints
 from wazuh_dfn.signals import run_supervised
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.tailing.alert_file import OpenAlertFile
 from wazuh_dfn.world import World
 
 LOOK_SECONDS = 0.1
@@ -57,22 +59,29 @@ class Session(Pipeline):
     def __init__(
         self,
         settings: Settings,
-        files: ListedFiles,
+        files: Sequence[OpenAlertFile],
         producers: ProducerFactory,
         dead_letters: DeadLetterStore,
         *,
         selection: Selection | None = None,
         on_delivered: Callable[[int], None] = lambda _: None,
     ) -> None:
-        wazuh = settings.wazuh.model_copy(update={"start_at": "beginning"})
-        world = World(files, NoCheckpoints(), dead_letters, producers)
-        super().__init__(settings.model_copy(update={"wazuh": wazuh}), world, DeliveryLedger(on_delivered))
+        super().__init__(settings, World(None, NoCheckpoints(), dead_letters, producers), DeliveryLedger(on_delivered))
         self._files = files
         self._selection = selection
 
     def selection(self) -> Selection:
         """See `Pipeline`."""
         return self._selection or super().selection()
+
+    async def read(self, lifeline: Lifeline[None]) -> None:
+        """See `Pipeline`."""
+        await ListReader(self._files, self.place, self.chunk_reader()).run(lifeline)
+
+    async def aclose(self) -> None:
+        """See `Pipeline`."""
+        for file in self._files:
+            await file.aclose()
 
     async def send(self, watch: Callable[[Position | None], None], give_up_after: float) -> Literal["done", "stopped"]:
         """Send all; a signal ends it early, after what was read by then was delivered.
@@ -95,7 +104,7 @@ class Session(Pipeline):
                 await anyio.sleep(LOOK_SECONDS)
                 watch(self.ledger.acked_through)
                 self._check_broker(give_up_after)
-                is_complete = self.place.file is self._files.end and self.ledger.accounting.in_flight == 0
+                is_complete = self.place.is_complete and self.ledger.accounting.in_flight == 0
             supervisor.drain()
 
         try:

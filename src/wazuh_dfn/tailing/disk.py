@@ -20,7 +20,7 @@ class Status:
 
     @property
     def node(self) -> tuple[int, int]:
-        """See `FileIdentity.node`."""
+        """Device and inode: they tell files apart that exist at the same time; when one is gone, another can get them."""
         return self.device, self.inode
 
 
@@ -52,6 +52,12 @@ class Disk(Protocol):
     def status(self, path: Path) -> Status:
         """Return the status of what the path names."""
 
+    def resolve(self, path: Path) -> Path:
+        """Return the path without symbolic links; what it names need not be there."""
+
+    def is_mount_point(self, path: Path) -> bool:
+        """Return whether something was mounted on this very path."""
+
     def names(self, folder: Path) -> list[str]:
         """Return the names in a folder."""
 
@@ -60,6 +66,9 @@ class Disk(Protocol):
 
     def write(self, path: Path, data: bytes) -> None:
         """Write all content, and return once it would survive a power cut; the name may not, before `sync_folder`."""
+
+    def write_unsynced(self, path: Path, data: bytes) -> None:
+        """Write all content in place: a killed process has written it, a power cut may leave any mixture of old and new."""
 
     def rename(self, path: Path, to: Path) -> None:
         """Give it another name, in place of what has that name."""

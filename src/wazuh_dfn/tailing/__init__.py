@@ -1,0 +1,1 @@
+"""Reading what Wazuh writes: a registry of files, what to read next, and how far each was read."""

@@ -1,0 +1,238 @@
+"""The checkpoint in files: the registry as it is settled, versioned, with a checksum.
+
+`PATH` is written beside, synced and renamed, and its predecessor kept as `PATH.previous`. `PATH.latest` holds the positions that moved
+since: written in place without a sync after each acknowledgement, it survives a killed process, and after a power cut it may be missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from wazuh_dfn.errors import CheckpointUnreadableError
+from wazuh_dfn.messages import NO_BYTES, Fingerprint
+from wazuh_dfn.tailing.disk import Disk
+from wazuh_dfn.tailing.names import Slot
+from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark
+
+VERSION = 3
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is saved: see `Registry`. `saved_at` is in seconds since the epoch.
+
+    `is_complete` is false for one of version 1 or 2: it knows one file, and that all older ones are settled.
+    """
+
+    files: tuple[KnownFile, ...]
+    saves: int = 0
+    forgotten_before: float = 0.0
+    forgotten_slot: Slot = (0, 0, 0, 0)
+    saved_at: float = 0.0
+    is_complete: bool = True
+
+
+class CheckpointStore(Protocol):
+    """Keeps how far each file is settled, through crashes and power cuts."""
+
+    async def load(self) -> Checkpoint | None:
+        """Return what was saved last (or before that, if the last can't be read); None if there never was anything.
+
+        Raises:
+            CheckpointUnreadableError: there is something, and it can't be read.
+        """
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """Replace it, atomically and durably.
+
+        Raises:
+            OSError: it can't be written; the former one is still there.
+        """
+
+    async def note(self, files: Collection[KnownFile], saves: int) -> None:
+        """Write what moved since the last save, so that a killed process has it; raises OSError."""
+
+
+class CheckpointFile:
+    """Implements `CheckpointStore`; makes the folder if it is missing.
+
+    Args:
+        path: its name; those of the others are made of it.
+        disk: where it is kept.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, path: Path, disk: Disk, now: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._disk = disk
+        self._now = now
+
+    async def load(self) -> Checkpoint | None:
+        """See `CheckpointStore`."""
+        return await self._disk.run(load, self._disk, self._path)
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """See `CheckpointStore`."""
+        await self._disk.run_to_its_end(self._save, checkpoint)
+
+    async def note(self, files: Collection[KnownFile], saves: int) -> None:
+        """See `CheckpointStore`."""
+        content = {"after": saves, "files": [_encode_file(known) for known in files]}
+        await self._disk.run(self._disk.write_unsynced, latest(self._path), _sealed(content))
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._disk.make_folder(self._path.parent)
+        temporary = self._path.with_name(f".{self._path.name}.tmp")
+        self._disk.write(temporary, encode(checkpoint, self._now()))
+        with suppress(FileNotFoundError, ValueError):  # a damaged one must not take the place of its predecessor
+            decode(self._disk.read(self._path))
+            self._disk.rename(self._path, previous(self._path))
+        self._disk.rename(temporary, self._path)
+        self._disk.sync_folder(self._path.parent)
+
+
+def load(disk: Disk, path: Path) -> Checkpoint | None:
+    """See `CheckpointStore.load`; blocks."""
+    damaged: list[float] = []
+    for each in (path, previous(path)):
+        try:
+            return _with_latest(disk, path, decode(disk.read(each)))
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            damaged.append(disk.status(each).modified)
+            log.warning("checkpoint can't be read, trying the previous one", path=str(each), reason=str(error))
+    if damaged:
+        raise CheckpointUnreadableError(f"no readable checkpoint at {path}", min(damaged))
+    return None
+
+
+def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
+    """Add what moved after the save; what is torn, or older than the save, counts for nothing."""
+    try:
+        content = _unsealed(disk.read(latest(path)))
+        moved = {known.number: known for known in map(_decode_file, content["files"])} if content["after"] >= saved.saves else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return saved
+    files = {known.number: known for known in saved.files} | moved
+    return Checkpoint(
+        tuple(files.values()), saved.saves, saved.forgotten_before, saved.forgotten_slot, saved.saved_at, is_complete=saved.is_complete
+    )
+
+
+def previous(path: Path) -> Path:
+    """Return where the predecessor of a checkpoint is kept."""
+    return path.with_name(f"{path.name}.previous")
+
+
+def latest(path: Path) -> Path:
+    """Return where the positions are kept that moved since the checkpoint was saved."""
+    return path.with_name(f"{path.name}.latest")
+
+
+def encode(checkpoint: Checkpoint, saved_at: float) -> bytes:
+    """Return the file's content: one JSON object with the version, and a checksum."""
+    content = {
+        "saved_at": saved_at,
+        "saves": checkpoint.saves,
+        "forgotten_before": checkpoint.forgotten_before,
+        "forgotten_slot": checkpoint.forgotten_slot,
+        "files": [_encode_file(known) for known in checkpoint.files],
+    }
+    return _sealed(content)
+
+
+def decode(data: bytes) -> Checkpoint:
+    """Return the checkpoint from a file's content, of this version or one before.
+
+    Raises:
+        ValueError: torn, foreign, or of another version; the text says what.
+    """
+    try:
+        content = _unsealed(data)
+        if content["version"] != VERSION:
+            return _decode_position(content["version"], content["position"], content["saved_at"])
+        files = tuple(map(_decode_file, content["files"]))
+        slot = content["forgotten_slot"]
+        return Checkpoint(files, content["saves"], content["forgotten_before"], (slot[0], slot[1], slot[2], slot[3]), content["saved_at"])
+    except (KeyError, TypeError, IndexError, RecursionError) as error:
+        raise ValueError(f"not a checkpoint: {error!r}") from error
+
+
+def _encode_file(known: KnownFile) -> dict[str, Any]:
+    """What does not apply is left out: most files are read to their end and were saved long ago."""
+    fields = {
+        "number": known.number,
+        "path": known.path,
+        "head": _encode_mark(known.head.length, known.head),
+        "settled": _encode_mark(*known.settled),
+        "earlier": [[save, *_encode_mark(*mark)] for save, mark in known.earlier.items()],
+        "read": known.read[1:] if known.read is not None else None,
+        "is_whole": known.is_whole,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _decode_file(fields: dict[str, Any]) -> KnownFile:
+    settled = _decode_mark(*fields["settled"])
+    return KnownFile(
+        fields["number"],
+        fields["path"],
+        _decode_mark(*fields["head"]).tail,
+        settled,
+        settled,
+        {save: _decode_mark(*mark) for save, *mark in fields.get("earlier", [])},
+        Appearance(fields["path"], *fields["read"]) if "read" in fields else None,
+        fields.get("is_whole", False),
+    )
+
+
+def _encode_mark(offset: int, tail: Fingerprint) -> list[Any]:
+    return [offset, tail.length, tail.digest]
+
+
+def _decode_mark(offset: int, length: int, digest: str) -> Mark:
+    return Mark(offset, Fingerprint(digest, length))
+
+
+def _decode_position(version: int, position: dict[str, Any], saved_at: float) -> Checkpoint:
+    """Versions 1 and 2 held one position; version 1 knew nothing of the bytes before it."""
+    file = position["file"]
+    if version == 1:
+        head, tail = Fingerprint(file["fingerprint"], file["fingerprint_length"]), NO_BYTES
+    elif version == 2:  # noqa: PLR2004
+        head, tail = Fingerprint(**file["head"]), Fingerprint(**position["tail"])
+    else:
+        raise ValueError(f"version {version} is not known here")
+    mark = Mark(position["offset"], tail)
+    return Checkpoint((KnownFile(1, position["path"], head, mark, mark),), saved_at=saved_at, is_complete=False)
+
+
+_LEFT_OUT_OF_CHECKSUM = ("version", "checksum")
+
+
+def _sealed(content: dict[str, Any]) -> bytes:
+    return json.dumps({"version": VERSION, **content, "checksum": _checksum(content)}, separators=(",", ":")).encode()
+
+
+def _unsealed(data: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(data)
+    if document["version"] not in {1, 2, VERSION}:
+        raise ValueError(f"version {document['version']} is not known here")
+    if document["checksum"] != _checksum({name: value for name, value in document.items() if name not in _LEFT_OUT_OF_CHECKSUM}):
+        raise ValueError("the checksum does not match")
+    return document
+
+
+def _checksum(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

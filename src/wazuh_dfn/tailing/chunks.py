@@ -1,0 +1,106 @@
+"""Reads whole lines in chunks and hands them on, lines of any size in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.errors import FileTruncatedError
+from wazuh_dfn.messages import FINGERPRINT_BYTES, KEPT_LINE_BYTES, LINE_LIMIT_BYTES, Chunk, Fingerprint, Position, count_lines
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.supervision.mailbox import Mailbox
+from wazuh_dfn.tailing.alert_file import OpenAlertFile
+from wazuh_dfn.tailing.place import ReadingPlace
+
+UNSETTLED_BYTES = 4 * 1024 * 1024
+"""The most bytes of lines that are under way before a line longer than a chunk is read: as objects and records they take ten times that."""
+REST_SECONDS = 3.0
+"""How long what follows the last line feed of a complete file must stay as it is before it counts as all there will be of that line."""
+_WAIT_SECONDS = 0.02
+
+
+class ChunkReader:
+    """Reads the present file of `place` into the router's mailbox `outbox`, `chunk_bytes` at a time."""
+
+    def __init__(self, place: ReadingPlace, ledger: Ledger, outbox: Mailbox[Chunk], chunk_bytes: int) -> None:
+        self._place = place
+        self._ledger = ledger
+        self._outbox = outbox
+        self._chunk_bytes = chunk_bytes
+        self._rest = (0, 0.0)
+        """How much there was after the last line feed, and since when."""
+
+    async def read(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
+        """Hand on the next chunk of whole lines; False if there is none by now.
+
+        Raises:
+            FileTruncatedError: the file does not hold the position any more.
+            OSError: it can't be read.
+        """
+        place = self._place
+        data = await file.read(at, self._chunk_bytes, skip=place.scanned)
+        end = (data.find(b"\n") if place.scanned else data.rfind(b"\n")) + 1
+        if end and not place.scanned:
+            await self._hand_on(lifeline, file, at, data[:end] if end < len(data) else data)
+        elif end:
+            await self._hand_on_long_line(lifeline, file, at, place.scanned + end)
+        elif place.scanned or len(data) >= self._chunk_bytes:
+            place.scanned += len(data)
+            if not data and await file.size() < at.offset + place.scanned:
+                place.scanned = 0  # truncated within this line
+                return True
+            return bool(data)
+        return bool(end)
+
+    async def read_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, quiet_seconds: float = REST_SECONDS) -> bool:
+        """Hand on what follows the last line feed of a complete file; True once there is nothing left in it."""
+        length = await file.size() - at.offset
+        if length <= 0:
+            return True
+        if length != self._rest[0]:
+            self._rest = length, anyio.current_time()
+        if not file.is_packed and anyio.current_time() - self._rest[1] < quiet_seconds:
+            return False
+        await self._hand_on_long_line(lifeline, file, at, length)
+        return False
+
+    async def _hand_on_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, length: int) -> None:
+        """Hand on one line of that length; not if there are several by now: the file was truncated within it, and written to again."""
+        if length > self._chunk_bytes:
+            with lifeline.waiting("lines before a long one to be settled"):
+                while (bytes_open := self._ledger.open_bytes) and bytes_open + length > UNSETTLED_BYTES:  # noqa: ASYNC110 - rare
+                    await anyio.sleep(_WAIT_SECONDS)
+        if length <= KEPT_LINE_BYTES:
+            data, cut = await file.read(at, length), 0
+        else:
+            half = KEPT_LINE_BYTES // 2
+            data, cut = await file.read(at, half) + await file.read(at, half, skip=length - half), length - 2 * half
+        if len(data) + cut != length or b"\n" in data[:-1]:
+            self._place.scanned = 0
+            return
+        await self._hand_on(lifeline, file, at, data, oversize=length > LINE_LIMIT_BYTES, cut=cut)
+
+    async def _hand_on(
+        self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, data: bytes, *, oversize: bool = False, cut: int = 0
+    ) -> None:
+        known = self._place.registry.files[at.file]
+        if known.head.length < FINGERPRINT_BYTES:
+            known.head = file.head = await _head(file, at, data)
+        end = at.after(len(data) + cut, data)
+        lines = 1 if oversize else count_lines(data)
+        async with lifeline.reserve(self._outbox) as permit:
+            permit.put(Chunk(self._ledger.open_chunk(end, lines, len(data)), at, data, lines, oversize=oversize, cut=cut))
+            self._place.go_on(end)
+
+
+async def _head(file: OpenAlertFile, at: Position, data: bytes) -> Fingerprint:
+    """Return the fingerprint of more first bytes than were there before; `data` was read at the position."""
+    if at.offset == 0:
+        return Fingerprint.of(data[:FINGERPRINT_BYTES])
+    beginning = replace(at, offset=0, tail=Fingerprint.of(b""))
+    first = await file.read(beginning, min(FINGERPRINT_BYTES, at.offset + len(data)))
+    if await file.read(at, len(data)) != data:
+        raise FileTruncatedError(at.path)
+    return Fingerprint.of(first)

@@ -1,0 +1,202 @@
+"""What Wazuh wrote, read from a plain or a packed file: blocking, and the same for a real and a simulated disk."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+from wazuh_dfn.errors import CannotUnpackError
+from wazuh_dfn.tailing.disk import Disk, Handle, Status
+from wazuh_dfn.tailing.names import is_packed_name
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_FORMATS: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
+    b"\xfd7zXZ\0": lambda file: lzma.LZMAFile(file, "rb"),  # noqa: SIM115
+    b"BZh": lambda file: bz2.BZ2File(file, "rb"),
+    b"\x28\xb5\x2f\xfd": lambda file: zstd.ZstdFile(file, "rb"),
+}
+"""By the first bytes: names say what a site calls them."""
+_DAMAGED = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError)
+PIECE_BYTES = 64 * 1024
+"""The amount unpacked at a time. The piece in which damage begins comes byte by byte instead, which takes a tenth of a second."""
+
+
+class _DamageError(Exception):
+    """What is packed can't be unpacked from here on."""
+
+
+class Content(Protocol):
+    """An alert file's content; all methods block and may raise OSError."""
+
+    is_packed: bool
+    damage: str | None
+    """Why a packed file can't be read to its end; None as long as it can."""
+
+    def status(self) -> Status:
+        """Return the status of the file itself, packed or not."""
+
+    def size(self) -> int:
+        """Return the size of the content in bytes."""
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset` on."""
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+
+
+def open_content(disk: Disk, path: Path) -> Content:
+    """Open an alert file; one that is packed is unpacked while it is read.
+
+    Raises:
+        OSError: it can't be opened.
+        CannotUnpackError: its name says that it is packed, and not by a format known here.
+    """
+    handle = disk.open(path)
+    try:
+        unpack = _unpacker_of(handle, path)
+    except BaseException:
+        handle.close()
+        raise
+    return PlainContent(handle) if unpack is None else PackedContent(handle, unpack)
+
+
+def _unpacker_of(handle: Handle, path: Path) -> Callable[[Any], Any] | None:
+    first = handle.read(0, 8)
+    for magic, unpack in _FORMATS.items():
+        if first.startswith(magic):
+            return unpack
+    if first and is_packed_name(path) and not first.lstrip(b"\0").startswith(b"{"):
+        raise CannotUnpackError(f"{path} is packed by a format that is not known here (known: gzip, xz, bzip2, zstd)")
+    return None
+
+
+class PlainContent:
+    """A file as Wazuh writes it."""
+
+    is_packed = False
+    damage: str | None = None
+
+    def __init__(self, handle: Handle) -> None:
+        self.status = handle.status
+        self.read = handle.read
+        self.close = handle.close
+
+    def size(self) -> int:
+        """See `Content`."""
+        return self.status().size
+
+
+class PackedContent:
+    """What monitord, logrotate or the site made of a former file; complete by definition. Offsets are those of the content."""
+
+    is_packed = True
+
+    def __init__(self, handle: Handle, unpack: Callable[[io.RawIOBase], Any]) -> None:
+        self.status = handle.status
+        self._handle = handle
+        self.damage: str | None = None
+        self._unpacker = unpack
+        self._lock = Lock()
+        """A read whose caller was cancelled may still be going on."""
+        self._file = self._unpack()
+        self._size: int | None = None
+        self._latest = (0, b"")
+        """What was read last, and its offset."""
+
+    def size(self) -> int:
+        """See `Content`; found by reading all of it once, as a packed file does not tell reliably."""
+        if self._size is None:
+            end = 0
+            while piece := self.read(end, PIECE_BYTES):
+                end += len(piece)
+            self._size = end
+        return self._size
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """See `Content`. Damage ends the content.
+
+        Cheap are reads that begin in what was read last (its last line may not be whole) or behind; others unpack from the beginning.
+        """
+        with self._unpacking():
+            begin, latest = self._latest
+            data = bytearray(latest[offset - begin :][:limit] if offset >= begin else b"")
+            try:
+                try:
+                    self._unpack_to(data, offset, limit, PIECE_BYTES)
+                except _DamageError:  # what stands in the same piece before the damage was thrown away with it
+                    self._file = self._unpack()
+                    self._unpack_to(data, offset, limit, 1)
+            except (EOFError, _DamageError) as error:
+                self.damage = str(error)
+            self._latest = offset, bytes(data)
+            return self._latest[1]
+
+    def _unpack_to(self, data: bytearray, offset: int, limit: int, piece_bytes: int) -> None:
+        """Add to `data`, which begins at `offset`, up to `limit` bytes in all."""
+        try:
+            self._file.seek(offset + len(data))
+            while len(data) < limit and (piece := self._file.read1(min(piece_bytes, limit - len(data)))):
+                data += piece
+        except _DAMAGED as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk; gzip and bzip2 use the type without a number for damage
+            raise _DamageError(str(error)) from error
+
+    @contextmanager
+    def _unpacking(self) -> Iterator[None]:
+        """Keep others out; a file that was interrupted by an error of the disk has lost its place, and is begun again."""
+        with self._lock:
+            try:
+                yield
+            except OSError:
+                self._file = self._unpack()
+                raise
+
+    def _unpack(self) -> Any:
+        return self._unpacker(_Stream(self._handle))
+
+    def close(self) -> None:
+        """See `Content`."""
+        self._file.close()
+        self._handle.close()
+
+
+class _Stream(io.RawIOBase):
+    """A handle as the file object that the unpackers want."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._handle.status().size}[whence]
+        self._offset = base + offset
+        return self._offset
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._handle.read(self._offset, len(buffer))
+        buffer[: len(data)] = data
+        self._offset += len(data)
+        return len(data)

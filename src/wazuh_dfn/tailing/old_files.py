@@ -1,0 +1,73 @@
+"""The files that were there before the daemon: their ends are where reading in them would begin. Blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wazuh_dfn.errors import CannotUnpackError
+from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint
+from wazuh_dfn.tailing.contents import Content, open_content
+from wazuh_dfn.tailing.disk import Disk
+from wazuh_dfn.tailing.names import Sighting, sight
+from wazuh_dfn.tailing.registry import KEPT_FILES, Mark, Registry, order_of
+
+SEARCH_BYTES = 64 * 1024
+
+type IsOld = Callable[[Sighting], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class OldFile:
+    """A file that was there before the first start, and all of it up to `mark` counts as settled; without a mark, all of it."""
+
+    sighting: Sighting
+    head: Fingerprint
+    mark: Mark | None
+
+
+def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> list[OldFile]:
+    """Return those files that are old and not in the registry, with their ends, the newest first; blocks.
+
+    Raises:
+        OSError: a folder or the current file can't be read.
+    """
+    sightings = [sighting for sighting in sight(disk, alerts) if sighting.naming != "stranger" and is_old(sighting)]
+    key = order_of(sightings)
+    newest_first = sorted(sightings, key=key, reverse=True)
+    found = [_old_file(disk, sighting, registry) for sighting in newest_first[:KEPT_FILES]]
+    return [file for file in found if file is not None] + [OldFile(sighting, NO_BYTES, None) for sighting in newest_first[KEPT_FILES:]]
+
+
+def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | None:
+    try:
+        content = open_content(disk, sighting.path)
+    except FileNotFoundError:
+        return None
+    except (OSError, CannotUnpackError):
+        if sighting.is_current:
+            raise
+        return OldFile(sighting, NO_BYTES, None)
+    try:
+        if registry.identify(content) is not None:
+            return None
+        mark = None
+        if not content.is_packed:
+            mark = Mark.at_end(content, end_of_last_line(content) if sighting.is_current else content.size())
+        head = content.read(0, FINGERPRINT_BYTES if mark is None else min(FINGERPRINT_BYTES, mark.offset))
+        return OldFile(sighting, Fingerprint.of(head), mark)
+    finally:
+        content.close()
+
+
+def end_of_last_line(content: Content) -> int:
+    """Return the offset behind the last line feed, searching backwards; 0 if there is none."""
+    end = content.size()
+    while end > 0:
+        start = max(0, end - SEARCH_BYTES)
+        found = content.read(start, end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -1,0 +1,265 @@
+"""The registry: the files that were read and how far, told by their content. Pure; names and inodes never decide.
+
+A file is known by the fingerprint of its first bytes and by marks: offsets with the fingerprint of the bytes before them. Whatever it is
+called, wherever it lies, plain or packed, a file that holds these bytes is the known one. A file that holds only an earlier mark came back
+shorter (a power cut, a restored copy) and is read on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint, Position
+from wazuh_dfn.tailing.names import Sighting, Slot, slot_of
+
+KEPT_FILES = 512
+"""The most files that are remembered: a year of days, or three days of a rotation every ten minutes."""
+EARLIER_SAVES = 64
+"""The number of saves after which an earlier mark is dropped at the latest: more seconds than a kernel keeps written bytes to itself."""
+SETTLED_SECONDS = 2.0
+"""A file that was written to just now can be written to once more without a change of its time, on a file system with coarse times."""
+
+
+class Bytes(Protocol):
+    """Anything that holds the bytes of a file."""
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset` on."""
+
+
+class Mark(NamedTuple):
+    """An offset in bytes, and the fingerprint of the bytes before it; it may cover fewer than there were."""
+
+    offset: int = 0
+    tail: Fingerprint = NO_BYTES
+
+    @classmethod
+    def at_end(cls, content: Bytes, size: int) -> Mark:
+        """Return the mark behind the last of `size` bytes."""
+        return cls(size, Fingerprint.of(content.read(max(0, size - FINGERPRINT_BYTES), min(size, FINGERPRINT_BYTES))))
+
+
+BEGINNING = Mark()
+
+
+class Appearance(NamedTuple):
+    """How a file looked that had nothing unread: as long as it looks so, it need not be opened. `modified` in seconds since the epoch."""
+
+    path: str
+    size: int
+    modified: float
+
+
+@dataclass(slots=True)
+class KnownFile:
+    """One file: `read_to` is how far it was read, `settled` how far all of it is settled."""
+
+    number: int
+    path: str
+    head: Fingerprint = NO_BYTES
+    """Of the first bytes that were read; without any, the content can't tell the file yet."""
+    read_to: Mark = BEGINNING
+    settled: Mark = BEGINNING
+    earlier: dict[int, Mark] = field(default_factory=dict)
+    """`settled` as former saves had it, by their number."""
+    read: Appearance | None = None
+    """Set once there was nothing unread in it."""
+    is_whole: bool = False
+    """Whether all of it counts as read, however much that is: a packed file from before the first start."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was read of it is settled."""
+        return self.settled.offset == self.read_to.offset
+
+
+class Match(NamedTuple):
+    """A known file that a content turned out to be, and the mark from which to read on in it."""
+
+    known: KnownFile
+    mark: Mark
+
+    @property
+    def is_shorter(self) -> bool:
+        """Whether the content does not hold all that was read of the known file."""
+        return not self.known.is_whole and self.mark != self.known.read_to
+
+
+class Registry:
+    """All known files. Only its owner, in the event loop, changes it; a survey of the disk in a thread reads it."""
+
+    def __init__(self) -> None:
+        self.files: dict[int, KnownFile] = {}
+        self.saves = 0
+        self.forgotten_before = 0.0
+        """Unknown files that were last written to then (seconds since the epoch) or earlier were known once, and forgotten."""
+        self.forgotten_slot: Slot = (0, 0, 0, 0)
+        """The same for packed dated files, which are not written to any more: up to this place in the order of days."""
+        self.changes = 0
+        """Rises with each change that is worth saving."""
+        self.touched: set[int] = set()
+        """The files whose settled position moved since the last save began."""
+        self.settled_through: Position | None = None
+        """The latest position that was settled, in whichever file."""
+        self._in_save: set[int] = set()
+        self._last_number = 0
+
+    def restore(self, files: Iterable[KnownFile], saves: int, forgotten_before: float, forgotten_slot: Slot) -> None:
+        """Begin with what was saved."""
+        self.files = {known.number: known for known in files if known.settled.offset or known.is_whole}
+        self.saves, self.forgotten_before, self.forgotten_slot = saves, forgotten_before, forgotten_slot
+        self._last_number = max(self.files, default=0)
+
+    def identify(self, content: Bytes) -> Match | None:
+        """Return which known file the content is: the one of which it holds the most; None if it is none."""
+        first = content.read(0, FINGERPRINT_BYTES)
+        digests: dict[int, str] = {}
+        alike = [known for known in list(self.files.values()) if _begins(first, known.head, digests)]
+        shortest = None
+        for match in sorted((Match(known, mark) for known in alike for mark in _marks(known)), key=_offset, reverse=True):
+            if shortest is not None and match.mark.offset > shortest:
+                continue
+            start = max(0, match.mark.offset - max(1, match.mark.tail.length))
+            data = content.read(start, match.mark.offset - start)
+            if len(data) < match.mark.offset - start:
+                shortest = start + len(data)
+            elif match.mark.tail.fits(data):
+                return match
+        return next((Match(known, known.read_to) for known in alike if known.is_whole), None)
+
+    def appearances(self) -> Collection[Appearance]:
+        """Return how the files look in which there is nothing unread."""
+        return {known.read for known in list(self.files.values()) if known.read is not None}
+
+    def is_forgotten(self, sighting: Sighting) -> bool:
+        """Tell whether an unknown file is one that was known once."""
+        is_packed_old = sighting.slot is not None and sighting.has_packed_name and sighting.slot <= self.forgotten_slot
+        return is_packed_old or sighting.status.modified <= self.forgotten_before
+
+    def add(self, path: str, head: Fingerprint = NO_BYTES, mark: Mark = BEGINNING, *, is_whole: bool = False) -> KnownFile:
+        """Remember another file, all of which up to `mark` counts as settled; returns it."""
+        self._last_number += 1
+        known = KnownFile(self._last_number, path, head, mark, mark, is_whole=is_whole)
+        self.files[known.number] = known
+        self._touch(known)
+        return known
+
+    def go_on(self, position: Position) -> None:
+        """All before the position has been read."""
+        known = self.files[position.file]
+        known.read_to, known.path, known.read = Mark(position.offset, position.tail), position.path, None
+
+    def settle(self, position: Position) -> None:
+        """All before the position is settled."""
+        self.settled_through = position
+        known = self.files.get(position.file)
+        if known is not None:
+            known.settled = Mark(position.offset, position.tail)
+            self._touch(known)
+
+    def note_read(self, known: KnownFile, appearance: Appearance, now: float) -> None:
+        """There is nothing unread in it, as it looks by now; `now` in seconds since the epoch."""
+        known.path = appearance.path
+        if appearance.modified < now - SETTLED_SECONDS and known.read != appearance:
+            known.read = appearance
+            self.changes += 1
+
+    def begin_save(self) -> Collection[KnownFile]:
+        """Return what is to be saved by now; `end_save` has to follow. Earlier marks are kept, thinned out with their age."""
+        self._in_save, self.touched = self.touched, set()
+        save = self.saves + 1
+        for known in self.files.values():
+            if known.number in self._in_save:
+                known.earlier[save] = known.settled
+            known.earlier = {number: mark for number, mark in known.earlier.items() if _is_kept(number, save)}
+        return [snapshot(known) for known in self.files.values() if known.settled.offset or known.is_whole]
+
+    def end_save(self, *, is_saved: bool) -> None:
+        """The save has ended, well or not."""
+        if is_saved:
+            self.saves += 1
+        else:
+            self.touched |= self._in_save
+        self._in_save = set()
+
+    def moved(self) -> Collection[KnownFile]:
+        """Return the files whose settled position is not the one of the last save that ended well."""
+        numbers = (self.touched | self._in_save) & self.files.keys()
+        return [snapshot(known) for known in map(self.files.__getitem__, numbers) if known.settled.offset]
+
+    def forget(self, there: Iterable[Sighting], keep: Iterable[int]) -> None:
+        """Forget what is too much: first the files that are gone, then the oldest; never one in `keep` or one that is not settled."""
+        surplus = len(self.files) - KEPT_FILES
+        if surplus <= 0:
+            return
+        sightings, kept = {str(sighting.path): sighting for sighting in there}, set(keep)
+        able = [known for known in self.files.values() if known.is_settled and known.number not in kept]
+        able.sort(key=lambda known: (known.path in sightings, slot_of(Path(known.path)) or (0, 0, 0, 0), known.number))
+        for known in able[:surplus]:
+            self.drop(known)
+            self.forget_unseen([sightings[known.path]] if known.path in sightings else [])
+
+    def forget_unseen(self, sightings: Iterable[Sighting]) -> None:
+        """Take these files, which are not known (any more), for read as long as they are as old as they are now."""
+        for sighting in sightings:
+            self.forgotten_before = max(self.forgotten_before, sighting.status.modified)
+            self.forgotten_slot = max(self.forgotten_slot, sighting.slot or self.forgotten_slot)
+
+    def drop(self, known: KnownFile) -> None:
+        """Forget a file."""
+        del self.files[known.number]
+        self.changes += 1
+
+    def _touch(self, known: KnownFile) -> None:
+        self.touched.add(known.number)
+        self.changes += 1
+
+
+def appearance_of(sighting: Sighting) -> Appearance:
+    """Return how a file looks."""
+    return Appearance(str(sighting.path), sighting.status.size, sighting.status.modified)
+
+
+def order_of(sightings: Iterable[Sighting]) -> Callable[[Sighting], tuple[bool, Slot, bool, float]]:
+    """Return a sort key for files in the order in which they are to be read: by day and number, the current one last.
+
+    A file without a date comes before the first dated one that was written to after it.
+    """
+    dated = [(sighting.slot, sighting.status.modified) for sighting in sightings if sighting.slot is not None]
+    last: Slot = (10_000, 0, 0, 0)
+
+    def key(sighting: Sighting) -> tuple[bool, Slot, bool, float]:
+        modified = sighting.status.modified
+        slot = sighting.slot or min((slot for slot, written in dated if written >= modified), default=last)
+        return sighting.is_current, slot, sighting.slot is not None, modified
+
+    return key
+
+
+def _begins(first: bytes, head: Fingerprint, digests: dict[int, str]) -> bool:
+    if not 0 < head.length <= len(first):
+        return False
+    if head.length not in digests:
+        digests[head.length] = Fingerprint.of(first[: head.length]).digest
+    return digests[head.length] == head.digest
+
+
+def _marks(known: KnownFile) -> Iterator[Mark]:
+    yield from () if known.is_whole else dict.fromkeys((known.read_to, known.settled, *known.earlier.values()))
+
+
+def _offset(match: Match) -> tuple[int, int]:
+    return match.mark.offset, match.known.number
+
+
+def _is_kept(save: int, latest: int) -> bool:
+    """Keep two of each power of two: of the last seconds each, of the last minute one in 32."""
+    return latest - save < 2 * min(save & -save, EARLIER_SAVES // 2)
+
+
+def snapshot(known: KnownFile) -> KnownFile:
+    """Return what is to be saved of it: as if no more was read than is settled."""
+    return replace(known, read_to=known.settled, earlier=dict(known.earlier), read=known.read if known.is_settled else None)

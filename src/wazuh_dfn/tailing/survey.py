@@ -1,0 +1,199 @@
+"""One survey of the disk: which of the files there hold bytes that were not read yet, and in which order to read them. Blocks."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from wazuh_dfn.errors import CannotUnpackError
+from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
+from wazuh_dfn.tailing.contents import Content, open_content
+from wazuh_dfn.tailing.disk import Disk
+from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, naming_of, sight, slot_of, unpacked_name
+from wazuh_dfn.tailing.registry import KnownFile, Mark, Match, Registry, appearance_of, order_of
+
+NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
+
+
+class HeldFile(Protocol):
+    """A file that is open already: what has lost its name is found nowhere else. `number` is that in the registry."""
+
+    path: str
+    number: int | None
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file with unread bytes, which is open if it is `held`; `number` is that in the registry if all that was read of it is there."""
+
+    sighting: Sighting
+    number: int | None = None
+    size: int = 0
+    """Of a plain file, in bytes."""
+    is_packed: bool = False
+    held: HeldFile | None = None
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was found. `read` has nothing unread; `copies` are parts of files that are read elsewhere, with their first bytes and ends."""
+
+    sightings: list[Sighting]
+    current: Sighting | None
+    unread: list[Unread] = field(default_factory=list)
+    """In the order in which they are to be read; of several files with the same content the longest alone."""
+    read: list[tuple[KnownFile, Sighting]] = field(default_factory=list)
+    copies: list[tuple[Sighting, Fingerprint, Mark]] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+    """Files that may have unread bytes, and why they can't be looked into."""
+    cannot_unpack: dict[Path, str] = field(default_factory=dict)
+
+
+def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile] = (), *, everything: bool = True) -> Survey:
+    """Look at all files, or, unless `everything`, at those of the last months; contents are opened only where something changed.
+
+    Args:
+        disk: where they are.
+        alerts: the path of `alerts.json`, without symbolic links.
+        registry: what is known.
+        held: the open files.
+        everything: whether to look into the folders of all months.
+
+    Raises:
+        OSError: the folders or the status of a file can't be read.
+    """
+    sightings = sight(disk, alerts, None if everything else RECENT_MONTHS)
+    current = next((sighting for sighting in sightings if sighting.is_current), None)
+    return _Surveyor(disk, alerts, registry, Survey(sightings, current)).look(held)
+
+
+def match(registry: Registry, content: Content, number: int | None) -> Match | None:
+    """Return which known file it is: the one of that number as long as it holds what was read of it, or by its content; None if it is new."""
+    known = registry.files.get(number) if number is not None else None
+    if known is not None and holds(content, known.read_to):
+        return Match(known, known.read_to)
+    return registry.identify(content)
+
+
+def holds(content: Content, mark: Mark) -> bool:
+    """Return whether the content has the bytes of the mark where it has them."""
+    start = max(0, mark.offset - max(1, mark.tail.length))
+    data = content.read(start, mark.offset - start)
+    return len(data) == mark.offset - start and mark.tail.fits(data)
+
+
+def has_more(content: Content, offset: int) -> bool:
+    """Return whether there are bytes behind the offset."""
+    return bool(content.read(offset, 1)) if content.is_packed else content.size() > offset
+
+
+class _Surveyor:
+    def __init__(self, disk: Disk, alerts: Path, registry: Registry, found: Survey) -> None:
+        self._disk = disk
+        self._alerts = alerts
+        self._registry = registry
+        self._found = found
+        self._held: Sequence[HeldFile] = ()
+
+    def look(self, held: Sequence[HeldFile]) -> Survey:
+        self._held = held
+        nodes, read = set(), self._registry.appearances()
+        for file in held:
+            sighting = self._of_held(file)
+            nodes.add(sighting.status.node)
+            self._judge(sighting, file.content, file)
+        for sighting in self._found.sightings:
+            if sighting.status.node not in nodes and not sighting.is_beside_plain and appearance_of(sighting) not in read:
+                self._open_and_judge(sighting)
+        self._found.unread = _in_order(self._found.unread, self._found.sightings)
+        return self._found
+
+    def _of_held(self, file: HeldFile) -> Sighting:
+        path, status, current = Path(file.path), file.content.status(), self._found.current
+        is_current = current is not None and current.status.node == status.node
+        slot = slot_of(path)
+        return Sighting(path, status, "dated" if slot is not None else naming_of(path, self._alerts), slot, is_current)
+
+    def _open_and_judge(self, sighting: Sighting) -> None:
+        try:
+            content = open_content(self._disk, sighting.path)
+            try:
+                self._judge(sighting, content, None)
+            finally:
+                content.close()
+        except FileNotFoundError:
+            return  # renamed or packed just now: the next survey finds it
+        except CannotUnpackError as error:
+            if sighting.naming != "stranger" and not self._was_read_before_packing(sighting):
+                self._found.cannot_unpack[sighting.path] = str(error)
+        except OSError as error:
+            if sighting.is_current or (sighting.naming in {"dated", "copy"} and error.errno not in NO_REGULAR_FILE):
+                self._found.failed[sighting.path] = f"{sighting.path}: {error.strerror or error}"
+
+    def _was_read_before_packing(self, sighting: Sighting) -> bool:
+        plain = str(unpacked_name(sighting.path))
+        return any(known.path == plain and known.read is not None for known in list(self._registry.files.values()))
+
+    def _judge(self, sighting: Sighting, content: Content, held: HeldFile | None) -> None:
+        found = match(self._registry, content, held.number if held is not None else None)
+        if found is None:
+            if self._may_be_new(sighting, content, held) and has_more(content, 0):
+                self._add(sighting, content, held, None)
+        elif found.known.is_whole or not (found.is_shorter or has_more(content, found.mark.offset)):
+            self._found.read.append((found.known, sighting))
+        elif not found.is_shorter:
+            self._add(sighting, content, held, found.known.number)
+        elif sighting.naming != "stranger" or sighting.is_current or held is not None:
+            self._judge_shorter(sighting, content, found, held)
+
+    def _add(self, sighting: Sighting, content: Content, held: HeldFile | None, number: int | None) -> None:
+        size = 0 if content.is_packed else content.size()
+        self._found.unread.append(Unread(sighting, number, size, content.is_packed, held))
+
+    def _may_be_new(self, sighting: Sighting, content: Content, held: HeldFile | None) -> bool:
+        if sighting.is_current or held is not None:
+            return True
+        if sighting.naming == "stranger" or self._registry.is_forgotten(sighting):
+            return False
+        return sighting.naming != "lettered" or content.read(0, FINGERPRINT_BYTES).lstrip(b"\0").startswith(b"{")
+
+    def _judge_shorter(self, sighting: Sighting, content: Content, found: Match, held: HeldFile | None) -> None:
+        """It begins like a known file and ends before the place up to which that was read.
+
+        If that file is still there, this is a copy of a part of it, which was made (or packed) before all of it was written.
+        """
+        end = Mark.at_end(content, content.size())
+        is_copy = held is None and not sighting.is_current and self._is_part_of(found.known, end)
+        if is_copy or end == found.mark:
+            first = content.read(0, min(FINGERPRINT_BYTES, end.offset))
+            self._found.copies.append((sighting, Fingerprint.of(first), end))
+        else:
+            self._add(sighting, content, held, None)
+
+    def _is_part_of(self, known: KnownFile, end: Mark) -> bool:
+        for file in self._held:
+            if file.number == known.number:
+                return holds(file.content, known.read_to) and holds(file.content, end)
+        try:
+            whole = open_content(self._disk, Path(known.path))
+        except (OSError, CannotUnpackError):
+            return False
+        try:
+            return holds(whole, known.read_to) and holds(whole, end)
+        finally:
+            whole.close()
+
+
+def _in_order(unread: Iterable[Unread], sightings: Iterable[Sighting]) -> list[Unread]:
+    longest: dict[int | Path, Unread] = {}
+    for each in unread:
+        key = each.number if each.number is not None else each.sighting.path
+        if key not in longest or (each.is_packed, -each.size) < (longest[key].is_packed, -longest[key].size):
+            longest[key] = each
+    kept = list(longest.values())
+    key_of = order_of([*sightings, *(each.sighting for each in kept)])
+    return sorted(kept, key=lambda each: key_of(each.sighting))

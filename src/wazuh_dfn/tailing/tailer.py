@@ -1,0 +1,122 @@
+"""The tailer: reads what is unread, wherever it lies, and waits when nobody takes what it reads."""
+
+from __future__ import annotations
+
+import anyio
+import structlog
+
+from wazuh_dfn.errors import CannotUnpackError, FileTruncatedError
+from wazuh_dfn.messages import Position
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.tailing.alert_file import AlertFile, OpenAlertFile
+from wazuh_dfn.tailing.beginning import Beginning
+from wazuh_dfn.tailing.chunks import ChunkReader
+from wazuh_dfn.tailing.open_files import OpenFiles
+from wazuh_dfn.tailing.place import ReadingPlace, Trouble
+
+SHORTEST_WAIT_SECONDS = 0.02
+"""The wait after something was read, doubled each time up to the poll interval: alerts rarely come alone."""
+TRIES = 3
+"""The number of errors in a row after which a file is opened again."""
+log = structlog.get_logger(__name__)
+
+
+class Tailer:
+    """Reads the file to which `files` turns `place`. `beginning` fills the registry at first.
+
+    Args:
+        place: where the reading stands.
+        beginning: called until it has succeeded once.
+        files: know which file is next.
+        reader: hands on what is read.
+        poll_interval_seconds: how often a file without news is looked at.
+    """
+
+    def __init__(
+        self, place: ReadingPlace, beginning: Beginning, files: OpenFiles, reader: ChunkReader, poll_interval_seconds: float = 1.0
+    ) -> None:
+        self._place = place
+        self._beginning = beginning
+        self._files = files
+        self._reader = reader
+        self._poll_interval_seconds = poll_interval_seconds
+        self._errors = 0
+        """In a row."""
+
+    async def run(self, lifeline: Lifeline[None]) -> None:
+        """Read until asked to stop."""
+        lifeline.started()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._files.keep_the_current_open)
+            await self._read_until_stopping(lifeline)
+            tasks.cancel_scope.cancel()
+
+    async def _read_until_stopping(self, lifeline: Lifeline[None]) -> None:
+        wait_seconds = 0.0
+        while not lifeline.stopping.is_set():
+            if await self._step(lifeline):
+                wait_seconds = 0.0
+            else:
+                wait_seconds = min(2 * wait_seconds or SHORTEST_WAIT_SECONDS, self._poll_interval_seconds)
+                with anyio.move_on_after(wait_seconds):
+                    await lifeline.stopping.wait()
+            lifeline.progress()
+
+    async def _step(self, lifeline: Lifeline[None]) -> bool:
+        """Read some, or go on to another file; False if there is nothing to do now."""
+        place = self._place
+        try:
+            if not place.is_ready:
+                with lifeline.waiting("the search for where reading stopped"):
+                    await self._beginning.begin()
+            file, at = place.file, place.at
+            if file is None or at is None:
+                has_work = await self._turn_to_next(lifeline)
+            else:
+                has_work = await self._read(lifeline, file, at)
+        except FileTruncatedError as error:
+            log.warning("alert file was truncated, looking for what was in it", file=str(error))
+            self._leave(place.file)
+            return True
+        except CannotUnpackError as error:
+            log.warning("alert file was packed just now", reason=str(error))
+        except OSError as error:
+            await self._failed(error)
+        else:
+            self._errors = 0
+            return has_work
+        return False
+
+    async def _read(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
+        """Read the present file; at its end look for the next one."""
+        if await self._reader.read(lifeline, file, at):
+            return True
+        if not self._place.is_complete:
+            is_due = await self._files.named() == "another" or self._files.is_survey_due
+            return is_due and await self._turn_to_next(lifeline, anew=True)
+        if not await self._reader.read_rest(lifeline, file, at):
+            return False
+        self._leave(file)
+        return await self._turn_to_next(lifeline)
+
+    async def _turn_to_next(self, lifeline: Lifeline[None], *, anew: bool = False) -> bool:
+        with lifeline.waiting("a survey of the alert files"):  # packed ones may have to be unpacked
+            return await self._files.turn_to_next(anew=anew)
+
+    def _leave(self, file: OpenAlertFile | None) -> None:
+        if isinstance(file, AlertFile) and file.damage is not None:
+            self._place.note(Trouble.DAMAGED, f"{file.path} is damaged, its rest can't be unpacked: {file.damage}")
+        self._files.leave()
+
+    async def _failed(self, error: OSError) -> None:
+        """Note it; a file that can't be read again and again is opened anew."""
+        place, file = self._place, self._place.file
+        self._files.look_again()
+        if isinstance(error, FileNotFoundError):
+            return  # renamed or packed since the survey: the next one finds it
+        path = file.path if file is not None else error.filename or "the folder of the alert file"
+        place.note(Trouble.UNREADABLE, f"{path} can't be read: {error.strerror or error}")
+        self._errors += 1
+        if file is not None and self._errors >= TRIES:
+            self._errors = 0
+            await self._files.give_up()
