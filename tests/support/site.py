@@ -25,7 +25,7 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 
 PAD = b"." * 1100
 """Makes each line longer than the fingerprint."""
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 2.0
 """For so long nothing happens, and then nothing will."""
 QUIET_SECONDS = 0.15
 """Several looks at the files: what is read twice is read again by then."""
@@ -180,14 +180,17 @@ class Site:
 
     @asynccontextmanager
     async def maybe_tailing(self, *, up):
-        """Run a life around what happens if `up`, else another one after it: the same must be read in the end."""
-        if up:
-            async with self.tailing():
-                await anyio.sleep(0.05)
-                yield
-                await anyio.sleep(0.05)
-        else:
+        """If `up`, run a life around what happens, until it reads nothing more; else it happens while none runs."""
+        if not up:
             yield
+            return
+        async with self.tailing():
+            await pause()
+            yield
+            before = -1
+            while before != len(self.read):
+                before = len(self.read)
+                await anyio.sleep(QUIET_SECONDS)
 
 
 @contextmanager
@@ -214,3 +217,26 @@ def site_in(folder, **writer_options):
         yield Site(folder, writer)
     finally:
         writer.close()
+
+
+async def settle(site, *numbers):
+    """Write these lines, and run a life that reads them beside all that was read before."""
+    before = set(site.read)
+    site.wazuh.write(lines(*numbers))
+    async with site.tailing():
+        await site.until_all_read(*before, *numbers)
+
+
+async def restart_and_expect(site, *numbers, repeats=0, scraps=0):
+    """What is there has been read at the end of the next life, and the one after that repeats nothing of it."""
+    async with site.tailing():
+        await site.until_all_read(*numbers, repeats=repeats, scraps=scraps)
+    read = list(site.read)
+    async with site.tailing():
+        await anyio.sleep(QUIET_SECONDS)
+    assert site.read == read, f"the second start read {site.read[len(read) :][:9]} again"
+
+
+async def pause():
+    """Let some looks at the files pass."""
+    await anyio.sleep(0.05)
