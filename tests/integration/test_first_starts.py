@@ -32,16 +32,16 @@ def dated_files(site):
 
 def write_old_files(site):
     """Six old days with the lines 900 to 905, each second one gzipped, written to when their names say; alerts.json has 906 then."""
-    for number in range(900, 906):
+    for number in range(900, 907):
         site.wazuh.write(lines(number))
-        former = site.wazuh.next_day()
+        path = site.wazuh.dated
+        if number < 906:
+            site.wazuh.next_day()
         if number % 2:
-            compress(former)
-    site.wazuh.write(lines(906))
-    age = 7 * DAY_SECONDS
-    for path in dated_files(site):
-        os.utime(path, (time.time() - age, time.time() - age))
-        age -= DAY_SECONDS
+            compress(path)
+            path = path.with_name(f"{path.name}.gz")
+        written = time.time() - (907 - number) * DAY_SECONDS
+        os.utime(path, (written, written))
     add_files_of_others(site.wazuh)
 
 
