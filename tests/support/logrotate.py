@@ -94,12 +94,16 @@ def pack(path, extension):
 
 
 class RealLogrotate:
-    """The program, with these directives for `alerts`; `rotate` forces a rotation."""
+    """The program, with these directives for `alerts`; `rotate` forces a rotation.
+
+    It passes over files with several names, as alerts.json is, unless it is told `allowhardlink`.
+    """
 
     def __init__(self, alerts, *directives):
+        self.alerts = alerts
         self.config, self.state = (alerts.parent / "state" / name for name in ("logrotate.conf", "logrotate.state"))
         self.config.parent.mkdir(exist_ok=True)
-        rules = "".join(f"    {directive}\n" for directive in ("rotate 20", "missingok", *directives))
+        rules = "".join(f"    {directive}\n" for directive in ("rotate 20", "allowhardlink", *directives))
         self.config.write_text(f"{alerts} {{\n{rules}}}\n")
         self.config.chmod(0o600)
 
@@ -110,4 +114,4 @@ class RealLogrotate:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, self.alerts.stat().st_size) == (0, 0), done.stderr
