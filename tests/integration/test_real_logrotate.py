@@ -149,12 +149,13 @@ async def test_the_real_logrotate(site, directives):
     if not all(map(os.path.exists, commands)):
         pytest.skip(f"{commands} is not installed")
     await settle(site, 1, 2)
-    logrotate, begun = RealLogrotate(site.path, *directives), time.time()
+    logrotate, last = RealLogrotate(site.path, *directives), [0.0]
 
     def rotate():
-        if "dateext" in directives:  # the same name twice would be passed over
-            time.sleep(max(0.0, begun + 1.01 - time.time()))
+        if "dateext" in directives:  # a name that is there is passed over
+            time.sleep(max(0.0, last[0] + 1.01 - time.time()))
         logrotate.rotate()
+        last[0] = time.time()
 
     await two_copytruncates(site, rotate)
     await restart_and_expect(site, *range(1, 6))

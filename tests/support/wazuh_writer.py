@@ -53,6 +53,13 @@ class WazuhWriter:
         self.open_dated(gap=gap)
         return former
 
+    def next_day_without_link(self):
+        """Midnight, at a site where alerts.json can't be linked again, or somebody put another file there."""
+        self._finish()
+        self.day += timedelta(days=1)
+        self.number = 0
+        self.file = self.dated.open("ab", buffering=0)
+
     def clock_back(self, days=1):
         """The clock is set back over midnight: the file of the former day is opened again, or a new one of its name if it was gzipped."""
         former = self._finish()
