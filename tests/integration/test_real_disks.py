@@ -1,4 +1,4 @@
-"""What happens to disks under the alert files: moved trees, stale handles, bind mounts, power cuts, missing permissions."""
+"""What happens to disks under the alert files: moved and restored trees, handles that fail for good, power cuts."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import anyio
 import pytest
 
-from support.site import NOBODY, Site, lines, pause, restart_and_expect, settle, site_in, without_privileges
+from support.site import Site, lines, pause, restart_and_expect, settle, site_in
 from support.wazuh_writer import WazuhWriter, compress
 from wazuh_dfn.adapters.local_disk import LocalHandle
 
@@ -39,7 +39,7 @@ def other_folder(where, tmp_path):
     if where == "the same disk":
         yield tmp_path / "elsewhere"
         return
-    if not Path("/dev/shm").is_dir() or os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
+    if not Path("/dev/shm").is_dir() or Path("/dev/shm").stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("there is no second file system at /dev/shm")
     with TemporaryDirectory(dir="/dev/shm") as folder:
         yield Path(folder) / "elsewhere"
@@ -68,6 +68,12 @@ class WazuhSite(Site):
         self.wazuh.close()
 
 
+def move_tree(folder, to, command=("cp", "-a")):
+    """Copy it and remove the old one: other inodes, and perhaps another device."""
+    subprocess.run([*command, folder, to], check=True)
+    shutil.rmtree(folder)
+
+
 async def three_days(site):
     await settle(site, 1, 2)
     site.wazuh.next_day()
@@ -88,8 +94,7 @@ async def test_a_tree_that_was_copied_elsewhere_is_read_on_and_not_from_its_begi
     await three_days(site)
     site.wazuh.close()
     with other_folder(where, tmp_path) as folder:
-        subprocess.run([*command, site.path.parent, folder], check=True)
-        shutil.rmtree(site.path.parent)
+        move_tree(site.path.parent, folder, command)
         if path == "same path":
             site.path.parent.symlink_to(folder)
         else:
@@ -111,8 +116,7 @@ async def test_days_change_behind_a_tree_that_was_moved_while_the_daemon_was_dow
     await three_days(site)
     site.wazuh.close()
     with other_folder(where, tmp_path) as folder:
-        subprocess.run(["cp", "-a", site.path.parent, folder], check=True)
-        shutil.rmtree(site.path.parent)
+        move_tree(site.path.parent, folder)
         site.path = folder / "alerts.json"
         site.wazuh.move_to(folder)
         site.wazuh.write(lines(8))
@@ -145,15 +149,15 @@ async def test_a_smaller_file_that_was_restored_is_read_on(site, up, kept):
 @pytest.fixture
 def break_open_files(monkeypatch):
     """Return a function that lets all handles that are open fail from now on with that error, as after a failover of an NFS server."""
-    era = [0, None]
+    era, eras = [0, None], {}
     opened, read, status = LocalHandle.__init__, LocalHandle.read, LocalHandle.status
 
-    def note_era(handle, path):
-        opened(handle, path)
-        handle.era = era[0]
+    def note_era(handle, *arguments):
+        opened(handle, *arguments)
+        eras[id(handle)] = era[0]
 
     def fail_if_old(handle):
-        if handle.era < era[0]:
+        if eras[id(handle)] < era[0]:
             raise OSError(era[1], os.strerror(era[1]))
 
     def checked_read(handle, offset, limit):
@@ -226,89 +230,6 @@ async def test_an_error_in_the_middle_of_a_backlog_costs_no_line(site, break_ope
     await restart_and_expect(site, *range(20), repeats=9)
 
 
-# alerts.json stands still.
-
-
-@contextmanager
-def bind_mount(source, target):
-    done = subprocess.run(["mount", "--bind", source, target], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"mount --bind is not allowed here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", target], check=True)
-
-
-@pytest.fixture
-def mounted(site, tmp_path):
-    """alerts.json alone is mounted into what the daemon sees."""
-    inside = tmp_path / "container" / "alerts.json"
-    inside.parent.mkdir()
-    inside.touch()
-    with bind_mount(site.path, inside):
-        site.path = inside
-        yield site
-
-
-@DOWN_OR_UP
-async def test_an_alerts_json_that_is_mounted_alone_is_a_problem_from_the_day_change_on(mounted, up):
-    await settle(mounted, 1)
-    async with mounted.maybe_tailing(up=up):
-        mounted.wazuh.next_day()
-        mounted.wazuh.write(lines(2))
-        if up:
-            await mounted.until_problem("mount", mounted.path)
-    async with mounted.tailing():
-        await mounted.until_problem("mount", mounted.path)
-        await pause()
-        assert mounted.problems, "it is not healthy after a while either"
-
-
-async def test_a_folder_that_is_mounted_as_a_whole_is_no_problem(site, tmp_path):
-    inside = tmp_path.parent / f"{tmp_path.name}-container"
-    inside.mkdir()
-    with bind_mount(tmp_path, inside):
-        site.path = inside / "alerts.json"
-        await settle(site, 1)
-        async with site.tailing():
-            await pause()
-            site.wazuh.write(lines(2))
-            site.wazuh.next_day()
-            site.wazuh.write(lines(3))
-            await site.until_all_read(1, 2, 3)
-            assert site.problems == []
-        await restart_and_expect(site, 1, 2, 3)
-
-
-@DOWN_OR_UP
-@pytest.mark.parametrize("what", ["a copy", "the file of an old day"])
-async def test_if_alerts_json_stands_still_while_dated_files_grow_they_are_read_and_it_is_a_problem(site, up, what):
-    await settle(site, 1)
-    async with site.maybe_tailing(up=up):
-        if what == "a copy":
-            content = site.path.read_bytes()
-            site.path.unlink()
-            site.path.write_bytes(content)
-        site.wazuh.write(lines(2))
-        await pause()
-        for number in (3, 4):
-            site.wazuh.next_day_without_link()
-            site.wazuh.write(lines(number))
-            await pause()
-        if up:
-            await site.until_problem(site.path)
-    async with site.tailing():
-        await site.until_all_read(1, 2, 3, 4)
-        await site.until_problem(site.path)
-        site.wazuh.next_day()
-        site.wazuh.write(lines(5))
-        await site.until_all_read(1, 2, 3, 4, 5)
-        await anyio.sleep(0.2)
-        assert site.problems == [], "alerts.json is linked to the newest file again"
-    await restart_and_expect(site, 1, 2, 3, 4, 5)
-
-
 # Power cuts: the last pages of the alert file are gone, those of the checkpoint are not.
 
 SEGMENT = 50
@@ -325,7 +246,7 @@ async def save_in_segments(site, count):
 
 
 def cut(site, kept, how):
-    """Take away all but `kept` lines and a half; returns nothing. With NULs the length stays."""
+    """Take away all but `kept` lines and some of the next; with NULs the length stays."""
     size, length = site.wazuh.dated.stat().st_size, len(lines(*range(kept))) + 500
     os.truncate(site.wazuh.dated, length)
     if how == "NULs":
@@ -365,53 +286,3 @@ async def test_after_a_power_cut_the_day_changes_before_the_daemon_starts(site):
     site.wazuh.next_day()
     site.wazuh.write(lines(1_001))
     await restart_and_expect(site, *range(400), 1_000, 1_001, repeats=2 * SEGMENT, scraps=2)
-
-
-# Files that may not be read.
-
-
-@pytest.fixture
-def open_site():
-    """A site in a folder that another user can enter, unlike pytest's own."""
-    with TemporaryDirectory(prefix="site-") as folder:
-        Path(folder).chmod(0o755)
-        with site_in(Path(folder)) as site:
-            yield site
-
-
-def give_state_to_nobody(site):
-    for path in (site.checkpoint.parent, *site.checkpoint.parent.iterdir()):
-        os.chown(path, NOBODY, NOBODY) if os.geteuid() == 0 else None
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take rights away from itself")
-@pytest.mark.parametrize("what", ["a plain file", "a gzipped file", "a folder"])
-async def test_a_dated_file_that_may_not_be_read_is_named_and_all_else_is_read_and_it_too_once_it_may(open_site, what):
-    site = open_site
-    site.wazuh.next_day()  # the last of January, so that the folder of the month before is not needed any more
-    await settle(site, 1)
-    if what == "a folder":
-        site.wazuh.write(lines(2))
-        forbidden = site.wazuh.next_day().parent
-    else:
-        site.wazuh.next_day()
-        site.wazuh.write(lines(2))
-        forbidden = site.wazuh.next_day()
-    if what == "a gzipped file":
-        compress(forbidden)
-        forbidden = forbidden.with_name(f"{forbidden.name}.gz")
-    site.wazuh.write(lines(3))
-    mode = forbidden.stat().st_mode
-    forbidden.chmod(0)
-    for path in (site.checkpoint.parent, *site.checkpoint.parent.iterdir()):
-        os.chown(path, NOBODY, NOBODY)
-    with without_privileges():
-        async with site.tailing():
-            await site.until_problem(forbidden)
-            site.wazuh.write(lines(4))
-            await site.until_all_read(1, 3, 4)
-            os.seteuid(0)
-            forbidden.chmod(mode)
-            os.seteuid(NOBODY)
-            await site.until_all_read(1, 2, 3, 4)
-    await restart_and_expect(site, 1, 2, 3, 4)
