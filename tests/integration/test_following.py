@@ -5,7 +5,6 @@ import gzip
 import os
 import time
 import zlib
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,23 +13,14 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from support.wazuh_writer import WazuhWriter, compress
-from wazuh_dfn.actors.reading import ReadingPlace
-from wazuh_dfn.actors.resuming import Resuming
-from wazuh_dfn.actors.tailer import Tailer, TailerOptions
+from support.site import Site, line, lines, site_in, until, without_privileges
+from support.wazuh_writer import compress
 from wazuh_dfn.adapters.alert_content import GzippedContent, open_content
 from wazuh_dfn.adapters.alert_file import AlertPath
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.local_disk import LocalDisk, LocalHandle
-from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.poison import lines_of
 from wazuh_dfn.messages import NO_BYTES
-from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.supervision.mailbox import Mailbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-PAD = b"." * 1100
-"""Makes each line longer than the fingerprint."""
 
 
 @pytest.fixture
@@ -38,71 +28,10 @@ def anyio_backend():
     return "asyncio"
 
 
-def line(number):
-    return b"%06d %s %06d\n" % (number, PAD, number)
-
-
-def lines(*numbers):
-    return b"".join(line(number) for number in numbers)
-
-
-async def until(condition):
-    with anyio.fail_after(60):
-        while not condition():
-            await anyio.sleep(0.01)
-
-
-class Site:
-    """A Wazuh that writes, and a tailer that can be started and stopped; what it hands on counts as settled at once."""
-
-    def __init__(self, folder, writer):
-        self.wazuh = writer
-        self.path = folder / "alerts.json"
-        self.checkpoints = CheckpointFile(folder / "state" / "checkpoint.json", LocalDisk())
-        self.read = []
-
-    @asynccontextmanager
-    async def tailing(self, start_at="beginning"):
-        ledger, place, outbox = Ledger(), ReadingPlace(), Mailbox("out", 2)
-        files = AlertPath(self.path, LocalDisk())
-        resuming = Resuming(files, self.checkpoints, place, start_at)
-        tailer = Tailer(files, resuming, ledger, place, outbox=outbox, options=TailerOptions(poll_interval_seconds=0.01))
-        lifeline = Lifeline(None, lambda: None)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.consume, outbox, ledger)
-            tasks.start_soon(tailer.run, lifeline)
-            yield place
-            lifeline.stopping.set()
-            await anyio.sleep(0.03)
-            tasks.cancel_scope.cancel()
-        outbox.dispose()
-        if ledger.acked_through is not None:
-            await self.checkpoints.save(ledger.acked_through)
-        if place.file is not None:
-            await place.file.aclose()
-
-    async def consume(self, outbox, ledger):
-        while True:
-            lease = await outbox.receive()
-            chunk = lease.item
-            found = [b"oversize"] if chunk.oversize else [text.rstrip(b"\n") for text in lines_of(chunk.data)]
-            self.read += [int(text[:6]) if text[:6].isdigit() else text for text in found]
-            ledger.route(chunk.ticket, not_relevant=len(found), dead=0, pending={})
-            lease.done()
-
-    async def until_read(self, *numbers):
-        with anyio.move_on_after(60):
-            while len(self.read) < len(numbers):
-                await anyio.sleep(0.01)
-        await anyio.sleep(0.05)
-        assert self.read == list(numbers)
-
-
 @pytest.fixture
 def site(tmp_path):
-    writer = WazuhWriter(tmp_path)
-    yield Site(tmp_path, writer)
-    writer.close()
+    with site_in(tmp_path) as site:
+        yield site
 
 
 async def test_day_change_with_a_gap_in_which_alerts_json_does_not_exist(site):
@@ -617,19 +546,6 @@ async def test_a_path_that_is_a_directory_is_waited_out(tmp_path):
         site.path.rmdir()
         site.path.write_bytes(lines(1))
         await site.until_read(1)
-
-
-@contextmanager
-def without_privileges():
-    """Root may read everything, so it becomes nobody for a while."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
 
 
 @pytest.fixture

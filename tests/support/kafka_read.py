@@ -13,7 +13,7 @@ from support.brokers import run_async
 GIVE_UP_SECONDS = 60
 
 
-async def _read(bootstrap: str, topic: str, expect: int, ssl_context: ssl.SSLContext | None) -> list[tuple[int, int, bytes]]:
+async def _read(bootstrap: str, topic: str, expect: int, ssl_context: ssl.SSLContext | None) -> list[tuple[int, int, bytes, float]]:
     end = time.monotonic() + GIVE_UP_SECONDS
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -24,7 +24,7 @@ async def _read(bootstrap: str, topic: str, expect: int, ssl_context: ssl.SSLCon
         fetch_max_wait_ms=100,
         request_timeout_ms=1000 * GIVE_UP_SECONDS,
     )
-    found: list[tuple[int, int, bytes]] = []
+    found: list[tuple[int, int, bytes, float]] = []
     await consumer.start()
     try:
         partitions: set[int] = set()
@@ -44,10 +44,25 @@ async def _read(bootstrap: str, topic: str, expect: int, ssl_context: ssl.SSLCon
             if ends and all([await consumer.position(partition) >= there for partition, there in ends.items()]):
                 break
             batches = await consumer.getmany(timeout_ms=100)
-            found += [(partition.partition, record.offset, record.value) for partition, records in batches.items() for record in records]
+            found += [
+                (partition.partition, record.offset, record.value, record.timestamp / 1_000)
+                for partition, records in batches.items()
+                for record in records
+            ]
     finally:
         await consumer.stop()
     return sorted(found, key=lambda record: record[:2])
+
+
+def read_all_with_times(
+    bootstrap: str,
+    topic: str,
+    *,
+    expect: int,
+    ssl_context: ssl.SSLContext | None = None,
+) -> list[tuple[int, int, bytes, float]]:
+    """Return (partition, offset, value, when it was sent in seconds since the epoch) of every record; else like `read_all`."""
+    return run_async(_read(bootstrap, topic, expect, ssl_context))
 
 
 def read_all(
@@ -62,4 +77,4 @@ def read_all(
     Once `expect` records are there it reads on to the end of the topic as of then (that shows duplicates); after a minute it
     returns what there is. Synchronous; works inside a running event loop as well, which stands still meanwhile.
     """
-    return run_async(_read(bootstrap, topic, expect, ssl_context))
+    return [record[:3] for record in read_all_with_times(bootstrap, topic, expect=expect, ssl_context=ssl_context)]

@@ -1,5 +1,7 @@
 """Rounds of `kill -9` at random moments while a separate process writes and rotates alerts as Wazuh does; run by scripts/kill-rounds too.
 
+That process also goes back over midnight and forth, appends to files with older numbers, and writes lines of up to 3.4 MB.
+
 Meanwhile the broker is now and then frozen, or stopped and started again on its data; it is never killed.
 """
 
@@ -15,48 +17,104 @@ from tempfile import TemporaryDirectory
 
 from support.brokers import NoidaBroker
 from support.checkpoints import has_settled_all, saved_position
-from support.consumer_check import lost_and_repeated
-from support.corpus import Corpus, numbered_lines
+from support.consumer_check import lost_and_repeated, repeated_in_each_life
+from support.corpus import RELEVANT_EVERY, Corpus, line, numbered_lines, windows_alert
 from support.daemon import TOPIC, Daemon
-from support.kafka_read import read_all
+from support.kafka_read import read_all_with_times
 from support.wazuh_writer import WazuhWriter, compress
 
 LINES_PER_SECOND = 4_000
 BURST_LINES = 200
 
 
-def write_forever(folder, seed):
-    """The writer process: appends bursts, torn at any byte, and rotates before some; ends once `stop` is there. Prints how many lines it wrote."""
+class HardWriter:
+    """Does at random what Wazuh's writer and a site do to the files; with `is_plain` it only rotates, and files are only gzipped."""
+
+    def __init__(self, folder, random, *, is_plain):
+        self.writer = WazuhWriter(folder)
+        self._random = random
+        self._is_plain = is_plain
+        self._former = []
+        self._is_back = False
+
+    def move(self):
+        """Do one thing that changes the file, or nothing."""
+        random, writer = self._random, self.writer
+        if self._is_back:
+            if random.random() < 0.3:
+                self._former.append(writer.clock_forward())
+                self._is_back = False
+        elif random.random() < 0.05:
+            self._former.append(writer.roll() if random.random() < 0.5 else writer.next_day(gap=lambda: time.sleep(random.random() / 20)))
+        elif not self._is_plain and random.random() < 0.02:
+            self._former.append(writer.clock_back())
+            self._is_back = True
+        elif not self._is_plain and random.random() < 0.02:
+            writer.restart()  # after a number was gzipped, it appends to older files
+
+    def gzip(self):
+        """Gzip an old file now and then; none a second time: what the first had would be gone."""
+        if len(self._former) < 3 or self._random.random() >= 0.1:
+            return
+        path = self._former.pop(0)
+        if path.exists() and path != self.writer.dated and not path.with_name(f"{path.name}.gz").exists():
+            compress(path)
+
+    def make_large(self, burst, first):
+        """Let a relevant line in it become a large one, now and then, as of a rule that repeats earlier events; its record is not larger."""
+        if self._is_plain or self._random.random() >= 0.02:
+            return
+        index = -first % (2 * RELEVANT_EVERY)
+        before = "x" * self._random.randrange(200_000, 3_400_000)
+        burst[index] = line(windows_alert(first + index) | {"previous_output": before})
+
+
+def write_forever(folder, seed, *, is_plain=False):
+    """The writer process: appends bursts, torn at any byte; ends once `stop` is there. Prints how many lines it wrote."""
     random = Random(seed)
-    writer, corpus, former = WazuhWriter(folder), Corpus(), []
+    hard, corpus = HardWriter(folder, random, is_plain=is_plain), Corpus()
     stop = Path(folder) / "stop"
     while not stop.exists():
-        has_begun = (Path(folder) / "state" / "checkpoint.json").exists()  # the very first start knows nothing of former files
-        if has_begun and random.random() < 0.05:
-            former.append(writer.roll() if random.random() < 0.5 else writer.next_day(gap=lambda: time.sleep(random.random() / 20)))
-        if len(former) > 2 and random.random() < 0.1:
-            compress(former.pop(0))
-        data = b"".join(numbered_lines(BURST_LINES, corpus, first=corpus.lines))
+        if (Path(folder) / "state" / "checkpoint.json").exists():  # the very first start knows nothing of former files
+            hard.move()
+            hard.gzip()
+        first = corpus.lines
+        burst = list(numbered_lines(BURST_LINES, corpus, first))
+        hard.make_large(burst, first)
+        data = b"".join(burst)
         cut = random.randrange(len(data))
-        writer.write(data[:cut])
+        hard.writer.write(data[:cut])
         time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
-        writer.write(data[cut:])
+        hard.writer.write(data[cut:])
         time.sleep(BURST_LINES / LINES_PER_SECOND / 2)
     print(corpus.lines, flush=True)
 
 
-def run_rounds(rounds, seed, folder, report=lambda text: None):
-    """Kill the daemon `rounds` times; returns the corpus, (lost, repeated) and a count of what was done to daemon and broker."""
-    random, done, is_frozen = Random(seed), Counter(), False
+def run_rounds(rounds, seed, folder, report=lambda text: None, *, is_plain=False):
+    """Kill the daemon `rounds` times; returns the corpus, (lost, repeated) and a count of what was done to daemon and broker.
+
+    That count has the most records that came again after one kill, too.
+    """
+    random, done, is_frozen, begun = Random(seed), Counter(), False, []
     (folder / "broker").mkdir()
     with NoidaBroker(folder / "broker") as broker:
         broker.create_topic(TOPIC)
         daemon = Daemon(folder, broker.bootstrap, kafka={"max_batch_bytes": 50_000})
-        writer = subprocess.Popen([sys.executable, "-m", "support.kill_rounds", "--write", str(folder), str(seed)], stdout=subprocess.PIPE)
+        command = [
+            sys.executable,
+            "-m",
+            "support.kill_rounds",
+            "--write",
+            str(folder),
+            str(seed),
+            *(["--plain-writer"] if is_plain else []),
+        ]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             for number in range(1, rounds + 1):
                 before = saved_position(daemon)
                 daemon.log.unlink(missing_ok=True)
+                begun.append(time.time())
                 with daemon:
                     daemon.wait_for_log("event=reading")
                     if number % 2 == 0 and not is_frozen:  # the others may be killed before they have come so far
@@ -78,12 +136,14 @@ def run_rounds(rounds, seed, folder, report=lambda text: None):
         for _ in numbered_lines(lines, corpus):
             pass
         daemon.log.unlink()
+        begun.append(time.time())
         with daemon:
             daemon.wait_for_log("event=reading")  # before that, a signal would find no handler
             daemon.wait_until(lambda: has_settled_all(daemon), 120)
             assert daemon.stop() == 0
-        records = read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)
-    return corpus, lost_and_repeated(corpus, records), done
+        records = read_all_with_times(broker.bootstrap, TOPIC, expect=corpus.relevant)
+    done["most repeated after one kill"] = max(repeated_in_each_life(records, begun))
+    return corpus, lost_and_repeated(corpus, [record[:3] for record in records]), done
 
 
 def _disturb(broker, daemon, number, random):
@@ -114,13 +174,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="how often the daemon is killed (default: 100)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and rotations (default: 1)")
+    parser.add_argument(
+        "--plain-writer",
+        action="store_true",
+        help="files are only rotated and gzipped: no clock set back, no number used again, no large line",
+    )
     parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.write:
-        write_forever(arguments.write[0], int(arguments.write[1]))
+        write_forever(arguments.write[0], int(arguments.write[1]), is_plain=arguments.plain_writer)
         return
     with TemporaryDirectory() as folder:
-        corpus, (lost, repeated), done = run_rounds(arguments.rounds, arguments.seed, Path(folder), lambda text: print(text, flush=True))
+        corpus, (lost, repeated), done = run_rounds(
+            arguments.rounds, arguments.seed, Path(folder), lambda text: print(text, flush=True), is_plain=arguments.plain_writer
+        )
     print(f"{corpus.lines} lines, {corpus.relevant} relevant; {', '.join(f'{what}: {count}' for what, count in done.items())}")
     print(f"lost: {len(lost)}, repeated: {repeated}")
     sys.exit(1 if lost else 0)
