@@ -18,13 +18,14 @@ Ticket = NewType("Ticket", int)
 """Names one chunk in the ledger; rises by one with each chunk."""
 
 
+DIGEST_LENGTH = 32
 FINGERPRINT_BYTES = 1024
 """How many bytes a fingerprint covers at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The hex SHA-256 of `length` bytes (0 to `FINGERPRINT_BYTES`) of a file."""
+    """The first half of the SHA-256, in hex, of `length` bytes (0 to `FINGERPRINT_BYTES`) of a file."""
 
     digest: str
     length: int
@@ -32,11 +33,15 @@ class Fingerprint:
     @classmethod
     def of(cls, data: bytes) -> Self:
         """Return the fingerprint of all of `data`."""
-        return cls(sha256(data).hexdigest(), len(data))
+        return cls(_digest(data), len(data))
 
     def fits(self, data: bytes) -> bool:
         """Tell whether it was taken of the first `length` bytes of `data`."""
-        return len(data) >= self.length and sha256(data[: self.length]).hexdigest() == self.digest
+        return len(data) >= self.length and _digest(data[: self.length]) == self.digest
+
+
+def _digest(data: bytes) -> str:
+    return sha256(data).hexdigest()[:DIGEST_LENGTH]
 
 
 NO_BYTES = Fingerprint.of(b"")

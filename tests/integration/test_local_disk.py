@@ -7,7 +7,7 @@ import anyio
 import psutil
 import pytest
 
-from wazuh_dfn.adapters.alert_file import AlertPath
+from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.adapters.local_disk import LocalDisk
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
@@ -39,7 +39,7 @@ async def test_a_full_disk_says_where():
 
 async def test_with_a_file_that_is_closed_what_is_free_between_blocks_in_use_is_given_back(tmp_path):
     (tmp_path / "alerts.json").write_bytes(b"{}\n")
-    file = await AlertPath(tmp_path / "alerts.json", LocalDisk()).open_current()
+    file = await AlertFolder(tmp_path / "alerts.json", LocalDisk()).open_current()
     blocks = [bytearray(b"x" * 100_000) for _ in range(1_000)]
     del blocks[::2]
     before = psutil.Process().memory_info().rss

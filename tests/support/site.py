@@ -5,23 +5,30 @@ What belongs to the present tailing is in `Site` alone: who writes another one c
 
 import os
 import re
+import time
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
+from unittest.mock import patch
 
 import anyio
 from structlog.testing import capture_logs
 
 from support.wazuh_writer import WazuhWriter
-from wazuh_dfn.actors.reading import ReadingPlace
-from wazuh_dfn.actors.resuming import Resuming
-from wazuh_dfn.actors.tailer import Tailer, TailerOptions
-from wazuh_dfn.adapters.alert_file import AlertPath
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import lines_of
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
+from wazuh_dfn.tailing import chunks, open_files
+from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing.beginning import Beginning
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
+from wazuh_dfn.tailing.checkpointer import Checkpointer
+from wazuh_dfn.tailing.chunks import ChunkReader
+from wazuh_dfn.tailing.open_files import OpenFiles
+from wazuh_dfn.tailing.place import ReadingPlace
+from wazuh_dfn.tailing.tailer import Tailer
 
 PAD = b"." * 1100
 """Makes each line longer than the fingerprint."""
@@ -72,13 +79,16 @@ class Site:
     @asynccontextmanager
     async def tailing(self, start_at="beginning"):
         """Run one life; it ends by saving what is settled, unless it was killed."""
-        ledger, place, outbox = Ledger(), ReadingPlace(), Mailbox("out", 2)
+        place, outbox = ReadingPlace(), Mailbox("out", 2)
+        ledger = Ledger(place.registry.settle)
         self._ledger, self._place, self._is_killed = ledger, place, False
-        files = AlertPath(self.path, LocalDisk())
-        resuming = Resuming(files, self.checkpoints, place, start_at)
-        tailer = Tailer(files, resuming, ledger, place, outbox=outbox, options=TailerOptions(poll_interval_seconds=0.01))
+        self._checkpointer = Checkpointer(place.registry, self.checkpoints, CheckpointStatus(), 1.0)
+        files = AlertFolder(self.path, LocalDisk())
+        beginning = Beginning(files, self.checkpoints, place, start_at, self._checkpointer.save)
+        reader = ChunkReader(place, ledger, outbox, 256 * 1024)
+        tailer = Tailer(place, beginning, OpenFiles(files, place, time.time), reader, poll_interval_seconds=0.01)
         lifeline = Lifeline(None, lambda: None)
-        with capture_logs() as events:
+        with capture_logs() as events, patch.object(open_files, "SURVEY_SECONDS", 0.1), patch.object(chunks, "REST_SECONDS", 0.1):
             self.events.append(events)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.consume, outbox, ledger)
@@ -90,10 +100,9 @@ class Site:
                     await anyio.sleep(0.03)
                 tasks.cancel_scope.cancel()
         outbox.dispose()
-        if ledger.acked_through is not None and not self._is_killed:
+        if not self._is_killed:
             await self.save()
-        if place.file is not None:
-            await place.file.aclose()
+        await place.aclose()
 
     async def consume(self, outbox, ledger):
         while True:
@@ -108,7 +117,7 @@ class Site:
 
     async def save(self):
         """Save the checkpoint now, as the daemon does every so often; without this a killed life leaves what it began with."""
-        await self.checkpoints.save(self._ledger.acked_through)
+        await self._checkpointer.save()
         await anyio.sleep(0.05)
 
     def kill(self):

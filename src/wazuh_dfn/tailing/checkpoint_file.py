@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import structlog
 
 from wazuh_dfn.errors import CheckpointUnreadableError
-from wazuh_dfn.messages import NO_BYTES, Fingerprint
+from wazuh_dfn.messages import DIGEST_LENGTH, NO_BYTES, Fingerprint
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import Slot
 from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark
@@ -209,13 +209,17 @@ def _decode_position(version: int, position: dict[str, Any], saved_at: float) ->
     """Versions 1 and 2 held one position; version 1 knew nothing of the bytes before it."""
     file = position["file"]
     if version == 1:
-        head, tail = Fingerprint(file["fingerprint"], file["fingerprint_length"]), NO_BYTES
+        head, tail = _fingerprint(file["fingerprint"], file["fingerprint_length"]), NO_BYTES
     elif version == 2:  # noqa: PLR2004
-        head, tail = Fingerprint(**file["head"]), Fingerprint(**position["tail"])
+        head, tail = _fingerprint(**file["head"]), _fingerprint(**position["tail"])
     else:
         raise ValueError(f"version {version} is not known here")
     mark = Mark(position["offset"], tail)
     return Checkpoint((KnownFile(1, position["path"], head, mark, mark),), saved_at=saved_at, is_complete=False)
+
+
+def _fingerprint(digest: str, length: int) -> Fingerprint:
+    return Fingerprint(digest[:DIGEST_LENGTH], length)
 
 
 _LEFT_OUT_OF_CHECKSUM = ("version", "checksum")

@@ -54,13 +54,14 @@ class ChunkReader:
             return bool(data)
         return bool(end)
 
-    async def read_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, quiet_seconds: float = REST_SECONDS) -> bool:
+    async def read_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, quiet_seconds: float | None = None) -> bool:
         """Hand on what follows the last line feed of a complete file; True once there is nothing left in it."""
         length = await file.size() - at.offset
         if length <= 0:
             return True
         if length != self._rest[0]:
             self._rest = length, anyio.current_time()
+        quiet_seconds = REST_SECONDS if quiet_seconds is None else quiet_seconds
         if not file.is_packed and anyio.current_time() - self._rest[1] < quiet_seconds:
             return False
         await self._hand_on_long_line(lifeline, file, at, length)

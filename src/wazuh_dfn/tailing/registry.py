@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.names import Sighting, Slot, slot_of
 
-KEPT_FILES = 512
-"""The most files that are remembered: a year of days, or three days of a rotation every ten minutes."""
+KEPT_FILES = 256
+"""The most files that are remembered: most of a year of days, or almost two days of a rotation every ten minutes."""
 EARLIER_SAVES = 64
 """The number of saves after which an earlier mark is dropped at the latest: more seconds than a kernel keeps written bytes to itself."""
 SETTLED_SECONDS = 2.0
