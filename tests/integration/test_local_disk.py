@@ -7,8 +7,8 @@ import anyio
 import psutil
 import pytest
 
-from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.tailing.alert_file import AlertFolder
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 

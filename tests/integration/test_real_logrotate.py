@@ -195,7 +195,7 @@ async def test_a_copy_that_can_not_be_unpacked_is_named_and_all_else_is_read(sit
             await site.until_problem(packed.name)
     async with site.tailing():
         await site.until_problem(packed.name)
-        await site.until_all_read(*range(1, 6), scraps=5)
+        await site.until_all_read(*range(1, 6), scraps=5, repeats=1)  # of some formats the line can be saved
 
 
 async def test_a_damaged_dated_file_is_named_and_all_else_is_read(site):

@@ -69,11 +69,6 @@ class AlertFile:
         """See `OpenAlertFile`."""
         return self.content.is_packed
 
-    @property
-    def damage(self) -> str | None:
-        """See `Content.damage`."""
-        return self.content.damage
-
     async def size(self) -> int:
         """See `OpenAlertFile`."""
         return await self._disk.run(self.content.size)

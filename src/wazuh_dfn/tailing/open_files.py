@@ -14,7 +14,7 @@ from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFiles, Named
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
 from wazuh_dfn.tailing.registry import appearance_of
-from wazuh_dfn.tailing.survey import Survey, Unread
+from wazuh_dfn.tailing.survey import Survey, Unread, damage_of
 
 SURVEY_SECONDS = 10.0
 """How often all files are looked at, besides when one was read to its end."""
@@ -41,6 +41,7 @@ class OpenFiles:
         self._has_current = False
         self._avoided: dict[str, float] = {}
         """By path, until when."""
+        self._damaged: dict[Path, str] = {}
         self._newer: dict[Path, float] = {}
         """Files that were written to after the current one, and when they were as that was first seen."""
         self._in_use = anyio.Lock()
@@ -78,7 +79,9 @@ class OpenFiles:
             if file is None:
                 file = await self._files.open(chosen.sighting.path)
                 place.held.append(file)
-            await self._recognise(file)
+            if not await self._recognise(file, chosen):
+                self.look_again()
+                return True
         place.is_complete = file.is_packed or (not chosen.sighting.is_current and self._has_current)
         if file is present:
             return place.is_complete
@@ -88,6 +91,9 @@ class OpenFiles:
 
     def leave(self) -> None:
         """Leave the present file; it stays open until a survey has shown that nothing else needs it."""
+        file = self._place.file
+        if isinstance(file, AlertFile) and file.content.damage is not None:
+            self._damaged[Path(file.path)] = damage_of(file.path, file.content)
         self._place.file, self._place.scanned = None, 0
 
     async def give_up(self) -> None:
@@ -143,6 +149,9 @@ class OpenFiles:
         await self._close_all_but(found)
         registry.forget(found.sightings, [file.number for file in place.held if file.number is not None])
         place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)
+        there = {sighting.path for sighting in found.sightings}
+        self._damaged = {path: text for path, text in (self._damaged | found.damaged).items() if path in there}
+        place.note_all(Trouble.DAMAGED, self._damaged)
         await self._look_for_a_wrong_link(found)
         self._queue = self._in_order(found)
         place.is_over(Trouble.UNREADABLE)
@@ -191,13 +200,17 @@ class OpenFiles:
             place.is_over(Trouble.STANDS_STILL)
         self._newer = {path: self._newer.get(path, modified) for path, modified in newer.items()}
 
-    async def _recognise(self, file: AlertFile) -> None:
-        """Find its number in the registry, or give it one."""
+    async def _recognise(self, file: AlertFile, chosen: Unread) -> bool:
+        """Find its number in the registry, or give it one; False if it is not what the survey has found (any more)."""
         registry = self._place.registry
         found = await self._files.match(registry, file)
         if found is None:
             known = registry.add(file.path)
-        elif found.is_shorter:
+        elif not found.is_shorter:
+            known = found.known
+        elif not chosen.is_shorter:  # another file with its content was read since
+            return False
+        else:
             first = await file.read(Position(file.path, file.node[1], 0), min(found.mark.offset, FINGERPRINT_BYTES))
             known = registry.add(file.path, Fingerprint.of(first), found.mark)
             log.warning(
@@ -206,6 +219,5 @@ class OpenFiles:
                 offset=found.mark.offset,
                 read_to=found.known.read_to.offset,
             )
-        else:
-            known = found.known
         file.number, file.head = known.number, known.head
+        return True

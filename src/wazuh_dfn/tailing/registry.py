@@ -17,8 +17,8 @@ from wazuh_dfn.tailing.names import Sighting, Slot, slot_of
 
 KEPT_FILES = 256
 """The most files that are remembered: most of a year of days, or almost two days of a rotation every ten minutes."""
-EARLIER_SAVES = 64
-"""The number of saves after which an earlier mark is dropped at the latest: more seconds than a kernel keeps written bytes to itself."""
+RECENT_SAVES, EARLIER_SAVES = 16, 64
+"""The marks of so many saves are kept, and every fourth one of so many: more seconds than a kernel keeps written bytes to itself."""
 SETTLED_SECONDS = 2.0
 """A file that was written to just now can be written to once more without a change of its time, on a file system with coarse times."""
 
@@ -248,7 +248,7 @@ def _begins(first: bytes, head: Fingerprint, digests: dict[int, str]) -> bool:
 
 
 def _marks(known: KnownFile) -> Iterator[Mark]:
-    yield from () if known.is_whole else dict.fromkeys((known.read_to, known.settled, *known.earlier.values()))
+    yield from () if known.is_whole else dict.fromkeys((known.read_to, known.settled, *known.earlier.values(), BEGINNING))
 
 
 def _offset(match: Match) -> tuple[int, int]:
@@ -256,8 +256,8 @@ def _offset(match: Match) -> tuple[int, int]:
 
 
 def _is_kept(save: int, latest: int) -> bool:
-    """Keep two of each power of two: of the last seconds each, of the last minute one in 32."""
-    return latest - save < 2 * min(save & -save, EARLIER_SAVES // 2)
+    age = latest - save
+    return age < RECENT_SAVES or (age < EARLIER_SAVES and save % 4 == 0)
 
 
 def snapshot(known: KnownFile) -> KnownFile:

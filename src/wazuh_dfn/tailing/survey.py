@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,8 @@ class Unread:
     size: int = 0
     """Of a plain file, in bytes."""
     is_packed: bool = False
+    is_shorter: bool = False
+    """Whether it is a known file that came back shorter than it was."""
     held: HeldFile | None = None
 
 
@@ -51,6 +54,7 @@ class Survey:
     failed: dict[Path, str] = field(default_factory=dict)
     """Files that may have unread bytes, and why they can't be looked into."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
+    damaged: dict[Path, str] = field(default_factory=dict)
 
 
 def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile] = (), *, everything: bool = True) -> Survey:
@@ -97,18 +101,25 @@ class _Surveyor:
         self._alerts = alerts
         self._registry = registry
         self._found = found
-        self._held: Sequence[HeldFile] = ()
+        self._whole: dict[int, HeldFile | Path] = {}
+        """Where all that was read of a known file is, by its number."""
+        self._shorter: list[tuple[Sighting, HeldFile | None, Match]] = []
 
     def look(self, held: Sequence[HeldFile]) -> Survey:
-        self._held = held
         nodes, read = set(), self._registry.appearances()
         for file in held:
             sighting = self._of_held(file)
             nodes.add(sighting.status.node)
-            self._judge(sighting, file.content, file)
+            self._judge(sighting, file, file.content)
         for sighting in self._found.sightings:
-            if sighting.status.node not in nodes and not sighting.is_beside_plain and appearance_of(sighting) not in read:
-                self._open_and_judge(sighting)
+            is_read = appearance_of(sighting) in read and not sighting.is_current
+            if sighting.status.node not in nodes and not sighting.is_beside_plain and not is_read:
+                self._open_and(sighting, partial(self._judge, sighting, None))
+        for sighting, held_file, found in self._shorter:
+            if held_file is not None:
+                self._judge_shorter(sighting, held_file, found, held_file.content)
+            else:
+                self._open_and(sighting, partial(self._judge_shorter, sighting, None, found))
         self._found.unread = _in_order(self._found.unread, self._found.sightings)
         return self._found
 
@@ -118,11 +129,13 @@ class _Surveyor:
         slot = slot_of(path)
         return Sighting(path, status, "dated" if slot is not None else naming_of(path, self._alerts), slot, is_current)
 
-    def _open_and_judge(self, sighting: Sighting) -> None:
+    def _open_and(self, sighting: Sighting, judge: Callable[[Content], None]) -> None:
         try:
             content = open_content(self._disk, sighting.path)
             try:
-                self._judge(sighting, content, None)
+                judge(content)
+                if content.damage is not None and sighting.naming != "stranger":
+                    self._found.damaged[sighting.path] = damage_of(sighting.path, content)
             finally:
                 content.close()
         except FileNotFoundError:
@@ -138,21 +151,24 @@ class _Surveyor:
         plain = str(unpacked_name(sighting.path))
         return any(known.path == plain and known.read is not None for known in list(self._registry.files.values()))
 
-    def _judge(self, sighting: Sighting, content: Content, held: HeldFile | None) -> None:
+    def _judge(self, sighting: Sighting, held: HeldFile | None, content: Content) -> None:
         found = match(self._registry, content, held.number if held is not None else None)
         if found is None:
             if self._may_be_new(sighting, content, held) and has_more(content, 0):
                 self._add(sighting, content, held, None)
-        elif found.known.is_whole or not (found.is_shorter or has_more(content, found.mark.offset)):
+            return
+        if not found.is_shorter:
+            self._whole.setdefault(found.known.number, held or sighting.path)
+        if found.known.is_whole or not (found.is_shorter or has_more(content, found.mark.offset)):
             self._found.read.append((found.known, sighting))
         elif not found.is_shorter:
             self._add(sighting, content, held, found.known.number)
         elif sighting.naming != "stranger" or sighting.is_current or held is not None:
-            self._judge_shorter(sighting, content, found, held)
+            self._shorter.append((sighting, held, found))
 
-    def _add(self, sighting: Sighting, content: Content, held: HeldFile | None, number: int | None) -> None:
+    def _add(self, sighting: Sighting, content: Content, held: HeldFile | None, number: int | None, *, is_shorter: bool = False) -> None:
         size = 0 if content.is_packed else content.size()
-        self._found.unread.append(Unread(sighting, number, size, content.is_packed, held))
+        self._found.unread.append(Unread(sighting, number, size, content.is_packed, is_shorter, held))
 
     def _may_be_new(self, sighting: Sighting, content: Content, held: HeldFile | None) -> bool:
         if sighting.is_current or held is not None:
@@ -161,25 +177,24 @@ class _Surveyor:
             return False
         return sighting.naming != "lettered" or content.read(0, FINGERPRINT_BYTES).lstrip(b"\0").startswith(b"{")
 
-    def _judge_shorter(self, sighting: Sighting, content: Content, found: Match, held: HeldFile | None) -> None:
+    def _judge_shorter(self, sighting: Sighting, held: HeldFile | None, found: Match, content: Content) -> None:
         """It begins like a known file and ends before the place up to which that was read.
 
         If that file is still there, this is a copy of a part of it, which was made (or packed) before all of it was written.
         """
         end = Mark.at_end(content, content.size())
-        is_copy = held is None and not sighting.is_current and self._is_part_of(found.known, end)
-        if is_copy or end == found.mark:
+        if end == found.mark or self._is_part_of(found.known, end):
             first = content.read(0, min(FINGERPRINT_BYTES, end.offset))
             self._found.copies.append((sighting, Fingerprint.of(first), end))
         else:
-            self._add(sighting, content, held, None)
+            self._add(sighting, content, held, None, is_shorter=True)
 
     def _is_part_of(self, known: KnownFile, end: Mark) -> bool:
-        for file in self._held:
-            if file.number == known.number:
-                return holds(file.content, known.read_to) and holds(file.content, end)
+        where = self._whole.get(known.number, Path(known.path))
+        if not isinstance(where, Path):
+            return holds(where.content, end)
         try:
-            whole = open_content(self._disk, Path(known.path))
+            whole = open_content(self._disk, where)
         except (OSError, CannotUnpackError):
             return False
         try:
@@ -188,10 +203,15 @@ class _Surveyor:
             whole.close()
 
 
+def damage_of(path: Path | str, content: Content) -> str:
+    """Return what to say of a packed file that can't be read to its end."""
+    return f"{path} is damaged, its rest can't be unpacked: {content.damage}"
+
+
 def _in_order(unread: Iterable[Unread], sightings: Iterable[Sighting]) -> list[Unread]:
-    longest: dict[int | Path, Unread] = {}
+    longest: dict[int | tuple[int, int], Unread] = {}
     for each in unread:
-        key = each.number if each.number is not None else each.sighting.path
+        key = each.number if each.number is not None else each.sighting.status.node
         if key not in longest or (each.is_packed, -each.size) < (longest[key].is_packed, -longest[key].size):
             longest[key] = each
     kept = list(longest.values())

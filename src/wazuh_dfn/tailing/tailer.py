@@ -8,7 +8,7 @@ import structlog
 from wazuh_dfn.errors import CannotUnpackError, FileTruncatedError
 from wazuh_dfn.messages import Position
 from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.tailing.alert_file import AlertFile, OpenAlertFile
+from wazuh_dfn.tailing.alert_file import OpenAlertFile
 from wazuh_dfn.tailing.beginning import Beginning
 from wazuh_dfn.tailing.chunks import ChunkReader
 from wazuh_dfn.tailing.open_files import OpenFiles
@@ -76,7 +76,7 @@ class Tailer:
                 has_work = await self._read(lifeline, file, at)
         except FileTruncatedError as error:
             log.warning("alert file was truncated, looking for what was in it", file=str(error))
-            self._leave(place.file)
+            self._files.leave()
             return True
         except CannotUnpackError as error:
             log.warning("alert file was packed just now", reason=str(error))
@@ -96,17 +96,12 @@ class Tailer:
             return is_due and await self._turn_to_next(lifeline, anew=True)
         if not await self._reader.read_rest(lifeline, file, at):
             return False
-        self._leave(file)
+        self._files.leave()
         return await self._turn_to_next(lifeline)
 
     async def _turn_to_next(self, lifeline: Lifeline[None], *, anew: bool = False) -> bool:
         with lifeline.waiting("a survey of the alert files"):  # packed ones may have to be unpacked
             return await self._files.turn_to_next(anew=anew)
-
-    def _leave(self, file: OpenAlertFile | None) -> None:
-        if isinstance(file, AlertFile) and file.damage is not None:
-            self._place.note(Trouble.DAMAGED, f"{file.path} is damaged, its rest can't be unpacked: {file.damage}")
-        self._files.leave()
 
     async def _failed(self, error: OSError) -> None:
         """Note it; a file that can't be read again and again is opened anew."""
