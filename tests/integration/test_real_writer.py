@@ -143,24 +143,28 @@ async def test_a_missing_number_and_a_day_change_after_it(site, up):
 # monitord gzips the file that the writer still appends to.
 
 
+STEP_SECONDS = 0.06
+"""monitord's pace: it comes ten seconds after midnight, while the file is looked at each second."""
+
+
 async def quiet_midnight(site, first, *, between=None):
     """Gzip the file of the day before while the writer still has it; then the new day begins. Writes the lines from `first` to `first` + 4."""
     gzipping = Gzipping(site.wazuh.dated)
     gzipping.begin()
     site.wazuh.write(lines(first))
-    await pause()
+    await pause(STEP_SECONDS)
     gzipping.finish()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 1))
     gzipping.unlink()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 2))
     if between is not None:
         await between()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 3))
     site.wazuh.next_day()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 4))
 
 
@@ -220,7 +224,7 @@ async def test_quiet_midnights_while_nothing_is_taken_from_a_full_mailbox_lose_n
         site.hold()
         for number in range(2, 10):  # more than fit into the mailbox
             site.wazuh.write(lines(number))
-            await pause()
+            await pause(STEP_SECONDS)
         for midnight in range(1, midnights + 1):
             await quiet_midnight(site, 10 * midnight)
         await pause()

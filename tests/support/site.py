@@ -25,9 +25,9 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 
 PAD = b"." * 1100
 """Makes each line longer than the fingerprint."""
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 5.0
 """For so long nothing happens, and then nothing will."""
-QUIET_SECONDS = 0.15
+QUIET_SECONDS = 0.08
 """Several looks at the files: what is read twice is read again by then."""
 _WHOLE = re.compile(rb"(\d{6}) \.+ \1")
 """A line of `line`, also behind a torn one that it is glued to."""
@@ -109,7 +109,6 @@ class Site:
     async def save(self):
         """Save the checkpoint now, as the daemon does every so often; without this a killed life leaves what it began with."""
         await self.checkpoints.save(self._ledger.acked_through)
-        await anyio.sleep(0.05)
 
     def kill(self):
         """Let the present life end without saving more than it has saved."""
@@ -237,6 +236,6 @@ async def restart_and_expect(site, *numbers, repeats=0, scraps=0):
     assert site.read == read, f"the second start read {site.read[len(read) :][:9]} again"
 
 
-async def pause():
+async def pause(seconds=0.025):
     """Let some looks at the files pass."""
-    await anyio.sleep(0.05)
+    await anyio.sleep(seconds)
