@@ -95,6 +95,15 @@ async def test_a_time_zone_set_west_makes_a_day_grow_that_was_never_read_to_its_
     await restart_and_expect(site, *range(1, 6))
 
 
+async def test_a_daemon_that_starts_after_each_step_of_the_clock_reads_what_that_step_brought(site):
+    await settle(site, 1)
+    steps = [site.wazuh.next_day, site.wazuh.clock_back, site.wazuh.clock_forward, site.wazuh.clock_back, site.wazuh.clock_forward]
+    for number, step in enumerate(steps, 2):
+        step()
+        await settle(site, number)
+    await restart_and_expect(site, *range(1, 7))
+
+
 # A number is missing when the writer starts again.
 
 
