@@ -73,7 +73,7 @@ class Site:
     async def tailing(self, start_at="beginning"):
         """Run one life; it ends by saving what is settled, unless it was killed."""
         ledger, place, outbox = Ledger(), ReadingPlace(), Mailbox("out", 2)
-        self._ledger, self._place, self._is_killed = ledger, place, False
+        self._ledger, self._place, self._is_killed, self._problems_shown = ledger, place, False, set()
         files = AlertPath(self.path, LocalDisk())
         resuming = Resuming(files, self.checkpoints, place, start_at)
         tailer = Tailer(files, resuming, ledger, place, outbox=outbox, options=TailerOptions(poll_interval_seconds=0.01))
@@ -167,7 +167,7 @@ class Site:
         assert not [text for text in others if isinstance(text, int)], tally
 
     async def until_problem(self, *words):
-        """Wait until one problem is shown that has all these words."""
+        """Wait until one problem has been shown in this life that has all these words."""
 
         def is_shown():
             return any(all(str(word) in problem for word in words) for problem in self._problems_shown)
