@@ -233,6 +233,8 @@ async def test_an_error_in_the_middle_of_a_backlog_costs_no_line(site, break_ope
 # Power cuts: the last pages of the alert file are gone, those of the checkpoint are not.
 
 SEGMENT = 50
+SAVE_SECONDS = 0.1
+"""Between two saved checkpoints; the daemon syncs one each second."""
 
 
 async def save_in_segments(site, count):
@@ -242,6 +244,7 @@ async def save_in_segments(site, count):
             site.wazuh.write(lines(*range(first, first + SEGMENT)))
             await site.until_all_read(*range(first + SEGMENT))
             await site.save()
+            await pause(SAVE_SECONDS)
         site.kill()
 
 

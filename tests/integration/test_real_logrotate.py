@@ -2,6 +2,7 @@
 
 import lzma
 import os
+import re
 import shutil
 import time
 
@@ -55,7 +56,7 @@ async def test_two_copytruncates_while_down_are_read_whatever_the_copies_are_cal
 
 
 @pytest.mark.parametrize("delay", [False, True], ids=["compress", "delaycompress"])
-@pytest.mark.parametrize("names", ["default", "extension .json", "dateext, extension .json"])
+@pytest.mark.parametrize("names", ["default", "extension .json"])
 @pytest.mark.parametrize("packer", PACKERS)
 async def test_two_copytruncates_while_down_are_read_whatever_packed_the_copies(site, packer, names, delay):
     need(packer)
@@ -64,7 +65,7 @@ async def test_two_copytruncates_while_down_are_read_whatever_packed_the_copies(
     await restart_and_expect(site, *range(1, 6))
 
 
-@pytest.mark.parametrize("names", ["default", "extension .json", "dateformat -%Y%m%dT%H%M%S, extension .json"])
+@pytest.mark.parametrize("names", ["default", "dateformat -%Y%m%dT%H%M%S, extension .json"])
 @pytest.mark.parametrize("packer", [None, "gz", "xz"])
 async def test_copies_that_are_made_while_the_daemon_reads_come_neither_short_nor_twice(site, names, packer):
     await settle(site, 1, 2)
@@ -142,7 +143,27 @@ REAL = {
 }
 
 
-@pytest.mark.skipif(shutil.which("logrotate", path="/usr/sbin:/usr/bin:/sbin") is None, reason="logrotate is not installed")
+NEEDS_LOGROTATE = pytest.mark.skipif(
+    shutil.which("logrotate", path="/usr/sbin:/usr/bin:/sbin") is None, reason="logrotate is not installed"
+)
+
+
+@NEEDS_LOGROTATE
+@pytest.mark.parametrize("names", NAMES)
+async def test_the_simulated_names_are_those_that_logrotate_gives(tmp_path, names):
+    simulated, real = tmp_path / "simulated" / "alerts.json", tmp_path / "real" / "alerts.json"
+    for path in (simulated, real):
+        path.parent.mkdir()
+        path.write_bytes(lines(1))
+    Logrotate(simulated, names).copytruncate()
+    directives = [] if names == "default" else names.split(", ")
+    RealLogrotate(real, "copytruncate", *(["dateext"] if "date" in names else []), *directives).rotate()
+    assert [re.sub(r"\d", "0", path.name) for path in sorted(simulated.parent.glob("alerts*"))] == [
+        re.sub(r"\d", "0", path.name) for path in sorted(real.parent.glob("alerts*"))
+    ]
+
+
+@NEEDS_LOGROTATE
 @pytest.mark.parametrize("directives", REAL.values(), ids=REAL)
 async def test_the_real_logrotate(site, directives):
     commands = [directive.split()[1] for directive in directives if directive.startswith("compresscmd")]
@@ -194,7 +215,8 @@ async def test_a_copy_that_can_not_be_unpacked_is_named_and_all_else_is_read(sit
         if up:
             await site.until_problem(packed.name)
     async with site.tailing():
-        await site.until_problem(packed.name)
+        if not up:
+            await site.until_problem(packed.name)
         await site.until_all_read(*range(1, 6), scraps=5, repeats=1)  # of some formats the line can be saved
 
 

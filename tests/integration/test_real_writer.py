@@ -95,6 +95,15 @@ async def test_a_time_zone_set_west_makes_a_day_grow_that_was_never_read_to_its_
     await restart_and_expect(site, *range(1, 6))
 
 
+async def test_a_daemon_that_starts_after_each_step_of_the_clock_reads_what_that_step_brought(site):
+    await settle(site, 1)
+    steps = [site.wazuh.next_day, site.wazuh.clock_back, site.wazuh.clock_forward, site.wazuh.clock_back, site.wazuh.clock_forward]
+    for number, step in enumerate(steps, 2):
+        step()
+        await settle(site, number)
+    await restart_and_expect(site, *range(1, 7))
+
+
 # A number is missing when the writer starts again.
 
 
@@ -143,24 +152,28 @@ async def test_a_missing_number_and_a_day_change_after_it(site, up):
 # monitord gzips the file that the writer still appends to.
 
 
+STEP_SECONDS = 0.06
+"""monitord's pace: it comes ten seconds after midnight, while the file is looked at each second."""
+
+
 async def quiet_midnight(site, first, *, between=None):
     """Gzip the file of the day before while the writer still has it; then the new day begins. Writes the lines from `first` to `first` + 4."""
     gzipping = Gzipping(site.wazuh.dated)
     gzipping.begin()
     site.wazuh.write(lines(first))
-    await pause()
+    await pause(STEP_SECONDS)
     gzipping.finish()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 1))
     gzipping.unlink()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 2))
     if between is not None:
         await between()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 3))
     site.wazuh.next_day()
-    await pause()
+    await pause(STEP_SECONDS)
     site.wazuh.write(lines(first + 4))
 
 
@@ -220,7 +233,7 @@ async def test_quiet_midnights_while_nothing_is_taken_from_a_full_mailbox_lose_n
         site.hold()
         for number in range(2, 10):  # more than fit into the mailbox
             site.wazuh.write(lines(number))
-            await pause()
+            await pause(STEP_SECONDS)
         for midnight in range(1, midnights + 1):
             await quiet_midnight(site, 10 * midnight)
         await pause()

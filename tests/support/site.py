@@ -32,9 +32,9 @@ from wazuh_dfn.tailing.tailer import Tailer
 
 PAD = b"." * 1100
 """Makes each line longer than the fingerprint."""
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 5.0
 """For so long nothing happens, and then nothing will."""
-QUIET_SECONDS = 0.15
+QUIET_SECONDS = 0.08
 """Several looks at the files: what is read twice is read again by then."""
 _WHOLE = re.compile(rb"(\d{6}) \.+ \1")
 """A line of `line`, also behind a torn one that it is glued to."""
@@ -71,7 +71,7 @@ class Site:
         self.read = []
         self.events = []
         self._problems_shown = set()
-        self._ledger = self._place = None
+        self._checkpointer = self._place = None
         self._is_killed = False
         self._may_take = anyio.Event()
         self._may_take.set()
@@ -81,14 +81,14 @@ class Site:
         """Run one life; it ends by saving what is settled, unless it was killed."""
         place, outbox = ReadingPlace(), Mailbox("out", 2)
         ledger = Ledger(place.registry.settle)
-        self._ledger, self._place, self._is_killed = ledger, place, False
+        self._place, self._is_killed, self._problems_shown = place, False, set()
         self._checkpointer = Checkpointer(place.registry, self.checkpoints, CheckpointStatus(), 1.0)
         files = AlertFolder(self.path, LocalDisk())
         beginning = Beginning(files, self.checkpoints, place, start_at, self._checkpointer.save)
         reader = ChunkReader(place, ledger, outbox, 256 * 1024)
         tailer = Tailer(place, beginning, OpenFiles(files, place, time.time), reader, poll_interval_seconds=0.01)
         lifeline = Lifeline(None, lambda: None)
-        with capture_logs() as events, patch.object(open_files, "SURVEY_SECONDS", 0.1), patch.object(chunks, "REST_SECONDS", 0.1):
+        with capture_logs() as events, patch.object(open_files, "SURVEY_SECONDS", 0.02), patch.object(chunks, "REST_SECONDS", 0.05):
             self.events.append(events)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.consume, outbox, ledger)
@@ -118,7 +118,6 @@ class Site:
     async def save(self):
         """Save the checkpoint now, as the daemon does every so often; without this a killed life leaves what it began with."""
         await self._checkpointer.save()
-        await anyio.sleep(0.05)
 
     def kill(self):
         """Let the present life end without saving more than it has saved."""
@@ -177,7 +176,7 @@ class Site:
         assert not [text for text in others if isinstance(text, int)], tally
 
     async def until_problem(self, *words):
-        """Wait until one problem is shown that has all these words."""
+        """Wait until one problem has been shown in this life that has all these words."""
 
         def is_shown():
             return any(all(str(word) in problem for word in words) for problem in self._problems_shown)
@@ -246,6 +245,6 @@ async def restart_and_expect(site, *numbers, repeats=0, scraps=0):
     assert site.read == read, f"the second start read {site.read[len(read) :][:9]} again"
 
 
-async def pause():
+async def pause(seconds=0.025):
     """Let some looks at the files pass."""
-    await anyio.sleep(0.05)
+    await anyio.sleep(seconds)
