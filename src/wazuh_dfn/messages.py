@@ -84,15 +84,18 @@ class Position:
         return replace(self, offset=self.offset + length, tail=Fingerprint.of(data[-FINGERPRINT_BYTES:]))
 
 
-LINE_LIMIT_BYTES = 256 * 1024
-"""A line over this is garbage: Wazuh's own limit of 64 KiB an alert, with room for `full_log` repeating `data`."""
+LINE_LIMIT_BYTES = 4 * 1024 * 1024
+"""A line over this is not an alert: the largest that Wazuh writes have about 3.4 MB."""
+
+KEPT_LINE_BYTES = 64 * 1024 * 1024
+"""A line over the limit is kept whole up to this size; beyond it, half as many bytes of each end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole lines as read. `data` starts at `start.offset`; its last line may lack the line feed at the end of a complete file.
 
-    `oversize` marks one line that is longer than the limit; `data` is its beginning and its end then.
+    `oversize` marks one line that is longer than the limit. Of one over `KEPT_LINE_BYTES`, `data` is its two ends.
     """
 
     ticket: Ticket
@@ -101,6 +104,8 @@ class Chunk:
     lines: int
     """How many those are: counted once, when they are read."""
     oversize: bool = False
+    cut: int = 0
+    """Number of bytes left out in the middle of `data`."""
 
     def part(self, start: int, end: int) -> Chunk:
         """Return the whole lines from `start` to `end` (bytes in `data`) as a chunk with the same ticket."""

@@ -136,7 +136,7 @@ original_batches = KafkaActor._batches
 async def one_refused_record_costs_its_batch(self, lifeline, entries, error):
     for batch, record in entries:
         position = replace(batch.start, offset=record.offset)
-        await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
+        await self._dead_letters.store([DeadLetter(position, "rejected", error.reason, record.raw)])
         self._ledger.settle(batch.ticket, batch.kind, [record.offset], dead=True)
 
 
