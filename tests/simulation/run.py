@@ -213,7 +213,7 @@ class Run:
         outside = World(
             files=AlertPath(ALERTS, disk),
             checkpoints=CheckedCheckpoints(world, disk),
-            dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, 10_000),
+            dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, 10_000, 2**30),
             producers=client,
             wazuh=SimulatedQueue(process),
             now=world.now,

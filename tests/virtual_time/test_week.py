@@ -97,7 +97,7 @@ def make_pipeline(world, broker, wazuh):
     outside = World(
         files=AlertPath(ALERTS, disk),
         checkpoints=CheckpointFile(CHECKPOINT, disk, world.now),
-        dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, DEAD_LETTERS_KEPT),
+        dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, DEAD_LETTERS_KEPT, 2**30),
         producers=broker,
         wazuh=wazuh,
         serve_health=ask_for_health,

@@ -61,6 +61,9 @@ class Disk(Protocol):
     def write(self, path: Path, data: bytes) -> None:
         """Write all content, and return once it would survive a power cut; the name may not, before `sync_folder`."""
 
+    def write_cached(self, path: Path, data: bytes) -> None:
+        """Write all content without waiting for the disk; neither content nor name survives a power cut before `sync_file_system`."""
+
     def rename(self, path: Path, to: Path) -> None:
         """Give it another name, in place of what has that name."""
 
@@ -72,6 +75,9 @@ class Disk(Protocol):
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder survive a power cut."""
+
+    def sync_file_system(self, folder: Path) -> None:
+        """Make all contents and names on the file system of a folder survive a power cut: one wait, however many files there are."""
 
     def return_memory(self) -> None:
         """Give memory that is free back to the operating system; takes about a millisecond, and can't fail."""

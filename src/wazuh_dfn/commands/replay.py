@@ -85,6 +85,9 @@ class _Problems:
     def __init__(self) -> None:
         self.seen: set[tuple[str, int, str]] = set()
 
+    async def counts(self) -> None:
+        """See `DeadLetterStore`."""
+
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """See `DeadLetterStore`."""
         for letter in letters:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -138,6 +138,19 @@ class DeadLetter:
     """May quote the alert."""
 
 
+@dataclass(frozen=True, slots=True)
+class LetterCounts:
+    """How many dead letters there are, by stage."""
+
+    kept: Mapping[str, int]
+    removed: Mapping[str, int]
+    """Removed to make room, ever."""
+    unseen: Mapping[str, int]
+    """Of those, the ones that were removed since the operator last looked."""
+    unseen_since: str = ""
+    """When the first of them was, as ISO 8601."""
+
+
 class DeadLetterStore(Protocol):
     """Where dead letters are kept for the operator."""
 
@@ -150,6 +163,9 @@ class DeadLetterStore(Protocol):
 
         While one can't be written (a full disk), this waits: no line is settled before.
         """
+
+    async def counts(self) -> LetterCounts | None:
+        """Count them, in a second at most; None if they are not counted, or can't be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,9 @@ class Retry:
         """Those that were not tried to the end."""
         return self._file.letters[self.done :]
 
+    async def counts(self) -> None:
+        """See `DeadLetterStore`."""
+
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """See `DeadLetterStore`."""
         for letter in letters:
