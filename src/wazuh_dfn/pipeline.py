@@ -29,7 +29,7 @@ from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.health.monitor import Monitor
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.health.restarts import RestartLog
-from wazuh_dfn.messages import LINE_LIMIT_BYTES, AlertBatch, Chunk, RecordBatch
+from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.events import Subscriber
 from wazuh_dfn.supervision.lifeline import Lifeline
@@ -218,8 +218,7 @@ class Pipeline:
 
     def _tailer(self) -> Tailer:
         wazuh = self.settings.wazuh
-        chunk_bytes = max(self.settings.supervisor.read_chunk_bytes, LINE_LIMIT_BYTES)
-        options = TailerOptions(wazuh.json_alert_file_poll_interval, chunk_bytes)
+        options = TailerOptions(wazuh.json_alert_file_poll_interval, self.settings.supervisor.read_chunk_bytes)
         world = self.world
         resuming = Resuming(world.files, world.checkpoints, self.place, wazuh.start_at)
         return Tailer(world.files, resuming, self.ledger, self.place, outbox=self.chunks, options=options)

@@ -16,7 +16,6 @@ from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
 from simulation.wazuh import ALERTS
 from simulation.world import SimulatedWorld, ViolationError
-from wazuh_dfn import pipeline as pipeline_module
 from wazuh_dfn.actors import router, tailer
 from wazuh_dfn.adapters.alert_file import AlertPath
 from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
@@ -128,7 +127,7 @@ class Run:
 
     def run(self):
         with ExitStack() as stack:
-            for module in (tailer, router, pipeline_module):
+            for module in (tailer, router):
                 stack.enter_context(patch.object(module, "LINE_LIMIT_BYTES", LINE_LIMIT_BYTES))
             stack.enter_context(patch.object(router, "PARSED_AT_ONCE", PARSED_AT_ONCE))
             try:

@@ -22,7 +22,7 @@ SHORTEST_WAIT_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class TailerOptions:
-    """`chunk_bytes` is at least `LINE_LIMIT_BYTES`."""
+    """`chunk_bytes` is how much is read at a time; a line may be longer."""
 
     poll_interval_seconds: float = 1.0
     chunk_bytes: int = LINE_LIMIT_BYTES
@@ -81,6 +81,9 @@ class Tailer:
             return await self._skip_long_line(lifeline, file, at)
         data = await file.read(at, self._options.chunk_bytes)
         end = data.rfind(b"\n") + 1
+        if end == 0 and self._options.chunk_bytes <= len(data) < LINE_LIMIT_BYTES:
+            data = await file.read(at, LINE_LIMIT_BYTES)
+            end = data.rfind(b"\n") + 1
         if end == 0 and len(data) >= LINE_LIMIT_BYTES:
             self._place.skipped = len(data)
             return True
