@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 import anyio
@@ -36,7 +37,8 @@ class _Contents:
 
     index: LetterIndex
     removed: Removed
-    listed_at: float
+    listed_at: float = -inf
+    """When was last looked whether the operator has removed letters."""
     going: list[str] = field(default_factory=list)
     """Counted as removed, and not removed yet."""
 
@@ -102,7 +104,7 @@ class DeadLetterFolder:
 
     def _look(self, now: float) -> tuple[_Contents, set[str] | None, bool]:
         known = self._contents
-        contents = known or self._read_folder(now)
+        contents = known or self._read_folder()
         names = None if known is None or now < known.listed_at + LIST_AGAIN_SECONDS else self._names()
         return contents, names, is_looked_at(self._disk, self._folder, contents.removed)
 
@@ -130,7 +132,7 @@ class DeadLetterFolder:
         """Write all, make all durable at once, then remove what is too much; returns how many that were of each stage."""
         self._disk.make_folder(self._folder)
         if self._contents is None:
-            self._contents = self._read_folder(now)
+            self._contents = self._read_folder()
         contents = self._contents
         for letter in letters:
             self._write(contents, letter)
@@ -187,14 +189,14 @@ class DeadLetterFolder:
             return set()
         return {Path(name).stem for name in names if name.endswith(".json") and not name.startswith(".")}
 
-    def _read_folder(self, now: float) -> _Contents:
+    def _read_folder(self) -> _Contents:
         letters = []
         for name in self._names():
             with suppress(FileNotFoundError):  # the operator may just be removing it
                 note = self._disk.status(self._folder / f"{name}.json")
                 letters.append((note.modified, name, note.size + self._disk.status(self._folder / f"{name}.raw").size))
         index = LetterIndex((name, size) for _, name, size in sorted(letters))
-        return _Contents(index, load_removed(self._disk, self._folder), now)
+        return _Contents(index, load_removed(self._disk, self._folder))
 
 
 def letter_name(letter: DeadLetter) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wazuh_dfn.adapters.disk import Disk, write_durably
 
-_STATE = ".removed.json"
+_STATE = ".removed"
 _MARKER = ".looked-at-"
 """Followed by how many had been removed when somebody looked: an empty file, so that it does not matter who may read it."""
 

@@ -112,8 +112,8 @@ def _dead_letters(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
         )
     if report.dead_letters.unseen:
         yield Problem(
-            f"{told_stages(report.dead_letters.unseen)} were removed since {report.dead_letters.unseen_since} to make room for others: "
-            'look at the rest with "wazuh-dfn dead-letters list", which ends this, and raise wazuh.max_failed_files or wazuh.max_failed_bytes.'
+            f"Lost: {told_stages(report.dead_letters.unseen)} were removed since {report.dead_letters.unseen_since} to make room for others; "
+            "`wazuh-dfn dead-letters list` shows the rest and ends this warning, wazuh.max_failed_files and wazuh.max_failed_bytes set the limits."
         )
 
 
