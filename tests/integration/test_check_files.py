@@ -79,7 +79,7 @@ def plain_text(site):
 
 
 def an_endless_line(site):
-    site.alerts.write_bytes(b"x" * 300_000)
+    site.alerts.write_bytes(b"x" * 5_000_000)
 
 
 def unreadable(site):
@@ -134,7 +134,7 @@ def no_room(site):
         (unreadable, "alert-file", "can't be read by", "usermod -aG wazuh"),
         (in_a_closed_folder, "alert-file", "can't be reached by", "enter the folder"),
         (plain_text, "alert-content", "the line is no JSON", "alerts.log has another format"),
-        (an_endless_line, "alert-content", "longer than 256 KiB", "wazuh.json_alert_file"),
+        (an_endless_line, "alert-content", "longer than 4 MiB", "wazuh.json_alert_file"),
         (siblings_unlistable, "alert-siblings", "Jan can't be listed by", "usermod -aG wazuh"),
         (a_sibling_unreadable, "alert-siblings", "ossec-alerts-30.json can't be read by", "usermod -aG wazuh"),
         (checkpoint_folder_closed, "checkpoint-folder", "can't be written to", "let the daemon's user write there"),

@@ -79,7 +79,7 @@ def test_what_a_daemon_kept_is_listed_in_groups_and_shown(daemon):
     assert done.returncode == 0
     listed = as_json(done)
     assert (listed["letters"], listed["folder"]) == (3, str(daemon.dead_letters))
-    assert [(group["stage"], group["letters"]) for group in listed["groups"]] == [("malformed", 2), ("malformed", 1)]
+    assert [(group["stage"], group["letters"]) for group in listed["groups"]] == [("junk", 2), ("junk", 1)]
     text = command(daemon, "list", "--names").stdout
     assert all(name in text for name in names(daemon))
     [name] = [each for each in names(daemon) if "-000000000000000-" in each]
