@@ -64,6 +64,15 @@ def test_transform_tells_about_lines_that_it_could_not_read_and_goes_on(tmp_path
     assert b"line 2: longer than 4 MiB" in done.stderr
 
 
+def test_transform_counts_a_deep_line_that_nothing_selects_as_not_relevant():
+    deep = b'"deep":' + b"[" * 2_000 + b"]" * 2_000
+    done = command(
+        "transform", stdin=b'{"eventID":"4625",' + deep + b"}\n" + line(windows_alert(1)).rstrip(b"}\n") + b"}}}," + deep + b"}\n"
+    )
+    assert b"2 lines: 0 records, 1 not relevant, 1 unreadable" in done.stderr
+    assert done.returncode == 1
+
+
 def test_transform_takes_a_torn_line_apart_as_the_daemon_does():
     alert = line(windows_alert(1)).rstrip(b"\n")
     done = command("transform", stdin=alert[:60] + alert + b"\n" + alert + line(fail2ban_alert(2)))
