@@ -35,7 +35,7 @@ class MalformedLineError(WazuhDfnError):
 class TooDeepError(MalformedLineError):
     """A line that is a JSON object, but nested too deeply to be sent.
 
-    `outline` is the object with null in place of what is nested too deeply.
+    `outline` is the object, which may have null in place of what is nested too deeply.
     """
 
     def __init__(self, text: str, outline: dict[str, Any]) -> None:

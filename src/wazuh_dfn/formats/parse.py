@@ -40,11 +40,9 @@ def parse_alert(line: bytes) -> dict[str, Any]:
     text = line.strip(_EDGE).removeprefix(_BYTE_ORDER_MARK).strip(_EDGE)
     if not text:
         raise MalformedLineError("the line is empty")
-    # Decoders recurse, so what may be deep is taken apart. That is worth its time only where there are brackets enough.
-    if count(text, b"{") + count(text, b"[") > MAX_DEPTH:
-        alert, is_too_deep = outline_of(text, MAX_DEPTH, _decode)
-    else:
-        alert, is_too_deep = _decode(text), False
+    # Looking for depth is worth its time only where there are brackets enough.
+    may_be_deep = count(text, b"{") + count(text, b"[") > MAX_DEPTH
+    alert, is_too_deep = _decode_deep(text) if may_be_deep else (_decode(text), False)
     if not isinstance(alert, dict):
         raise MalformedLineError("the line is valid JSON, but no object")
     if is_too_deep:
@@ -55,6 +53,28 @@ def parse_alert(line: bytes) -> dict[str, Any]:
 def inner_nuls(line: bytes) -> int:
     """Return how many NUL bytes stand inside the line; those at its ends do not count."""
     return count(line.strip(_EDGE), b"\0")
+
+
+def _decode_deep(text: bytes) -> tuple[object, bool]:
+    """Decode what may be nested too deeply; returns whether it is, too."""
+    try:
+        alert = orjson.loads(text)  # up to about 1,000 levels, fifty times as fast as what follows
+    except orjson.JSONDecodeError:
+        return outline_of(text, MAX_DEPTH, _decode)
+    is_too_deep = _is_too_deep(alert)
+    return (alert if is_too_deep else _decode(text)), is_too_deep
+
+
+def _is_too_deep(value: object) -> bool:
+    """Walk level by level, without recursion."""
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _decode(text: bytes) -> object:
