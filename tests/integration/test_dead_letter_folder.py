@@ -247,6 +247,25 @@ async def test_a_letter_that_a_power_cut_has_torn_is_written_again_and_a_whole_o
         assert json.loads(note.read_text())["offset"] == 0
 
 
+async def test_after_a_sync_that_failed_the_letters_are_written_again(folder, monkeypatch):
+    monkeypatch.setattr(dead_letter_folder, "RETRY_SECONDS", 0.01)
+    disk = CountingDisk()
+    sync, seen = disk.sync_file_system, []
+
+    def failing_once(path):
+        seen.append([file.stat().st_ino for file in folder.glob("*.raw")])
+        if len(seen) == 1:
+            raise OSError(5, "Input/output error")
+        sync(path)
+
+    monkeypatch.setattr(disk, "sync_file_system", failing_once)
+    store = store_in(folder, disk=disk)
+    await store.store([letter()])
+    assert seen[0] != seen[1]
+    await store.store([letter()])
+    assert seen[1] == seen[2]
+
+
 async def test_removals_are_counted_once_though_the_disk_fails_in_between(folder, monkeypatch):
     monkeypatch.setattr(dead_letter_folder, "RETRY_SECONDS", 0.01)
     disk = CountingDisk()

@@ -41,6 +41,8 @@ class _Contents:
     """When was last looked whether the operator has removed letters."""
     going: list[str] = field(default_factory=list)
     """Counted as removed, and not removed yet."""
+    is_doubtful: bool = False
+    """A sync failed: what it was for can look well, and not be on the disk though the next sync succeeds."""
 
 
 class DeadLetterFolder:
@@ -143,7 +145,9 @@ class DeadLetterFolder:
             seen = is_looked_at(self._disk, self._folder, removed)
             removed = removed.and_more(gone, _now(), is_looked_at=seen)
             save_removed(self._disk, self._folder, removed)
+        contents.is_doubtful = True
         self._disk.sync_file_system(self._folder)
+        contents.is_doubtful = False
         contents.removed = removed
         contents.index.remove(surplus)
         contents.going += surplus
@@ -155,7 +159,7 @@ class DeadLetterFolder:
 
     def _write(self, contents: _Contents, letter: DeadLetter) -> None:
         name = letter_name(letter)
-        if name in contents.index and self._is_whole(name, letter.raw):
+        if name in contents.index and not contents.is_doubtful and self._is_whole(name, letter.raw):
             return  # it may be durable already, so it must not be replaced by what is not
         note = _note(letter)
         for suffix, data in ((".raw", letter.raw), (".json", note)):
