@@ -41,7 +41,9 @@ def real_world(settings: Settings, producers: ProducerFactory | None = None, api
     return World(
         files=AlertFolder(settings.wazuh.json_alert_file, disk),
         checkpoints=CheckpointFile(settings.wazuh.checkpoint_file, disk),
-        dead_letters=DeadLetterFolder(settings.wazuh.failed_alerts_path, disk, settings.wazuh.max_failed_files),
+        dead_letters=DeadLetterFolder(
+            settings.wazuh.failed_alerts_path, disk, settings.wazuh.max_failed_files, settings.wazuh.max_failed_bytes
+        ),
         producers=producers or AiokafkaProducerFactory(kafka_options(settings)),
         wazuh=queue_socket(settings),
         serve_health=api.serve if api else None,

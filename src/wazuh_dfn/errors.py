@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 from wazuh_dfn.supervision.errors import SupervisionError
 
@@ -29,6 +30,17 @@ class CertificateFileError(WazuhDfnError):
 
 class MalformedLineError(WazuhDfnError):
     """A line that is no JSON object (contract section 5: the only thing that the formats dead-letter)."""
+
+
+class TooDeepError(MalformedLineError):
+    """A line that is a JSON object, but nested too deeply to be sent.
+
+    `outline` is the object, which may have null in place of what is nested too deeply.
+    """
+
+    def __init__(self, text: str, outline: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.outline = outline
 
 
 class FileTruncatedError(WazuhDfnError):

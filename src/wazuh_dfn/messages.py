@@ -87,6 +87,7 @@ class Chunk:
     """How many those are: counted once, when they are read."""
     oversize: bool = False
     cut: int = 0
+    """Number of bytes left out in the middle of `data`."""
 
     def part(self, start: int, end: int) -> Chunk:
         """Return the whole lines from `start` to `end` (bytes in `data`) as a chunk with the same ticket."""

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 WINDOWS, FAIL2BAN, ORDINARY = line(windows_alert()), line(fail2ban_alert()), line(ordinary_alert())
 BOTH = line(fail2ban_alert(win=windows_alert()["data"]["win"]))
 LONE_NULS, HALF, LIST = b"\0" * 64, WINDOWS[:50], b"[1]"
+DEEP = b"[" * 2_000 + b"]" * 2_000
+UNRELATED = line(ordinary_alert())[:-1] + b',"other":{"eventID":"4625"},"deep":' + DEEP + b"}"
 INVALID_UTF8 = line(windows_alert({"user": "X"})).replace(b'"X"', b'"\xff\xfe"')
 
 LINES = {
@@ -39,17 +41,25 @@ LINES = {
     "NULs behind": (FAIL2BAN + b"\0" * 5, "f"),
     "NULs only": (LONE_NULS, "d"),
     "invalid UTF-8": (INVALID_UTF8, "w"),
-    "half a line": (HALF, "d"),
-    "no object": (LIST, "d"),
+    "half a line": (HALF, "j"),
+    "no object": (LIST, "j"),
+    "half a line that held an ID": (WINDOWS[:-9], "d"),
+    "half a line that held the program": (FAIL2BAN[:-9], "d"),
+    "half a line of an alert that is not wanted": (ORDINARY[:-9], "j"),
+    "deep, and of no interest": (UNRELATED, "o"),
+    "deep, and of interest": (WINDOWS[:-1] + b',"deep":' + DEEP + b"}", "d"),
+    "deep, and no JSON": (UNRELATED.replace(b"[]", b"[x]"), "d"),
+    "a NUL hole within a text": (ORDINARY.replace(b"data", b"\0\0\0\0"), "d"),
+    "a NUL hole within a text, and of interest": (WINDOWS.replace(b"logged", b"\0" * 6), "w"),
     "half a line, then the next alert": (HALF + WINDOWS, "d", (HALF, WINDOWS, "w")),
     "an ordinary half, then the next alert": (ORDINARY[:-9] + FAIL2BAN, "d", (ORDINARY[:-9], FAIL2BAN, "f")),
     "half a line, then NULs, then the next alert": (HALF + LONE_NULS + BOTH, "d", (HALF + LONE_NULS, BOTH, "wf")),
-    "two halves, then an ordinary alert": (HALF + HALF + ORDINARY, "d", (HALF + HALF, ORDINARY, "")),
+    "two halves, then an ordinary alert": (HALF + HALF + ORDINARY, "j", (HALF + HALF, ORDINARY, "")),
     "a key that a nested alert has, then half a line": (ORDINARY[:-1] + b',"inner":' + WINDOWS[:-9], "d"),
     "two alerts without a line feed between": (WINDOWS + FAIL2BAN, None, (b"", WINDOWS, "w"), (WINDOWS, FAIL2BAN, "f")),
     "an alert, half of one, an alert": (WINDOWS + HALF + BOTH, "d", (b"", WINDOWS, "w"), (WINDOWS + HALF, BOTH, "wf")),
 }
-"""A line without its line feed, and what becomes of all of it: a record of some kind, (d)ead letter, or nothing.
+"""A line without its line feed, and what becomes of all of it: a record of some kind, (d)ead letter, (j)unk, (o)dd, or nothing.
 
 For what is torn, there follow the whole alerts on it: what stands before each, its bytes, and what becomes of it.
 """
@@ -86,18 +96,19 @@ class World:
 
 def expected(names, first_offset=1000):
     """Return what is to be handed on (Windows first), the dead letters, and the counts, of lines of these names."""
-    alerts, dead, offset, lines, relevant = [], [], first_offset, 0, 0
+    alerts, dead, offset, lines, relevant, odd = [], [], first_offset, 0, 0, 0
     for name in names:
         raw, fate, *torn = LINES[name]
-        whole = torn if fate in {"d", None} else [(b"", raw, fate)]
+        whole = torn if fate in {"d", "j", None} else [(b"", raw, fate.replace("o", ""))]
         for before, alert, kinds in whole:
             alerts += [(kind, offset + len(before), alert) for kind in kinds]
             relevant += kinds != ""
-        dead += [("malformed", offset, raw)] if fate == "d" else []
-        lines += len(whole) + (fate == "d")
+        dead += [("malformed" if fate == "d" else "junk", offset, raw)] if fate in {"d", "j"} else []
+        odd += fate == "o"
+        lines += len(whole) + (fate in {"d", "j"})
         offset += len(raw) + 1
     alerts = [entry for kind in "wf" for entry in alerts if entry[0] == kind]
-    return alerts, dead, Accounting(lines, lines - relevant - len(dead), delivered=0, dead_lettered=len(dead), in_flight=relevant)
+    return alerts, dead, Accounting(lines, lines - relevant - len(dead), delivered=0, dead_lettered=len(dead), in_flight=relevant, odd=odd)
 
 
 def joined(names):
@@ -154,30 +165,70 @@ async def test_a_chunk_without_relevant_lines_is_settled_at_once():
     assert world.ledger.acked_through == position(world.end)
 
 
-async def test_an_oversize_line_is_one_dead_letter_whatever_it_holds():
+def oversize_world(data, cut=0):
     world = World()
-    data = WINDOWS + b" " * 100
-    chunk = Chunk(world.ledger.open_chunk(position(9000), lines=1), position(5), data, 1, oversize=True)
-    world.chunks.append(chunk)
+    end = position(5 + len(data) + cut)
+    world.chunks.append(Chunk(world.ledger.open_chunk(end, lines=1), position(5), data, 1, oversize=True, cut=cut))
+    return world
+
+
+async def test_an_oversize_line_is_one_dead_letter():
+    data = b"x" * 100 + WINDOWS[:-1]
+    world = oversize_world(data + b"\n")
     assert await world.route() == []
-    assert world.dead_letters.seen() == [("oversize", 5, data)]
+    assert world.dead_letters.seen() == [("oversize", 5, data + b"\n")]
+    assert world.dead_letters.letters[0].reason == "longer than 4 MiB; it is kept whole"
     assert world.ledger.accounting == Accounting(1, 0, 0, 1, 0)
-    assert world.ledger.acked_through == position(9000)
+    assert world.ledger.acked_through == position(5 + len(data) + 1)
+
+
+async def test_alerts_to_forward_that_stand_whole_on_an_oversize_line_are_forwarded():
+    data = HALF + FAIL2BAN + ORDINARY + WINDOWS
+    world = oversize_world(data + b"\n")
+    assert await world.route() == [("w", 5 + len(HALF + FAIL2BAN + ORDINARY), WINDOWS), ("f", 5 + len(HALF), FAIL2BAN)]
+    assert world.dead_letters.letters[0].reason.endswith("alerts that stand whole on it were forwarded: 2")
+    assert world.ledger.accounting == Accounting(3, 0, 0, 1, in_flight=2)
+
+
+async def test_of_an_oversize_line_with_a_gap_nothing_is_taken_for_an_alert_that_reaches_over_the_gap():
+    half = len(HALF + WINDOWS + WINDOWS)
+    data = HALF + WINDOWS + WINDOWS[:-20] + b" " * 20 + WINDOWS[-20:] + b" " * (half - 20 - len(FAIL2BAN) - 1) + FAIL2BAN + b"\n"
+    assert len(data) == 2 * half
+    world = oversize_world(data, cut=1000)
+    put = await world.route()
+    assert put == [("w", 5 + len(HALF), WINDOWS), ("f", 5 + 1000 + len(data) - 1 - len(FAIL2BAN), FAIL2BAN)]
+    assert world.dead_letters.letters[0].reason.startswith("longer than 4 MiB; 1000 bytes in its middle were not kept")
 
 
 @pytest.mark.parametrize(
-    ("length", "fate"), [(LINE_LIMIT_BYTES - 1, "malformed"), (LINE_LIMIT_BYTES, "oversize"), (2 * LINE_LIMIT_BYTES, "oversize")]
+    ("length", "fate"), [(LINE_LIMIT_BYTES - 1, "junk"), (LINE_LIMIT_BYTES, "oversize"), (2 * LINE_LIMIT_BYTES, "oversize")]
 )
 async def test_a_line_over_the_limit_is_oversize_wherever_chunks_begin(length, fate):
     long = b"a" * 100 + b"x" * (length - 200) + b"z" * 100
     world = World(WINDOWS + b"\n" + long + b"\n" + FAIL2BAN + b"\n")
     put = await world.route()
     assert [(kind, raw) for kind, _, raw in put] == [("w", WINDOWS), ("f", FAIL2BAN)]
-    [(stage, offset, raw)] = world.dead_letters.seen()
-    assert (stage, offset) == (fate, 1000 + len(WINDOWS) + 1)
-    half = LINE_LIMIT_BYTES // 2
-    assert raw == (long if fate == "malformed" else long[:half] + long[-half:])
+    assert world.dead_letters.seen() == [(fate, 1000 + len(WINDOWS) + 1, long)]
     assert world.ledger.accounting == Accounting(3, 0, 0, 1, in_flight=2)
+
+
+async def test_the_largest_line_is_forwarded():
+    largest = WINDOWS[:-1] + b',"full_log":"' + b"x" * (LINE_LIMIT_BYTES - 1 - len(WINDOWS) - 14) + b'"}'
+    assert len(largest) == LINE_LIMIT_BYTES - 1
+    world = World(largest + b"\n")
+    assert [raw for _, _, raw in await world.route()] == [largest]
+
+
+async def test_a_flood_of_malformed_lines_is_stored_in_one_call_for_each_chunk():
+    world = World(*[joined(["half a line", "a NUL hole within a text"] * 500)] * 2)
+    await world.route()
+    assert (world.dead_letters.calls, len(world.dead_letters.letters)) == (2, 2000)
+
+
+async def test_the_reason_names_nul_bytes():
+    world = World(joined(["a NUL hole within a text"]))
+    await world.route()
+    assert "4 NUL bytes" in world.dead_letters.letters[0].reason
 
 
 async def test_a_dead_letter_tells_why():
@@ -197,12 +248,12 @@ async def test_nothing_of_a_chunk_is_booked_before_its_dead_letters_are_stored()
 
 
 async def test_a_chunk_with_many_relevant_lines_is_handed_on_in_parts():
-    names = ["ordinary", "windows", "half a line"] * PARSED_AT_ONCE
+    names = ["ordinary", "windows", "half a line"] * (PARSED_AT_ONCE + 1)
     world = World(joined(names))
     inbox = await filled(*world.chunks)
     await world.router().run(lifeline_of(inbox))
     sizes = [len(batch.alerts) for batch in taken(world.outboxes["windows"])]
-    assert sizes == [PARSED_AT_ONCE // 2, PARSED_AT_ONCE // 2]
+    assert sizes == [PARSED_AT_ONCE, 1]
     assert world.dead_letters.seen() == expected(names)[1]
     assert world.ledger.accounting == expected(names)[2]
 

@@ -79,7 +79,7 @@ def plain_text(site):
 
 
 def an_endless_line(site):
-    site.alerts.write_bytes(b"x" * 300_000)
+    site.alerts.write_bytes(b"x" * 5_000_000)
 
 
 def unreadable(site):
@@ -134,7 +134,7 @@ def no_room(site):
         (unreadable, "alert-file", "can't be read by", "usermod -aG wazuh"),
         (in_a_closed_folder, "alert-file", "can't be reached by", "enter the folder"),
         (plain_text, "alert-content", "the line is no JSON", "alerts.log has another format"),
-        (an_endless_line, "alert-content", "longer than 256 KiB", "wazuh.json_alert_file"),
+        (an_endless_line, "alert-content", "longer than 4 MiB", "wazuh.json_alert_file"),
         (siblings_unlistable, "alert-siblings", "Jan can't be listed by", "usermod -aG wazuh"),
         (a_sibling_unreadable, "alert-siblings", "ossec-alerts-30.json can't be read by", "usermod -aG wazuh"),
         (checkpoint_folder_closed, "checkpoint-folder", "can't be written to", "let the daemon's user write there"),
@@ -186,7 +186,7 @@ def no_dated_files(site):
 
 
 def many_dead_letters(site):
-    site.configure(site.daemon_bootstrap, wazuh={"max_failed_files": 10_000_000})
+    site.configure(site.daemon_bootstrap, wazuh={"max_failed_bytes": 2**40})
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def many_dead_letters(site):
         (a_damaged_checkpoint, "checkpoint", "nor is there a previous one", "leave it"),
         (a_damaged_checkpoint_with_a_sound_previous_one, "checkpoint", "previous one", "some alerts are sent twice"),
         (no_dated_files, "alert-siblings", "are not beside", "not to a link or a copy"),
-        (many_dead_letters, "disk-space", "10,000,000 dead letters", "lower wazuh.max_failed_files"),
+        (many_dead_letters, "disk-space", "dead letters may take 1,048,576 MiB", "lower wazuh.max_failed_bytes"),
     ],
 )
 def test_a_warning_has_a_remedy_too_and_leaves_exit_code_0(site, broker, spoil, check, text, remedy):

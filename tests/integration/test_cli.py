@@ -56,12 +56,21 @@ def test_transform_writes_one_record_a_line_for_what_is_relevant():
 
 def test_transform_tells_about_lines_that_it_could_not_read_and_goes_on(tmp_path):
     path = tmp_path / "alerts.json"
-    path.write_bytes(b'{"torn\n' + b"x" * 300_000 + b"\n" + line(windows_alert(1)))
+    path.write_bytes(b'{"torn\n' + b"x" * 5_000_000 + b"\n" + line(windows_alert(1)))
     done = command("transform", str(path))
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 1
     assert b"line 1: " in done.stderr
-    assert b"line 2: longer than 256 KiB" in done.stderr
+    assert b"line 2: longer than 4 MiB" in done.stderr
+
+
+def test_transform_counts_a_deep_line_that_nothing_selects_as_not_relevant():
+    deep = b'"deep":' + b"[" * 2_000 + b"]" * 2_000
+    done = command(
+        "transform", stdin=b'{"eventID":"4625",' + deep + b"}\n" + line(windows_alert(1)).rstrip(b"}\n") + b"}}}," + deep + b"}\n"
+    )
+    assert b"2 lines: 0 records, 1 not relevant, 1 unreadable" in done.stderr
+    assert done.returncode == 1
 
 
 def test_transform_takes_a_torn_line_apart_as_the_daemon_does():

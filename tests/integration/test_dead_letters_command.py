@@ -79,7 +79,7 @@ def test_what_a_daemon_kept_is_listed_in_groups_and_shown(daemon):
     assert done.returncode == 0
     listed = as_json(done)
     assert (listed["letters"], listed["folder"]) == (3, str(daemon.dead_letters))
-    assert [(group["stage"], group["letters"]) for group in listed["groups"]] == [("malformed", 2), ("malformed", 1)]
+    assert [(group["stage"], group["letters"]) for group in listed["groups"]] == [("junk", 2), ("junk", 1)]
     text = command(daemon, "list", "--names").stdout
     assert all(name in text for name in names(daemon))
     [name] = [each for each in names(daemon) if "-000000000000000-" in each]
@@ -126,12 +126,12 @@ def test_retry_delivers_removes_what_was_acknowledged_and_keeps_the_rest_with_th
     assert done.returncode == 1, done.stderr
     result = as_json(done)
     assert result["delivered"] == ["a-good", "c-good", "f-good"]
-    assert [(each["name"], each["stage"]) for each in result["failed"]] == [("b-torn", "malformed"), ("e-oversize", "oversize")]
+    assert [(each["name"], each["stage"]) for each in result["failed"]] == [("b-torn", "junk"), ("e-oversize", "oversize")]
     assert (result["not_selected"], result["left"]) == (["d-other"], [])
     assert names(daemon) == ["b-torn", "d-other", "e-oversize"]
     assert not list(daemon.dead_letters.glob("*-good.raw"))
     note = as_json(command(daemon, "show", "b-torn", "--json"))
-    assert (note["stage"], note["retries"], note["line"], note["offset"]) == ("malformed", 1, TORN.decode(), 42)
+    assert (note["stage"], note["retries"], note["line"], note["offset"]) == ("junk", 1, TORN.decode(), 42)
     assert delivered(daemon, broker, 3) == [1, 3, 6]
 
 
@@ -214,6 +214,34 @@ def test_a_note_that_can_not_be_read_is_listed_all_the_same(daemon):
     put_letter(daemon, "a", TORN)
     (daemon.dead_letters / "a.json").write_text("{")
     assert as_json(command(daemon, "list", "--json"))["groups"][0]["reason"] == "its note can't be read"
+
+
+def removed_letters(daemon, **by_stage):
+    """Count removed letters as a daemon does that made room."""
+    daemon.dead_letters.mkdir(exist_ok=True)
+    (daemon.dead_letters / ".removed").write_text(json.dumps({"removed": by_stage, "before": {}, "since": "2026-01-02T03:04:05+00:00"}))
+
+
+def test_list_tells_once_how_many_were_removed_and_since_when(daemon):
+    put_letter(daemon, "a", TORN)
+    removed_letters(daemon, junk=12, rejected=1)
+    told = "13 dead letters (12 junk, 1 rejected) were removed since 2026-01-02T03:04:05+00:00 to make room"
+    assert told in command(daemon, "list").stdout.replace("\n", " ")
+    assert "removed" not in command(daemon, "list").stdout
+    removed_letters(daemon, junk=13, rejected=1)
+    listed = as_json(command(daemon, "list", "--json"))
+    assert (listed["removed"], listed["removed_since"], listed["problem"]) == (
+        {"junk": 13, "rejected": 1},
+        "2026-01-02T03:04:05+00:00",
+        None,
+    )
+    assert as_json(command(daemon, "list", "--json"))["removed"] == {}
+
+
+def test_list_says_if_it_can_not_mark_removed_letters_as_looked_at(daemon):
+    removed_letters(daemon, junk=12)
+    (daemon.dead_letters / ".looked-at-12").symlink_to("missing/folder")
+    assert "can't be marked as looked at" in command(daemon, "list").stdout.replace("\n", " ")
 
 
 def test_letters_that_the_operator_removed_do_not_count_as_kept(tmp_path, broker):

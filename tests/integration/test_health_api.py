@@ -20,6 +20,7 @@ import pytest
 
 from support.brokers import free_port
 from support.certs import make_certificates
+from support.command_line import run_here
 from support.corpus import line, windows_alert, write_corpus
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
@@ -311,6 +312,36 @@ def test_a_dead_letter_that_can_not_be_written_makes_it_unhealthy_until_it_can(d
     wait_for_lines(daemon, lines + 2)
     assert daemon.client.report().counts.dead_lettered == 1
     assert daemon.client.status("/health") == 200
+
+
+def test_removed_dead_letters_make_it_degraded_over_restarts_until_the_operator_has_looked(tmp_path, broker):
+    broker.create_topic("removed")
+    api = {"enabled": True, "port": free_port(), "rate_limit": 100_000}
+    daemon = Daemon(tmp_path, broker.bootstrap, dfn={"dfn_id": "removed"}, wazuh={"max_failed_files": 2}, health={"api": api})
+    client = Client(api["port"])
+    daemon.alerts.write_bytes(b"garbage\n" * 5 + b'{"eventID":"4625"\n')
+
+    def wait_until_listening(start):
+        daemon.wait_until(lambda: daemon.log_text().count("health API listens") == start, what="listening")
+        daemon.wait_until(lambda: client.report().is_ready and client.report().dead_letters.kept, what="ready")
+
+    for start in (1, 2):
+        with daemon:
+            wait_until_listening(start)
+            report = client.report()
+            letters = report.dead_letters
+            assert (letters.kept, letters.removed, letters.unseen) == ({"junk": 2, "malformed": 1}, {"junk": 3}, {"junk": 3})
+            assert (report.status, "3 dead letters (3 junk) were removed since" in report.problems[0]) == ("degraded", True)
+            samples, _ = client.metrics()
+            assert samples["wazuh_dfn_dead_letters_removed_total", "junk"] == 3
+            assert samples["wazuh_dfn_dead_letters", "malformed"] == 1
+            assert daemon.stop() == 0
+    with daemon:
+        wait_until_listening(3)
+        assert "3 dead letters" in run_here("dead-letters", "list", "--config", daemon.config).stdout
+        daemon.wait_until(lambda: client.report().status == "healthy", what="healthy")
+        assert client.report().dead_letters.removed == {"junk": 3}
+        assert daemon.stop() == 0
 
 
 @pytest.fixture(scope="module")

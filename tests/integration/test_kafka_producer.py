@@ -7,6 +7,8 @@ import logging
 import time
 import warnings
 import zlib
+from datetime import UTC, datetime
+from random import Random
 
 import anyio
 import psutil
@@ -14,12 +16,14 @@ import pytest
 from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError
 
-from support.brokers import MockBroker, NoidaBroker, TansuBroker, free_port
+from support.alerts import windows_alert
+from support.brokers import MockBroker, NoidaBroker, TansuBroker, create_topic, free_port
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.formats import record
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio, pytest.mark.filterwarnings("error::ResourceWarning")]
 
@@ -113,7 +117,8 @@ async def test_delivers_in_order_to_one_partition(request, kind, compression):
     broker.create_topic(topic, 3)
     values = [b'{"number": %d, "text": "%s"}' % (number, b"x" * 900) for number in range(5_000)]
     # The last rounds are larger than one request: they travel as several batches.
-    async with connected(KafkaOptions(broker.bootstrap, topic, compression=compression, idempotence=kind == "noida")) as producer:
+    options = KafkaOptions(broker.bootstrap, topic, compression=compression, idempotence=kind == "noida", max_request_size=1_048_576)
+    async with connected(options) as producer:
         for start in range(0, 2_000, 500):
             await producer.deliver(values[start : start + 500])
         await producer.deliver(values[2_000:])
@@ -137,13 +142,34 @@ async def test_a_value_too_large_is_rejected_and_its_neighbours_still_go(noida):
 
 
 @pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_a_record_of_the_largest_line_that_wazuh_writes_is_delivered_where_the_topic_allows_it(noida, compression):
+    topic = f"largest-{compression}"
+    create_topic(noida.bootstrap, topic, **{"max.message.bytes": "16777216"})
+    largest = record.build("windows", windows_alert({"text": Random(0).randbytes(1_700_000).hex()}), datetime.now(UTC))
+    assert len(largest) > 10_200_000
+    async with connected(KafkaOptions(noida.bootstrap, topic, compression=compression)) as producer:
+        await producer.deliver([b"before"])
+        await producer.deliver([largest])
+        await producer.deliver([b"after"])
+    noida.create_topic(f"small-{topic}")
+    async with connected(KafkaOptions(noida.bootstrap, f"small-{topic}", compression=compression)) as producer:
+        with pytest.raises(RecordsRejectedError, match=r"kafka\.max_request_size here, max\.message\.bytes of the topic"):
+            await producer.deliver([largest])
+    found = read_all(noida.bootstrap, topic, expect=3)
+    assert [value for _, _, value in found] == [b"before", largest, b"after"]
+
+
+@pytest.mark.usefixtures("tidy")
 @pytest.mark.parametrize("code", [2, 10, 18])
 async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
     async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30)) as producer:
         await producer.deliver([b"before"])
         mock.push_errors(PRODUCE, code)
-        with pytest.raises(RecordsRejectedError):
+        with pytest.raises(RecordsRejectedError) as caught:
             await producer.deliver([b"rejected"] * 10)
+        settings = ("kafka.max_request_size", "max.message.bytes", "message.max.bytes", "replica.fetch.max.bytes")
+        assert [setting in caught.value.reason for setting in settings] == [code in {10, 18}] * 4
         await producer.deliver([b"after"])
         # A broker that checks the numbering (this one does not) expects as many as it has written for this producer id.
         assert list(producer._connection._producer._txn_manager._sequence_numbers.values()) == [1]

@@ -1,5 +1,7 @@
 """The real disk: its threads, and the memory that it gives back."""
 
+import ctypes
+import os
 import threading
 from pathlib import Path
 
@@ -45,3 +47,24 @@ async def test_with_a_file_that_is_closed_what_is_free_between_blocks_in_use_is_
     before = psutil.Process().memory_info().rss
     await file.aclose()
     assert psutil.Process().memory_info().rss < before - 30 * 2**20
+
+
+def test_all_of_a_file_system_is_synced_and_an_error_is_raised(tmp_path, monkeypatch):
+    disk = LocalDisk()
+    disk.write_cached(tmp_path / "a", b"content")
+    disk.sync_file_system(tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"content"
+    with pytest.raises(FileNotFoundError):
+        disk.sync_file_system(tmp_path / "missing")
+    monkeypatch.setattr(os, "open", lambda *_: 1_000_000)
+    monkeypatch.setattr(os, "close", lambda _: None)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        disk.sync_file_system(tmp_path)
+
+
+def test_without_syncfs_everything_is_synced(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(os, "sync", lambda: synced.append(True))
+    LocalDisk().sync_file_system(tmp_path)
+    assert synced

@@ -93,11 +93,11 @@ def test_the_flag_of_a_key_wins_over_the_file(tmp_path):
 
 def test_bad_lines_are_named_counted_and_no_dead_letters(site, broker, tmp_path):
     path = tmp_path / "alerts.json"
-    path.write_bytes(line(windows_alert(1)) + b"garbage\n" + b"x" * 300_000 + b"\n" + line(windows_alert(2)))
+    path.write_bytes(line(windows_alert(1)) + b"garbage\n" + b"x" * 5_000_000 + b"\n" + line(windows_alert(2)))
     done = replay(site, path)
     assert done.returncode == 1
     start = len(line(windows_alert(1)))
-    assert f"{path} at byte {start}: malformed: " in done.stderr
+    assert f"{path} at byte {start}: junk: " in done.stderr
     assert f"{path} at byte {start + 8}: oversize: " in done.stderr
     assert "2 records delivered" in done.stderr
     assert "2 bad" in done.stderr

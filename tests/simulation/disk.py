@@ -79,6 +79,13 @@ class SimulatedDisk:
         self._apply(len(self._pending))
         self._pending.clear()
 
+    def sync_folder(self, folder):
+        """Make the names durable, and of the contents those in the folder: the alerts may be on another file system."""
+        self.sync_names()
+        for path, inode in self.names.items():
+            if path.parent == folder:
+                inode.durable = bytes(inode.data)
+
     def sync_all(self):
         """What the kernel does every half minute by itself."""
         self.sync_names()

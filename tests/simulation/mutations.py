@@ -4,6 +4,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
+from simulation.process import ProcessDisk
+from wazuh_dfn.actors.kafka import KafkaActor
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.tailer import Tailer
 from wazuh_dfn.adapters.alert_file import AlertPath
@@ -37,8 +39,10 @@ def no_redelivery_after_a_crash(self, error):
 def the_rest_of_a_divided_chunk_is_not_redelivered(self, lease, parts):
     lease.slot.holders += len(parts) - 1
     leases = [Lease(self, part, lease.slot, lease.failures) for part in parts]
-    self._leases[self._leases.index(lease)] = leases[0]
-    for each in leases[1:]:
+    is_kept = lease in self._leases  # the rest of a division, which is divided again, is not
+    if is_kept:
+        self._leases[self._leases.index(lease)] = leases[0]
+    for each in leases[is_kept:]:
         each.done = each.slot.leave
     return leases
 
@@ -83,11 +87,15 @@ def what_is_settled_is_sent_again(self, leases):
         yield from ([(lease.item, record)] for record in lease.item.records)
 
 
-async def a_dead_letter_is_given_up_on_a_full_disk(self, letter):
+async def a_dead_letter_is_given_up_on_a_full_disk(self, letters):
     try:
-        return await self._disk.run_to_its_end(self._store, letter)
+        return await self._disk.run_to_its_end(self._store, letters, 0)
     except OSError:
-        return []
+        return {}
+
+
+def dead_letters_are_settled_before_they_are_durable(self, folder):
+    pass
 
 
 def the_checkpoint_is_overwritten_in_place(self, position):
@@ -137,7 +145,7 @@ original_batches = KafkaActor._batches
 async def one_refused_record_costs_its_batch(self, lifeline, entries, error):
     for batch, record in entries:
         position = replace(batch.start, offset=record.offset)
-        await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
+        await self._dead_letters.store([DeadLetter(position, "rejected", error.reason, record.raw)])
         self._ledger.settle(batch.ticket, batch.kind, [record.offset], dead=True)
 
 
@@ -157,6 +165,7 @@ MUTATIONS = {
     an_unclear_answer_counts_as_delivered: [(KafkaActor, "_deliver")],
     what_is_settled_is_sent_again: [(KafkaActor, "_batches")],
     a_dead_letter_is_given_up_on_a_full_disk: [(DeadLetterFolder, "_store_patiently")],
+    dead_letters_are_settled_before_they_are_durable: [(ProcessDisk, "sync_file_system")],
     the_checkpoint_is_overwritten_in_place: [(CheckpointFile, "_save")],
     copies_are_overlooked: [(AlertPath, "open_copy")],
     done_before_the_work: [(Mailbox, "_lease")],

@@ -85,6 +85,12 @@ class ProcessDisk:
         inode.durable = bytes(data)
         self._call_that_writes("fsync", path)
 
+    def write_cached(self, path, data):
+        inode = self._disk.names.get(path) or self._disk.create(path)
+        self._disk.truncate(inode, data[: self._world.random.randint(0, len(data))])
+        self._call_that_writes("write", path)
+        self._disk.truncate(inode, data)
+
     def rename(self, path, to):
         self._call_that_writes("rename", path)
         self._disk.rename(path, to)
@@ -100,6 +106,10 @@ class ProcessDisk:
     def sync_folder(self, path):
         self._call_that_writes("sync", path)
         self._disk.sync_names()
+
+    def sync_file_system(self, folder):
+        self._call_that_writes("sync all of", folder)
+        self._disk.sync_folder(folder)
 
     def return_memory(self):
         pass

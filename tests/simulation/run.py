@@ -18,7 +18,6 @@ from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
 from simulation.wazuh import ALERTS
 from simulation.world import SimulatedWorld, ViolationError
-from wazuh_dfn import pipeline as pipeline_module
 from wazuh_dfn.actors import router, tailer
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
@@ -128,7 +127,7 @@ class Run:
 
     def run(self):
         with ExitStack() as stack:
-            for module in (tailer, router, pipeline_module):
+            for module in (tailer, router):
                 stack.enter_context(patch.object(module, "LINE_LIMIT_BYTES", LINE_LIMIT_BYTES))
             stack.enter_context(patch.object(router, "PARSED_AT_ONCE", PARSED_AT_ONCE))
             try:
@@ -213,7 +212,7 @@ class Run:
         outside = World(
             files=AlertPath(ALERTS, disk),
             checkpoints=CheckedCheckpoints(world, disk),
-            dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, 10_000),
+            dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, 10_000, 2**30),
             producers=client,
             wazuh=SimulatedQueue(process),
             now=world.now,

@@ -69,7 +69,7 @@ def run_async[T](coroutine: Coroutine[Any, Any, T]) -> T:
     return value
 
 
-def create_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
+def create_topic(bootstrap: str, name: str, partitions: int = 1, **config: str) -> None:
     """Create a topic and wait until the broker lists it; one that exists is fine."""
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: PLC0415
     from aiokafka.errors import KafkaError, TopicAlreadyExistsError  # noqa: PLC0415
@@ -78,7 +78,7 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=30_000)
         await admin.start()
         try:
-            response = await admin.create_topics([NewTopic(name, partitions, 1)])
+            response = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
             for topic, code, *_ in response.topic_errors:
                 if code not in (0, TopicAlreadyExistsError.errno):
                     raise KafkaError(f"creating {topic}: error {code}")

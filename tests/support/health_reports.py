@@ -7,6 +7,7 @@ from wazuh_dfn.health.report import (
     Actor,
     Checkpoint,
     Counts,
+    DeadLetters,
     Delivery,
     Feedback,
     HealthReport,
@@ -49,6 +50,7 @@ def healthy(**changes):
             acked_through_file="/var/ossec/logs/alerts/alerts.json",
         ),
         checkpoint=Checkpoint(saved_offset=48_192_000, seconds_since_save=0.62),
+        dead_letters=DeadLetters(kept={"malformed": 2}),
         delivery=Delivery(
             state="connected",
             seconds_since_acknowledgement=0.41,

@@ -12,11 +12,13 @@ class DeadLetters:
 
     def __init__(self, seconds=0):
         self.letters = []
+        self.calls = 0
         self.seconds = seconds
 
-    async def store(self, letter):
+    async def store(self, letters):
         await anyio.sleep(self.seconds)
-        self.letters.append(letter)
+        self.letters += letters
+        self.calls += 1
 
     def seen(self):
         return [(letter.stage, letter.position.offset, letter.raw) for letter in self.letters]

@@ -83,8 +83,8 @@ def load_text(folder, text, overrides=None):
             "FILE:2: supervisor.backoff_max = 0.05: backoff_initial (0.1 s) is more than backoff_max (0.05 s); lower",
         ),
         (
-            "[kafka]\nmax_batch_bytes = 1048577",
-            "FILE:2: kafka.max_batch_bytes = 1048577: max_batch_bytes (1048577) is more than max_request_size (1048576)",
+            "[kafka]\nmax_batch_bytes = 16777217",
+            "FILE:2: kafka.max_batch_bytes = 16777217: max_batch_bytes (16777217) is more than max_request_size (16777216)",
         ),
     ],
 )

@@ -244,3 +244,26 @@ def test_whatever_the_bytes_the_spans_are_whole_lines_in_order(data):
         stripped = text.strip()
         if stripped and not (stripped.startswith(b"{") and stripped.endswith(b"}")):
             assert (start, end) in spans
+
+
+@pytest.mark.parametrize(
+    ("raw", "holds"),
+    [
+        (b'{"eventID":"4625', True),
+        (b'"eventID" : 4625 }}}', True),
+        (b'{"eventID":"4624"', False),
+        (b"x fail2ban.actions", True),
+        (b'{"timestamp":"a{"timestamp":"b"', False),
+        (b"}}}{{", False),
+        (b"\0\0", False),
+        (rb'{"\u0065ventID":"4625"', True),
+    ],
+)
+def test_bytes_hold_a_token_or_not_whatever_else_is_wrong_with_them(raw, holds):
+    assert CandidateScan(DEFAULT_EVENT_IDS).holds_token(raw) is holds
+
+
+def test_a_nul_inside_makes_a_line_a_candidate_once():
+    data = b'{"a":"' + b"\0" * 4096 + b'"}\n{"a":1}\n{"b":"\0"}'
+    spans = list(CandidateScan(DEFAULT_EVENT_IDS).candidates(data))
+    assert [data[start:end] for start, end in spans] == [data.split(b"\n")[0], data.split(b"\n")[2]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.alerts import json_values, windows_alert
-from wazuh_dfn.errors import MalformedLineError
+from wazuh_dfn.errors import MalformedLineError, TooDeepError
 from wazuh_dfn.formats.parse import MAX_DEPTH, parse_alert
 
 
@@ -136,19 +136,51 @@ def test_the_reason_is_short_and_quotes_nothing_of_the_line():
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b'{"a":', b"}"), (b"[", b"]"), (b'[{"a":', b"}]")])
-def test_nesting_is_read_up_to_the_limit_and_malformed_beyond(opening, closing):
+def test_nesting_is_read_up_to_the_limit_and_too_deep_beyond(opening, closing):
     per_step = opening.count(b"[") + opening.count(b"{")
     deepest = (MAX_DEPTH - 1) // per_step
     assert parse_alert(nested(deepest + 1, opening, closing))
-    with pytest.raises(MalformedLineError, match="nested"):
+    with pytest.raises(TooDeepError, match="nested"):
         parse_alert(nested(deepest + 2, opening, closing))
 
 
-@pytest.mark.parametrize("levels", [1_000, 1_100, 1_600, 5_000, 50_000])
-@pytest.mark.parametrize("value", [b"1", b'"\\ud800"'], ids=["fast", "tolerant"])
-def test_nesting_thousands_deep_is_malformed(levels, value):
-    with pytest.raises(MalformedLineError, match="nested"):
-        parse_alert(b'{"a":' + b"[" * levels + value + b"]" * levels + b"}")
+@pytest.mark.parametrize("levels", [501, 999, 1_000, 1_001, 1_600, 5_000, 1_000_000])
+@pytest.mark.parametrize("value", [b"1", b'"\\ud800 ]"', b'"\\\\",{"b":"[\\"]"}'], ids=["fast", "tolerant", "escapes"])
+def test_of_what_is_nested_thousands_deep_the_outline_is_told(levels, value):
+    line = b'{"a":' + b"[" * levels + value + b"]" * levels + b',"b":{"c":"[\\"{"}}'
+    with pytest.raises(TooDeepError, match="nested") as caught:
+        parse_alert(line)
+    outline = caught.value.outline
+    assert outline["b"] == {"c": '["{'}
+    if levels > 2_000:  # what a decoder takes is told as it stands
+        for _ in range(MAX_DEPTH):
+            [outline] = [outline["a"]] if isinstance(outline, dict) else outline
+        assert outline is None
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [b"x", b"1,", b'"', b'"\\"', b"1]", b"[1", b"{]", b"1}", b'{"a"}', b'{"a":1}}', b'{"b":"\\x"}'],
+)
+@pytest.mark.parametrize("levels", [499, 500, 501, 1_000, 20_000])
+def test_what_is_no_json_deep_inside_is_malformed(inner, levels):
+    with pytest.raises(MalformedLineError, match="no JSON") as caught:
+        parse_alert(b'{"a":' + b"[" * levels + inner + b"]" * levels + b"}")
+    assert not isinstance(caught.value, TooDeepError)
+
+
+def test_deep_nesting_takes_linear_time():
+    """Each of these would take hours if any step were quadratic."""
+    many = 700_000
+    for line in (
+        b'{"a":' * many,
+        b'{"a":' + b'["' * many,
+        b'{"a":' * 500 + b"[" + b"{}," * many,
+        b"]" * 4 * many,
+        b'{"a":' + b'["",' * many,
+    ):
+        with pytest.raises(MalformedLineError):
+            parse_alert(line)
 
 
 def test_many_brackets_side_by_side_are_no_nesting():

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.alerts import fail2ban_alert, json_values, odd_alerts, windows_alert
+from wazuh_dfn.config.kafka_model import KafkaSettings
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.parse import MAX_DEPTH, parse_alert
 from wazuh_dfn.formats.record import build, wazuh_time
 from wazuh_dfn.formats.windows_xml import event_xml
+from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 NOW = datetime(2024, 1, 1, 0, 1, 0, 987654, tzinfo=UTC)
 
@@ -145,3 +147,16 @@ def test_junk_inside_values_never_stops_a_record(junk):
         return
     for kind in ("windows", "fail2ban"):
         json.loads(build(kind, alert, NOW).decode("utf-8", "strict"))
+
+
+def test_records_of_the_largest_lines_that_wazuh_writes_fit_the_default_request_size():
+    limit = KafkaSettings().max_request_size
+    control = "\x01" * 65_000  # six bytes each in JSON
+    ban = fail2ban_alert() | {"full_log": control, "previous_output": control * 7}
+    event = windows_alert({"text": "&" * 65_000}) | {"full_log": "&" * 65_000, "previous_output": "&" * 3_200_000}
+    plain = windows_alert({"text": "x" * 3_400_000})
+    assert 3_000_000 < min(len(orjson.dumps(alert)) for alert in (ban, event, plain)) < LINE_LIMIT_BYTES
+    sizes = [len(build("fail2ban", ban, NOW)), len(build("windows", event, NOW)), len(build("windows", plain, NOW))]
+    assert max(sizes) < limit
+    assert sizes[2] < 3.01 * len(orjson.dumps(plain))
+    assert len(build("windows", windows_alert({"text": "&" * 65_000}), NOW)) < 11.1 * 65_000

@@ -59,6 +59,8 @@ def test_other_programs_are_not_selected(program):
         (["fail2ban"], True),
         ([None, {"a": 1}, "fail2ban"], True),
         ("fail2ban", True),
+        (["syslog", " fail2ban"], True),
+        (["\n  fail2ban\r\n"], True),
         ("syslog,fail2ban,", True),
         (["syslog"], False),
         ([["fail2ban"]], False),

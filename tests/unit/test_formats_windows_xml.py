@@ -18,13 +18,12 @@ EVENTLOG = "http://manifests.microsoft.com/win/2004/08/windows/eventlog"
 
 def add_expected_payload(event, win):
     system = win["system"]
-    if system["eventID"] == "1100":
+    if system["eventID"] == "1100" and "eventdata" not in win:
         ET.SubElement(ET.SubElement(event, "UserData"), "ServiceShutdown", xmlns=EVENTLOG)
-    elif system["eventID"] == "1102":
-        if "logFileCleared" in win:
-            cleared = ET.SubElement(ET.SubElement(event, "UserData"), "LogFileCleared", xmlns=EVENTLOG)
-            for key, value in win["logFileCleared"].items():
-                ET.SubElement(cleared, key[0].upper() + key[1:]).text = value
+    elif system["eventID"] == "1102" and "logFileCleared" in win:
+        cleared = ET.SubElement(ET.SubElement(event, "UserData"), "LogFileCleared", xmlns=EVENTLOG)
+        for key, value in win["logFileCleared"].items():
+            ET.SubElement(cleared, key[0].upper() + key[1:]).text = value
     elif "eventdata" in win:
         data = ET.SubElement(event, "EventData")
         for key, value in win["eventdata"].items():
@@ -176,7 +175,13 @@ def test_no_address_is_appended_for_other_events_nor_where_there_is_no_payload()
 def test_the_payload_of_1100_is_fixed():
     expected = f'</System><UserData><ServiceShutdown xmlns="{EVENTLOG}" /></UserData></Event>'
     assert event_xml(windows_alert(EVENTDATA_LEFT_OUT, eventID="1100")).endswith(expected)
-    assert event_xml(windows_alert(eventID="1100")).endswith(expected)
+
+
+@pytest.mark.parametrize("event_id", ["1100", "1102", 1102])
+def test_event_data_of_an_event_that_is_not_what_its_id_says_is_sent(event_id):
+    alert = windows_alert({"a": "b"}, eventID=event_id)
+    assert event_xml(alert).endswith('</System><EventData><Data Name="A">b</Data></EventData></Event>')
+    assert has_payload(alert)
 
 
 def test_the_payload_of_1102_has_an_element_for_each_field():
@@ -188,9 +193,9 @@ def test_the_payload_of_1102_has_an_element_for_each_field():
     )
 
 
-def test_1102_without_the_section_has_no_payload_not_even_other_event_data():
-    assert event_xml(windows_alert(eventID="1102")).endswith("</System></Event>")
-    assert event_xml(windows_alert(win={"logFileCleared": "text"}, eventID="1102")).endswith("</System></Event>")
+def test_1102_without_the_section_has_no_payload():
+    assert event_xml(windows_alert(EVENTDATA_LEFT_OUT, eventID="1102")).endswith("</System></Event>")
+    assert event_xml(windows_alert(EVENTDATA_LEFT_OUT, win={"logFileCleared": "text"}, eventID="1102")).endswith("</System></Event>")
     assert event_xml(windows_alert(win={"logFileCleared": {}}, eventID="1102")).endswith(
         f'<UserData><LogFileCleared xmlns="{EVENTLOG}" /></UserData></Event>'
     )

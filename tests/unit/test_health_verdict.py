@@ -71,6 +71,16 @@ def test_nothing_wrong_is_healthy():
         ({"checkpoint": Checkpoint(seconds_since_save=119)}, "healthy", ""),
         ({"checkpoint": Checkpoint(seconds_since_save=120)}, "degraded", "has not been saved for 120 s"),
         ({"dead_letters": DeadLetters(problem="No space left on device")}, "unhealthy", "No space left"),
+        ({"dead_letters": DeadLetters(kept={"junk": 3}, removed={"junk": 9})}, "healthy", ""),
+        (
+            {
+                "dead_letters": DeadLetters(
+                    removed={"junk": 9}, unseen={"junk": 2, "rejected": 1}, unseen_since="2026-01-02T03:04:05.000+00:00"
+                )
+            },
+            "degraded",
+            "3 dead letters (2 junk, 1 rejected) were removed since 2026-01-02T03:04:05.000+00:00",
+        ),
         ({"feedback": Feedback(state="unavailable", problem="refused", sent=0, dropped=0)}, "degraded", "Wazuh can't be told"),
         (
             {"counts": Counts(lines_read=9, not_relevant=1, delivered=1, dead_lettered=1, in_flight=0, balanced=False)},

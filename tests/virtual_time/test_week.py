@@ -97,7 +97,7 @@ def make_pipeline(world, broker, wazuh):
     outside = World(
         files=AlertPath(ALERTS, disk),
         checkpoints=CheckpointFile(CHECKPOINT, disk, world.now),
-        dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, DEAD_LETTERS_KEPT),
+        dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, DEAD_LETTERS_KEPT, 2**30),
         producers=broker,
         wazuh=wazuh,
         serve_health=ask_for_health,
@@ -129,6 +129,8 @@ async def look_for_too_much(world, pipeline, supervisor, found):
     while True:
         await trio.sleep(BURST)
         own_files = {path: inode for path, inode in world.disk.names.items() if FOLDER not in path.parents}
+        contents = pipeline.world.dead_letters._contents
+        kept = sum(contents.index.counts.values()) if contents is not None else 0
         sizes = {
             "open chunks": (len(pipeline.ledger._chunks), sum(mailbox.capacity for mailbox in pipeline.mailboxes)),
             # after a crash, each line of a burst is a message by itself
@@ -140,8 +142,8 @@ async def look_for_too_much(world, pipeline, supervisor, found):
             "problems of reading": (len(pipeline.place.problems), 3),
             "actors that failed": (len(restarts.failures.keys() | restarts.last), len(supervisor.children)),
             "restarts in the window": (len(supervisor._counter._times), MAX_RESTARTS),
-            "dead letters": (len(pipeline.world.dead_letters._names or ()), DEAD_LETTERS_KEPT),
-            "files": (len(own_files), 2 + 2 * DEAD_LETTERS_KEPT),
+            "dead letters": (kept, DEAD_LETTERS_KEPT),
+            "files": (len(own_files), 3 + 2 * DEAD_LETTERS_KEPT),
             "bytes of a file": (max((len(inode.data) for inode in own_files.values()), default=0), 1_024),
             "open files": (sum(inode.opened for inode in world.disk.inodes), 2),
         }

@@ -155,7 +155,7 @@ class KafkaActor:
         [(batch, record)] = entries
         position = replace(batch.start, offset=record.offset)
         with lifeline.waiting("the dead-letter store"):
-            await self._dead_letters.store(DeadLetter(position, "rejected", error.reason, record.raw))
+            await self._dead_letters.store([DeadLetter(position, "rejected", error.reason, record.raw)])
         self._ledger.settle(batch.ticket, batch.kind, [record.offset], dead=True)
         self._feedback.error("rejected", f"the broker refuses a record, its line is in the dead letters: {error.reason}")
 

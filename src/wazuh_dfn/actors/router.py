@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
+from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, Stage
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.candidates import CandidateScan
-from wazuh_dfn.formats.parse import parse_alert
+from wazuh_dfn.formats.parse import inner_nuls, parse_alert
 from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.formats.torn import AlertsOnLine, alerts_on_torn
-from wazuh_dfn.messages import LINE_LIMIT_BYTES, Alert, AlertBatch, Chunk, Position, RecordKind
+from wazuh_dfn.formats.torn import AlertsOnLine, alert_spans, alerts_on_torn
+from wazuh_dfn.messages import LINE_LIMIT_BYTES, Alert, AlertBatch, Chunk, RecordKind
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 
 PARSED_AT_ONCE = 128
-"""So many lines, at most, are parsed and handed on together: as objects they take ten times the memory of their bytes."""
+"""So many alerts, at most, are handed on together: as objects they take ten times the memory of their bytes."""
 
 type AlertMailboxes = dict[RecordKind, Mailbox[AlertBatch]]
 type Span = tuple[int, int]
@@ -32,6 +32,7 @@ class _Sorted:
     alerts: dict[RecordKind, list[Alert]] = field(default_factory=dict)
     relevant: int = 0
     """Lines; some are alerts of both kinds."""
+    odd: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
     lines_more: int = 0
     """Torn lines count as what they should have been: so many lines more."""
@@ -58,22 +59,32 @@ class Router:
         """Route until the mailbox ends."""
         lifeline.started()
         async for lease in lifeline.messages():
-            candidates = self._candidates(lease.item)
-            if len(candidates) <= PARSED_AT_ONCE:
-                await self._route(lifeline, lease, candidates)
+            if lease.item.oversize:
+                found = _Sorted()
+                self._sort_oversize(lease.item, found)
+                await self._hand_on(lifeline, lease, found)
             else:
-                for part in lease.divide(_parts(lease.item, candidates)):
-                    await self._route(lifeline, part, self._candidates(part.item))
+                await self._route(lifeline, lease)
 
-    def _candidates(self, chunk: Chunk) -> list[Span]:
-        return [] if chunk.oversize else [*self._scan.candidates(chunk.data)]
+    async def _route(self, lifeline: Lifeline[Chunk], lease: Lease[Chunk]) -> None:
+        """Sort a chunk, and hand it on in parts if it has many alerts."""
+        candidates = [*self._scan.candidates(lease.item.data)]
+        while True:
+            chunk = lease.item
+            found, done = self._sort(chunk, candidates)
+            if done == len(candidates):
+                await self._hand_on(lifeline, lease, found)
+                return
+            start = candidates[done][0]
+            part, lease = lease.divide([chunk.part(0, start), chunk.part(start, len(chunk.data))])
+            candidates = [(begin - start, end - start) for begin, end in candidates[done:]]
+            await self._hand_on(lifeline, part, found)
 
-    async def _route(self, lifeline: Lifeline[Chunk], lease: Lease[Chunk], candidates: list[Span]) -> None:
+    async def _hand_on(self, lifeline: Lifeline[Chunk], lease: Lease[Chunk], found: _Sorted) -> None:
         chunk = lease.item
-        found = self._sort(chunk, candidates)
-        for letter in found.dead_letters:
+        if found.dead_letters:
             with lifeline.waiting("the dead-letter store"):
-                await self._dead_letters.store(letter)
+                await self._dead_letters.store(found.dead_letters)
         async with AsyncExitStack() as stack:
             permits: dict[RecordKind, Permit[AlertBatch]] = {}
             for kind in found.alerts:
@@ -83,56 +94,88 @@ class Router:
                 permits[kind].put(AlertBatch(chunk.ticket, chunk.start, kind, tuple(alerts)))
             lease.done()
 
-    def _sort(self, chunk: Chunk, candidates: list[Span]) -> _Sorted:
+    def _sort(self, chunk: Chunk, candidates: Sequence[Span]) -> tuple[_Sorted, int]:
+        """Sort the lines up to that with the last of `PARSED_AT_ONCE` alerts; returns how many candidates those were, too."""
         found = _Sorted()
-        if chunk.oversize:
-            found.dead_letters.append(_oversize(chunk.start, chunk.data))
-            return found
-        for start, end in candidates:
+        for done, (start, end) in enumerate(candidates):
+            if found.relevant >= PARSED_AT_ONCE:
+                return found, done
             self._sort_line(chunk, start, chunk.data[start:end], found)
-        return found
+        return found, len(candidates)
 
     def _sort_line(self, chunk: Chunk, start: int, raw: bytes, found: _Sorted) -> None:
         offset = chunk.start.offset + start
         if len(raw) >= LINE_LIMIT_BYTES:  # its line feed counts
-            found.dead_letters.append(_oversize(replace(chunk.start, offset=offset), _ends(raw)))
+            self._sort_oversize(replace(chunk, start=replace(chunk.start, offset=offset), data=raw), found)
             return
         try:
-            self._select(Alert(offset, raw, parse_alert(raw)), found)
+            content = parse_alert(raw)
         except MalformedLineError as error:
             self._sort_torn_line(chunk, offset, raw, alerts_on_torn(raw, error), found)
+        else:
+            self._select(chunk, Alert(offset, raw, content), found)
 
     def _sort_torn_line(self, chunk: Chunk, offset: int, raw: bytes, alerts: AlertsOnLine, found: _Sorted) -> None:
         found.lines_more += alerts.lines - 1
-        if alerts.problem is not None:
-            found.dead_letters.append(DeadLetter(replace(chunk.start, offset=offset), "malformed", alerts.problem, raw))
+        if alerts.outline is not None and not self._selection.kinds(alerts.outline):
+            found.odd += 1
+        elif alerts.problem is not None:
+            found.dead_letters.append(_letter(chunk, offset, self._stage(raw), alerts.problem, raw))
         for span, content in alerts.whole:
-            self._select(Alert(offset + span.start, raw[span], content), found)
+            self._select(chunk, Alert(offset + span.start, raw[span], content), found)
 
-    def _select(self, alert: Alert, found: _Sorted) -> None:
+    def _stage(self, raw: bytes) -> Stage:
+        """Return what a line that can't be read is; NUL bytes can stand where a token was."""
+        return "malformed" if b"\0" in raw or self._scan.holds_token(raw) else "junk"
+
+    def _select(self, chunk: Chunk, alert: Alert, found: _Sorted) -> None:
         kinds = self._selection.kinds(alert.content)
         found.relevant += bool(kinds)
         for kind in kinds:
             found.alerts.setdefault(kind, []).append(alert)
+        if not kinds and (nuls := inner_nuls(alert.raw)):
+            reason = f"the line holds {nuls} NUL bytes: what made it an alert to forward may have been lost"
+            found.dead_letters.append(_letter(chunk, alert.offset, "malformed", reason, alert.raw))
+
+    def _sort_oversize(self, line: Chunk, found: _Sorted) -> None:
+        """Keep the line, and take the alerts to forward that stand whole on it, as on a torn one."""
+        alerts = [alert for begin, data in _ends(line) for alert in self._alerts_on(data, line.start.offset + begin)]
+        for alert in alerts:
+            self._select(line, alert, found)
+        found.lines_more += len(alerts)
+        kept = f"{line.cut} bytes in its middle were not kept" if line.cut else "it is kept whole"
+        saved = f"; alerts that stand whole on it were forwarded: {len(alerts)}" if alerts else ""
+        reason = f"longer than {LINE_LIMIT_BYTES // 2**20} MiB; {kept}{saved}"
+        found.dead_letters.append(_letter(line, line.start.offset, "oversize", reason, line.data))
+
+    def _alerts_on(self, data: bytes, offset: int) -> Iterator[Alert]:
+        for span in alert_spans(data):
+            raw = data[span]
+            if len(raw) >= LINE_LIMIT_BYTES or not self._scan.holds_token(raw):
+                continue
+            try:
+                content = parse_alert(raw)
+            except MalformedLineError:
+                continue
+            if self._selection.kinds(content):
+                yield Alert(offset + span.start, raw, content)
 
     def _book(self, chunk: Chunk, found: _Sorted) -> None:
         lines = chunk.lines + found.lines_more
         dead = len(found.dead_letters)
         self._ledger.add_lines(chunk.ticket, found.lines_more)
         pending = {kind: [alert.offset for alert in alerts] for kind, alerts in found.alerts.items()}
-        self._ledger.route(chunk.ticket, not_relevant=lines - dead - found.relevant, dead=dead, pending=pending)
+        self._ledger.route(chunk.ticket, not_relevant=lines - dead - found.relevant, dead=dead, pending=pending, odd=found.odd)
 
 
-def _oversize(start: Position, ends: bytes) -> DeadLetter:
-    return DeadLetter(start, "oversize", "longer than 256 KiB; its first and last 128 KiB are kept", ends)
+def _letter(chunk: Chunk, offset: int, stage: Stage, reason: str, raw: bytes) -> DeadLetter:
+    return DeadLetter(replace(chunk.start, offset=offset), stage, reason, raw)
 
 
-def _ends(line: bytes) -> bytes:
-    half = LINE_LIMIT_BYTES // 2
-    return line[:half] + line[-half:]
-
-
-def _parts(chunk: Chunk, candidates: list[Span]) -> list[Chunk]:
-    """Divide a chunk so that each part begins with a candidate and has `PARSED_AT_ONCE` of them, the last one fewer."""
-    starts = [0, *(start for start, _ in candidates[PARSED_AT_ONCE::PARSED_AT_ONCE])]
-    return [chunk.part(start, end) for start, end in pairwise([*starts, len(chunk.data)])]
+def _ends(line: Chunk) -> list[tuple[int, bytes]]:
+    """Return the pieces that are kept of a line over the limit, each with its offset in the line."""
+    data = line.data.removesuffix(b"\n")
+    if not line.cut:
+        return [(0, data)]
+    half = len(line.data) // 2
+    return [(0, data[:half]), (half + line.cut, data[half:])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from traceback import format_exc
@@ -58,6 +58,7 @@ class TransformActor:
     async def _records(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch) -> list[Record]:
         """Return the records, without those of alerts that were dead-lettered, now or by a predecessor that crashed afterwards."""
         now = self._now()
+        letters: list[DeadLetter] = []
         pending = self._ledger.pending(batch.ticket, batch.kind)
         records = []
         for alert in batch.alerts:
@@ -67,15 +68,17 @@ class TransformActor:
                 self.inspect(alert)
                 value = record.build(batch.kind, alert.content, now)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
-                await self._bury(lifeline, batch, alert, error)
+                position = replace(batch.start, offset=alert.offset)
+                letters.append(DeadLetter(position, batch.kind, in_brief(error), alert.raw, format_exc()))
             else:
                 records.append(Record(alert.offset, alert.raw, value, alert_time(alert.content)))
+        if letters:
+            await self._bury(lifeline, batch, letters)
         return records
 
-    async def _bury(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch, alert: Alert, error: Exception) -> None:
-        reason = in_brief(error)
-        letter = DeadLetter(replace(batch.start, offset=alert.offset), batch.kind, reason, alert.raw, format_exc())
+    async def _bury(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch, letters: Sequence[DeadLetter]) -> None:
         with lifeline.waiting("the dead-letter store"):
-            await self._dead_letters.store(letter)
-        self._ledger.settle(batch.ticket, batch.kind, [alert.offset], dead=True)
-        self._feedback.error(batch.kind, f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {reason}")
+            await self._dead_letters.store(letters)
+        self._ledger.settle(batch.ticket, batch.kind, [letter.position.offset for letter in letters], dead=True)
+        text = f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {letters[0].reason}"
+        self._feedback.error(batch.kind, text)

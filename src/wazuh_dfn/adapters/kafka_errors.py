@@ -50,6 +50,11 @@ for _added in (InvalidRecordError, UnsupportedCompressionTypeError):
 REJECTIONS: tuple[type[KafkaError], ...] = (CorruptRecordException, MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
 """One record is to blame, and the others would be taken."""
 
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
+RAISE_LIMITS = (
+    "raise kafka.max_request_size here, max.message.bytes of the topic, and message.max.bytes and replica.fetch.max.bytes of the brokers; "
+    "then send it again with wazuh-dfn dead-letters retry"
+)
 _REFUSES_ALL = (InvalidRecordError, InvalidTimestampError, UnsupportedForMessageFormatError)
 """The topic's settings or this host's clock are to blame: every record would be refused."""
 _LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
@@ -61,6 +66,14 @@ def in_words(error: BaseException) -> str:
         return f"{error.description.rstrip('.') or 'the broker answered with an error'} ({error.message}, error {error.errno})"
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def rejection_reason(error: BaseException, largest: int, options: KafkaOptions) -> str:
+    """Return why the broker refuses records of which the largest takes so many bytes before compression."""
+    if not isinstance(error, _TOO_LARGE):
+        return in_words(error)
+    allowed = f"the largest record takes up to {largest} bytes before compression, kafka.max_request_size allows {options.max_request_size}"
+    return f"{in_words(error)}: {allowed}; {RAISE_LIMITS}"
 
 
 def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:  # noqa: PLR0911 - a table of reasons

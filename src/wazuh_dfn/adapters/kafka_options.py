@@ -58,7 +58,7 @@ class KafkaOptions:
     timeout_seconds: float = 60.0
     compression: Compression | None = "gzip"
     idempotence: bool = True
-    max_request_size: int = 1_048_576
+    max_request_size: int = 16_777_216
     tls: TlsFiles | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

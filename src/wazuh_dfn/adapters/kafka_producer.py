@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from anyio import to_thread
 
 from wazuh_dfn.adapters.kafka_connection import KafkaConnection, open_connection, split_time
-from wazuh_dfn.adapters.kafka_errors import REJECTIONS, in_words
+from wazuh_dfn.adapters.kafka_errors import RAISE_LIMITS, REJECTIONS, rejection_reason
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.delivery.ports import RecordProducer
@@ -55,7 +55,7 @@ class AiokafkaRecordProducer:
         largest = _BATCH_OVERHEAD + _RECORD_OVERHEAD + max(map(len, values), default=0)
         if largest > self._options.max_request_size:
             text = f"a record takes up to {largest} bytes, kafka.max_request_size allows {self._options.max_request_size}"
-            raise RecordsRejectedError(text)
+            raise RecordsRejectedError(f"{text}; {RAISE_LIMITS}")
         if self._spoilt:
             raise BrokerUnavailableError("this producer was closed or has failed: a new one is needed")
         if not values:
@@ -67,10 +67,10 @@ class AiokafkaRecordProducer:
         self._is_outdated = False
         if self._connection is None:
             self._connection = await open_connection(self._options)
-        await self._send(self._connection, list(self._batches(values)))
+        await self._send(self._connection, list(self._batches(values)), largest)
         self._spoilt = False
 
-    async def _send(self, connection: KafkaConnection, batches: list[list[bytes]]) -> None:
+    async def _send(self, connection: KafkaConnection, batches: list[list[bytes]], largest: int) -> None:
         allowed, for_diagnosis = split_time(self._options.timeout_seconds)
         try:
             with anyio.CancelScope() as self._delivering, anyio.fail_after(allowed):
@@ -79,7 +79,7 @@ class AiokafkaRecordProducer:
             self._connection = None
             await connection.close()
             self._spoilt = False
-            raise RecordsRejectedError(in_words(error)) from error
+            raise RecordsRejectedError(rejection_reason(error, largest, self._options)) from error
         except (KafkaError, OSError, AssertionError) as error:
             raise await connection.diagnose(error, for_diagnosis, allowed) from error
         if self._delivering.cancelled_caught:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wazuh_dfn.adapters.removed_letters import Removed, is_looked_at, load_removed, mark_looked_at
 from wazuh_dfn.errors import DeadLettersUnusableError
 from wazuh_dfn.tailing.disk import Disk, write_durably
 
@@ -74,6 +75,17 @@ class KeptLetters:
                 for suffix in (".json", ".raw"):
                     self._disk.remove(self._path(letter.name, suffix))
             self._disk.sync_folder(self.folder)
+
+    def removed(self) -> Removed | None:
+        """Return how many were removed to make room, if there are some that nobody has looked at; else None."""
+        with self._usable():
+            removed = load_removed(self._disk, self.folder)
+            return None if is_looked_at(self._disk, self.folder, removed) else removed
+
+    def mark_looked_at(self, removed: Removed) -> None:
+        """Take note that somebody has looked at those; a running daemon notices it."""
+        with self._usable():
+            mark_looked_at(self._disk, self.folder, removed)
 
     def note_failure(self, letter: KeptLetter, failure: Failure) -> None:
         """Put the new stage and reason into the note of a letter that was tried again."""

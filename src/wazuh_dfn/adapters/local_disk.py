@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import re
@@ -92,15 +93,11 @@ class LocalDisk:
 
     def write(self, path: Path, data: bytes) -> None:
         """See `Disk`."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            error.filename = str(path)  # a full disk does not say which
-            raise
+        _write(path, data, os.fsync)
+
+    def write_cached(self, path: Path, data: bytes) -> None:
+        """See `Disk`."""
+        _write(path, data, lambda _: None)
 
     def write_unsynced(self, path: Path, data: bytes) -> None:
         """See `Disk`; whole blocks at once, so that no kill comes between new content and the end of the old one."""
@@ -133,9 +130,35 @@ class LocalDisk:
         finally:
             os.close(descriptor)
 
+    def sync_file_system(self, folder: Path) -> None:
+        """See `Disk`."""
+        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if syncfs is None:
+            os.sync()
+            return
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if syncfs(descriptor) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(folder))
+        finally:
+            os.close(descriptor)
+
     def return_memory(self) -> None:
         """See `Disk`."""
         return_what_is_free()
+
+
+def _write(path: Path, data: bytes, sync: Callable[[int], None]) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            sync(file.fileno())
+    except OSError as error:
+        error.filename = str(path)  # a full disk does not say which
+        raise
 
 
 def _status(status: os.stat_result) -> Status:

@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from wazuh_dfn.delivery.durations import Durations
+from wazuh_dfn.delivery.ports import STAGES
 from wazuh_dfn.health.report import HealthReport
 
 type Samples = Iterable[tuple[str, float]]
@@ -38,6 +39,7 @@ class ReportCollector(Collector):
         """See `Collector`."""
         yield from self._daemon()
         yield from self._lines()
+        yield from self._dead_letters()
         yield from self._position()
         yield from self._delivery()
         yield from self._actors()
@@ -53,8 +55,16 @@ class ReportCollector(Collector):
         yield _counter("wazuh_dfn_lines_read", "Lines read from alert files.", counts.lines_read)
         outcomes = {"not_relevant": counts.not_relevant, "delivered": counts.delivered, "dead_lettered": counts.dead_lettered}
         yield _counters("wazuh_dfn_lines_settled", "Lines by what became of them.", "outcome", outcomes.items())
+        yield _counter("wazuh_dfn_lines_odd", "Lines that are not relevant, and nested too deeply to be sent.", counts.odd)
         yield _gauge("wazuh_dfn_lines_in_flight", "Lines read and not settled.", counts.in_flight)
         yield _gauge("wazuh_dfn_accounting_balanced", "1 if read = settled + in flight.", counts.balanced)
+
+    def _dead_letters(self) -> Iterator[Metric]:
+        letters = self._report.dead_letters
+        if letters.kept is not None:
+            kept, removed = ([(stage, counts.get(stage, 0)) for stage in STAGES] for counts in (letters.kept, letters.removed))
+            yield _gauges("wazuh_dfn_dead_letters", "Dead letters in the folder.", "stage", kept)
+            yield _counters("wazuh_dfn_dead_letters_removed", "Dead letters removed to make room, before restarts too.", "stage", removed)
 
     def _position(self) -> Iterator[Metric]:
         reading, checkpoint = self._report.reading, self._report.checkpoint

@@ -60,7 +60,7 @@ def _check_lines(path: Path, begin: bytes) -> Finding:
     lines = [line for line in begin.split(b"\n")[:-1] if line.strip()][:_LINES]
     if not lines:
         if len(begin) == LINE_LIMIT_BYTES:
-            return failure("alert-content", f"the first line of {path} is longer than {LINE_LIMIT_BYTES // 1024} KiB", _WHERE)
+            return failure("alert-content", f"the first line of {path} is longer than {LINE_LIMIT_BYTES // 2**20} MiB", _WHERE)
         return info("alert-content", f"no complete line stands in {path} yet")
     problems = [_problem(line) for line in lines]
     if problems[0] is None:

@@ -56,6 +56,6 @@ def _local_checks(settings: Settings, options: CheckOptions) -> list[tuple[str, 
         ("checkpoint-folder", DISK_SECONDS, lambda: check_folder("checkpoint-folder", CHECKPOINT, checkpoint.parent)),
         ("checkpoint", DISK_SECONDS, lambda: check_checkpoint(checkpoint)),
         ("dead-letter-folder", DISK_SECONDS, lambda: check_folder("dead-letter-folder", DEAD_LETTERS, letters)),
-        ("disk-space", DISK_SECONDS, lambda: check_space(checkpoint, letters, wazuh.max_failed_files)),
+        ("disk-space", DISK_SECONDS, lambda: check_space(checkpoint, letters, wazuh.max_failed_bytes)),
         *([("wazuh-socket", DISK_SECONDS, partial(check_wazuh_socket, socket))] if wazuh.feedback and isinstance(socket, Path) else []),
     ]

@@ -22,7 +22,6 @@ DEAD_LETTERS: KeyPath = ("wazuh", "failed_alerts_path")
 
 _MIB = 1024 * 1024
 _LEAST_BYTES = 16 * _MIB
-_LETTER_BYTES = 16 * 1024
 """What a usual dead letter takes: an alert of up to 5 KiB and its note, in blocks of the file system."""
 
 
@@ -91,10 +90,10 @@ def _described(files: Sequence[KnownFile]) -> str:
     return f"{len(files)} file(s) are known, the newest is settled up to byte {latest.settled.offset:,} of {latest.path}"
 
 
-def check_space(checkpoint: Path, dead_letters: Path, max_letters: int) -> list[Finding]:
-    """Check the room for a checkpoint (a few KiB) and for as many usual dead letters as are kept."""
+def check_space(checkpoint: Path, dead_letters: Path, max_bytes: int) -> list[Finding]:
+    """Check the room for a checkpoint (a few KiB) and for as many dead letters as are kept."""
     findings = []
-    wanted = {checkpoint.parent: _LEAST_BYTES, dead_letters: max(_LEAST_BYTES, max_letters * _LETTER_BYTES)}
+    wanted = {checkpoint.parent: _LEAST_BYTES, dead_letters: max(_LEAST_BYTES, max_bytes)}
     for folder, wished in wanted.items():
         place = next(each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
         free = shutil.disk_usage(place).free
@@ -102,8 +101,8 @@ def check_space(checkpoint: Path, dead_letters: Path, max_letters: int) -> list[
         if free < _LEAST_BYTES:
             findings.append(failure("disk-space", said, "make room: while a dead letter can't be written the daemon waits"))
         elif free < wished:
-            text = f"{said}, and {max_letters:,} dead letters (wazuh.max_failed_files) may take {wished / _MIB:,.0f} MiB"
-            findings.append(warning("disk-space", text, "make room, or lower wazuh.max_failed_files"))
+            text = f"{said}, and dead letters may take {wished / _MIB:,.0f} MiB (wazuh.max_failed_bytes)"
+            findings.append(warning("disk-space", text, "make room, or lower wazuh.max_failed_bytes"))
         else:
             findings.append(ok("disk-space", said))
     return findings

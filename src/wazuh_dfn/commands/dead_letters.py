@@ -16,10 +16,12 @@ from rich.table import Table
 from wazuh_dfn import exit_codes
 from wazuh_dfn.adapters.kept_letters import KeptLetter, KeptLetters
 from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.adapters.removed_letters import Removed
 from wazuh_dfn.commands.dead_letters_retry import Json, Stages, retry
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import out
-from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.errors import ConfigurationError, DeadLettersUnusableError
+from wazuh_dfn.health.verdict import told_stages
 from wazuh_dfn.resend.choosing import groups as groups_of
 from wazuh_dfn.resend.choosing import is_older, named
 
@@ -34,10 +36,10 @@ def list_letters(
     names: Annotated[bool, Parameter(negative=())] = False,
     as_json: Json = False,
 ) -> int:
-    """List the dead letters, grouped by stage and reason.
+    """List the dead letters, grouped by stage and reason, and how many were removed to make room since the last time.
 
-    Stages: malformed (no JSON object), oversize (a line over 256 KiB), windows and fail2ban (could not be transformed), rejected
-    (refused by the broker), poison (crashed its actor again and again).
+    Stages: malformed (no JSON object), junk (malformed, and nothing in it that could be an alert to forward), oversize (a line over
+    4 MiB), windows and fail2ban (could not be transformed), rejected (refused by the broker), poison (crashed its actor again and again).
 
     Parameters
     ----------
@@ -50,8 +52,10 @@ def list_letters(
     groups = groups_of(kept.all())
     if as_json:
         listed = [_group_as_json(stage, reason, letters) for (stage, reason), letters in groups.items()]
-        _write_json({"folder": str(kept.folder), "letters": sum(map(len, groups.values())), "groups": listed})
+        document = {"folder": str(kept.folder), "letters": sum(map(len, groups.values())), "groups": listed}
+        _write_json(document | _removed_as_json(kept))
         return exit_codes.OK
+    _tell_removed(kept)
     if not groups:
         hint = "" if source.config else "; if your configuration names another folder, name it with --config PATH"
         out.print(f"No dead letters in {kept.folder}{hint}", markup=False)
@@ -133,6 +137,33 @@ def purge(
     kept.remove(letters)
     out.print(f"{len(letters)} dead letters removed")
     return exit_codes.OK
+
+
+def _tell_removed(kept: KeptLetters) -> None:
+    """Say how many were removed to make room, once."""
+    removed = kept.removed()
+    if removed is None:
+        return
+    out.print(f"{told_stages(removed.news)} were removed since {removed.since} to make room for others; they are lost.", markup=False)
+    problem = _mark(kept, removed)
+    if problem is not None:
+        out.print(f"This can't be marked as looked at, so the daemon stays degraded: {problem}", markup=False)
+
+
+def _removed_as_json(kept: KeptLetters) -> dict[str, object]:
+    removed = kept.removed()
+    if removed is None:
+        return {"removed": {}}
+    return {"removed": removed.news, "removed_since": removed.since, "problem": _mark(kept, removed)}
+
+
+def _mark(kept: KeptLetters, removed: Removed) -> str | None:
+    """Mark these as looked at; returns why that was not possible."""
+    try:
+        kept.mark_looked_at(removed)
+    except DeadLettersUnusableError as error:
+        return str(error)
+    return None
 
 
 def _kept(source: FlaggedSettingsSource) -> KeptLetters:

@@ -88,7 +88,7 @@ def _tell(outcome: Retry, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(result, indent=1) + "\n")
         return
     for letter, failure in outcome.failed:
-        what = "can't be sent, it is no alert" if failure.stage == "malformed" else f"failed again: {failure.stage}"
+        what = "can't be sent, it is no alert" if failure.stage in {"malformed", "junk", "oversize"} else f"failed again: {failure.stage}"
         out.print(f"{letter.name}: {what}: {failure.reason}", markup=False)
     for letter in outcome.not_selected:
         out.print(f"{letter.name}: the configuration does not select it (any more), it stays", markup=False)

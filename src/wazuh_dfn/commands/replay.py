@@ -84,12 +84,16 @@ class _Problems:
     def __init__(self) -> None:
         self.seen: set[tuple[str, int, str]] = set()
 
-    async def store(self, letter: DeadLetter) -> None:
+    async def counts(self) -> None:
         """See `DeadLetterStore`."""
-        problem = (letter.position.path, letter.position.offset, letter.stage)
-        if problem not in self.seen:
-            self.seen.add(problem)
-            errors.print(f"{letter.position.path} at byte {letter.position.offset}: {letter.stage}: {letter.reason}", markup=False)
+
+    async def store(self, letters: Sequence[DeadLetter]) -> None:
+        """See `DeadLetterStore`."""
+        for letter in letters:
+            problem = (letter.position.path, letter.position.offset, letter.stage)
+            if problem not in self.seen:
+                self.seen.add(problem)
+                errors.print(f"{letter.position.path} at byte {letter.position.offset}: {letter.stage}: {letter.reason}", markup=False)
 
 
 async def _replay(

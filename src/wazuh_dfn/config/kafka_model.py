@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from wazuh_dfn.config.base import EMPTY_IS_NONE, IN_LOWER_CASE, IN_UPPER_CASE, OptionalText, OptionTable, Section, conflict
 
 _BATCH_BYTES = 950_000
-_REQUEST_BYTES = 1_048_576
+_REQUEST_BYTES = 16_777_216
 
 
 def _default_batch_bytes(data: dict[str, Any]) -> int:
@@ -62,7 +62,10 @@ class KafkaSettings(Section):
     )
     idempotence: bool = Field(default=True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
     max_request_size: int = Field(
-        _REQUEST_BYTES, ge=1_024, le=104_857_600, description="Largest request, and so the largest single record; bytes, 1024 to 104857600"
+        _REQUEST_BYTES,
+        ge=1_024,
+        le=104_857_600,
+        description="Largest request, and so the largest single record (the topic has a limit of its own, max.message.bytes); bytes, 1024 to 104857600",
     )
     max_batch_bytes: int = Field(
         default_factory=_default_batch_bytes,

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from wazuh_dfn.config.base import RequiredPath, Section
 from wazuh_dfn.config.event_ids import parse_event_ids, resolve_event_ids
 from wazuh_dfn.config.socket_address import SocketAddress, check_name, parse_socket_address
+from wazuh_dfn.messages import KEPT_LINE_BYTES
 
 
 class WazuhSettings(Section):
@@ -38,7 +39,13 @@ class WazuhSettings(Section):
         10_000,
         ge=1,
         le=10_000_000,
-        description="How many dead letters are kept before the oldest is removed (it is the only copy); a number from 1 to 10000000",
+        description="How many dead letters of each stage are kept before the oldest is removed (it is the only copy); a number from 1 to 10000000",
+    )
+    max_failed_bytes: int = Field(
+        1_073_741_824,
+        ge=2 * KEPT_LINE_BYTES,
+        le=2**40,
+        description="How much all dead letters may take before some are removed, junk first, then the oldest; bytes, 134217728 to 1099511627776",
     )
     windows_event_ids: Annotated[tuple[str, ...] | None, BeforeValidator(parse_event_ids)] = Field(
         None,

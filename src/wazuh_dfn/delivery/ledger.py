@@ -21,6 +21,8 @@ class Accounting:
     delivered: int
     dead_lettered: int
     in_flight: int
+    odd: int = 0
+    """Of those that are not relevant: those that could not be sent either, nested too deeply."""
 
     @property
     def is_balanced(self) -> bool:
@@ -68,6 +70,7 @@ class Ledger:
         self._last_ticket = Ticket(0)
         self._lines_read = 0
         self._not_relevant = 0
+        self._odd = 0
         self._delivered = 0
         self._dead_lettered = 0
 
@@ -75,7 +78,7 @@ class Ledger:
     def accounting(self) -> Accounting:
         """The counts as of now."""
         in_flight = sum(chunk.unrouted + len(_lines(chunk.pending)) for chunk in self._chunks.values())
-        return Accounting(self._lines_read, self._not_relevant, self._delivered, self._dead_lettered, in_flight)
+        return Accounting(self._lines_read, self._not_relevant, self._delivered, self._dead_lettered, in_flight, self._odd)
 
     @property
     def open_bytes(self) -> int:
@@ -96,13 +99,14 @@ class Ledger:
         self._chunks[ticket].unrouted += lines
         self._lines_read += lines
 
-    def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[RecordKind, Collection[int]]) -> None:
-        """Book what the router decided: lines not relevant, dead-lettered, and on their way (kind of record: offsets)."""
+    def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[RecordKind, Collection[int]], odd: int = 0) -> None:
+        """Book what the router decided: lines not relevant (`odd` ones among them), dead-lettered, and on their way (kind: offsets)."""
         chunk = self._chunks[ticket]
         chunk.unrouted -= not_relevant + dead + len(_lines(pending))
         for kind, offsets in pending.items():
             chunk.pending.setdefault(kind, set()).update(offsets)
         self._not_relevant += not_relevant
+        self._odd += odd
         self._dead_lettered += dead
         self._advance()
 

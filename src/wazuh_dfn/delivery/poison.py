@@ -39,19 +39,17 @@ class PoisonBurial:
     async def bury_chunk(self, chunk: Chunk, error: BaseException) -> None:
         """Settle what is left of a chunk (its poisonous line)."""
         lines = split_chunk(chunk)
-        for line in lines:
-            await self._dead_letters.store(_letter(line.start, line.data, error))
+        await self._dead_letters.store([_letter(line.start, line.data, error) for line in lines])
         self._ledger.route(chunk.ticket, not_relevant=0, dead=len(lines), pending={})
 
     async def bury_batch(self, batch: AlertBatch | RecordBatch, error: BaseException) -> None:
         """Settle those parts of a batch that are not settled yet."""
         parts: Sequence[Alert | Record] = batch.alerts if isinstance(batch, AlertBatch) else batch.records
         pending = self._ledger.pending(batch.ticket, batch.kind)
-        for part in parts:
-            if part.offset in pending:
-                position = replace(batch.start, offset=part.offset)
-                await self._dead_letters.store(_letter(position, part.raw, error))
-                self._ledger.settle(batch.ticket, batch.kind, [part.offset], dead=True)
+        letters = [_letter(replace(batch.start, offset=part.offset), part.raw, error) for part in parts if part.offset in pending]
+        if letters:
+            await self._dead_letters.store(letters)
+            self._ledger.settle(batch.ticket, batch.kind, [letter.position.offset for letter in letters], dead=True)
 
 
 def lines_of(data: bytes) -> list[bytes]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from wazuh_dfn.messages import Position
 
@@ -31,8 +31,12 @@ class ProducerFactory(Protocol):
         """Close within a few seconds, whatever state the broker is in; never waits for records that can't be sent."""
 
 
-type Stage = Literal["oversize", "malformed", "windows", "fail2ban", "rejected", "poison"]
-"""Which step gave up a line: the router, the actor of its kind, the broker, or the supervisor after several crashes."""
+type Stage = Literal["oversize", "malformed", "junk", "windows", "fail2ban", "rejected", "poison"]
+"""Which step gave up a line: the router, the actor of its kind, the broker, or the supervisor after several crashes.
+
+`junk` is malformed too, and holds nothing that could be selected, were it whole.
+"""
+STAGES: tuple[Stage, ...] = get_args(Stage.__value__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,19 @@ class DeadLetter:
     """May quote the alert."""
 
 
+@dataclass(frozen=True, slots=True)
+class LetterCounts:
+    """How many dead letters there are, by stage."""
+
+    kept: Mapping[str, int]
+    removed: Mapping[str, int]
+    """Removed to make room, ever."""
+    unseen: Mapping[str, int]
+    """Of those, the ones that were removed since the operator last looked."""
+    unseen_since: str = ""
+    """When the first of them was, as ISO 8601."""
+
+
 class DeadLetterStore(Protocol):
     """Where dead letters are kept for the operator."""
 
@@ -56,11 +73,14 @@ class DeadLetterStore(Protocol):
     def problem(self) -> str | None:
         """Why one can't be kept, for which `store` waits; None if nothing is wrong."""
 
-    async def store(self, letter: DeadLetter) -> None:
-        """Keep it durably; the same line and stage stored twice is kept once (a redelivered batch repeats it).
+    async def store(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep them durably; the same line and stage stored twice is kept once (a redelivered batch repeats it).
 
-        While it can't be written (a full disk), this waits: the line is not settled before.
+        While one can't be written (a full disk), this waits: no line is settled before.
         """
+
+    async def counts(self) -> LetterCounts | None:
+        """Count them, in a second at most; None if they are not counted, or can't be."""
 
 
 class WazuhConnection(Protocol):

@@ -59,7 +59,7 @@ class CandidateScan:
         Yields:
             `start` and `end` in bytes so that `data[start:end]` is the line without its line feed (but with a carriage return).
             Blank lines are passed over. A line looks broken if it does not begin with a brace and end with one, if not as many
-            braces close as open, or if another alert seems to begin inside it, as after a crash of the writer.
+            braces close as open, if it holds NUL bytes, or if another alert seems to begin inside it, as after a crash of the writer.
         """
         hits = sorted(self._hits(data))
         hits.append(len(data) + 1)  # beyond the last line, so that there always is a next one
@@ -76,8 +76,17 @@ class CandidateScan:
                 yield start, end
             start = end + 1
 
+    def holds_token(self, data: bytes) -> bool:
+        """Tell whether the bytes, JSON or not, hold something that contract section 2 could select."""
+        return next(self._tokens(data), None) is not None
+
     def _hits(self, data: bytes) -> Iterator[int]:
         """Give the offsets of all that makes a line a candidate, in no order."""
+        yield from self._tokens(data)
+        yield from _inner_alert_starts(data)
+        yield from _first_nuls(data)
+
+    def _tokens(self, data: bytes) -> Iterator[int]:
         for offset in occurrences(data, _KEY):
             if self._can_be_wanted(data, offset + len(_KEY)):
                 yield offset
@@ -85,7 +94,6 @@ class CandidateScan:
         for offset in occurrences(data, _ESCAPE):
             if data[offset + len(_ESCAPE) : offset + len(_ESCAPE) + 1] in _PRINTABLE:
                 yield offset
-        yield from _inner_alert_starts(data)
 
     def _can_be_wanted(self, data: bytes, offset: int) -> bool:
         plain = _PLAIN_VALUE.match(data, offset)
@@ -112,6 +120,15 @@ def _inner_alert_starts(data: bytes) -> Iterator[int]:
     at_line_starts = count(data, b"\n" + ALERT_START) + data.startswith(ALERT_START)
     if count(data, ALERT_START) > at_line_starts:
         yield from (offset for offset in occurrences(data, ALERT_START) if offset and data[offset - 1] != ord("\n"))
+
+
+def _first_nuls(data: bytes) -> Iterator[int]:
+    """Give the offset of the first NUL of each line that holds any: a lost page can have as many as 4,096."""
+    offset = find(data, b"\0")
+    while offset >= 0:
+        yield offset
+        end = find(data, b"\n", offset)
+        offset = find(data, b"\0", end) if end >= 0 else -1
 
 
 def _looks_broken(data: bytes, start: int, end: int) -> bool:

@@ -9,7 +9,8 @@ from typing import Any, Never
 import orjson
 
 from wazuh_dfn.byte_search import count, find, translate
-from wazuh_dfn.errors import MalformedLineError
+from wazuh_dfn.errors import MalformedLineError, TooDeepError
+from wazuh_dfn.formats.layers import outline_of
 
 MAX_DEPTH = 500
 """Levels of objects and lists, the alert's own included. Every interpreter's json module writes these without a RecursionError."""
@@ -33,22 +34,51 @@ def parse_alert(line: bytes) -> dict[str, Any]:
     number that Python can't hold (an integer over 4,300 digits, a float over 1.8e308) is kept as the text of it.
 
     Raises:
-        MalformedLineError: the line is no JSON object, or one nested more than `MAX_DEPTH` levels. The text says briefly why and
-            quotes nothing of the line.
+        TooDeepError: the line is a JSON object, nested more than `MAX_DEPTH` levels.
+        MalformedLineError: the line is not a JSON object. The text says briefly why and quotes nothing of the line.
     """
     text = line.strip(_EDGE).removeprefix(_BYTE_ORDER_MARK).strip(_EDGE)
     if not text:
         raise MalformedLineError("the line is empty")
-    alert = _decode(text)
+    # Looking for depth is worth its time only where there are brackets enough.
+    may_be_deep = count(text, b"{") + count(text, b"[") > MAX_DEPTH
+    alert, is_too_deep = _decode_deep(text) if may_be_deep else (_decode(text), False)
     if not isinstance(alert, dict):
         raise MalformedLineError("the line is valid JSON, but no object")
-    # The walk is worth its time only where there are brackets enough for such a depth.
-    if count(text, b"{") + count(text, b"[") > MAX_DEPTH and _is_too_deep(alert):
-        raise MalformedLineError(f"the line is nested more than {MAX_DEPTH} levels deep")
+    if is_too_deep:
+        raise TooDeepError(f"the line is nested more than {MAX_DEPTH} levels deep", alert)
     return alert
 
 
+def inner_nuls(line: bytes) -> int:
+    """Return how many NUL bytes stand inside the line; those at its ends do not count."""
+    return count(line.strip(_EDGE), b"\0")
+
+
+def _decode_deep(text: bytes) -> tuple[object, bool]:
+    """Decode what may be nested too deeply; returns whether it is, too."""
+    try:
+        alert = orjson.loads(text)  # up to about 1,000 levels, fifty times as fast as what follows
+    except orjson.JSONDecodeError:
+        return outline_of(text, MAX_DEPTH, _decode)
+    is_too_deep = _is_too_deep(alert)
+    return (alert if is_too_deep else _decode(text)), is_too_deep
+
+
+def _is_too_deep(value: object) -> bool:
+    """Walk level by level, without recursion."""
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _decode(text: bytes) -> object:
+    """Decode what is nested at most about `MAX_DEPTH` levels."""
     if find(translate(text, _DIGITS_TO_ZERO), _LONG_NUMBER) < 0:
         try:
             return orjson.loads(text)
@@ -58,20 +88,6 @@ def _decode(text: bytes) -> object:
         return _TOLERANT.decode(text.decode("utf-8", "replace"))
     except json.JSONDecodeError as error:
         raise MalformedLineError(f"the line is no JSON: {error.msg} at character {error.pos}") from None
-    except RecursionError:
-        raise MalformedLineError(f"the line is nested more than {MAX_DEPTH} levels deep") from None
-
-
-def _is_too_deep(alert: dict[str, Any]) -> bool:
-    """Walk level by level, without recursion."""
-    level: list[Any] = [alert]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _integer(digits: str) -> int | str:

@@ -77,10 +77,10 @@ class Selection:
 
 
 def _has_group(groups: object) -> bool:
-    """A single text may stand for the list; Wazuh's own rule files separate groups by commas in such a text."""
+    """Wazuh does not trim the names. A single text may stand for the list, with commas as in Wazuh's own rule files."""
     if isinstance(groups, str):
         return FAIL2BAN_GROUP in (group.strip() for group in groups.split(","))
-    return isinstance(groups, list) and FAIL2BAN_GROUP in groups
+    return isinstance(groups, list) and any(isinstance(group, str) and group.strip() == FAIL2BAN_GROUP for group in groups)
 
 
 def _is_empty(value: object) -> bool:

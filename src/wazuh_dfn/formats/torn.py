@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Any
 
-from wazuh_dfn.errors import MalformedLineError
+from wazuh_dfn.errors import MalformedLineError, TooDeepError
 from wazuh_dfn.formats.candidates import ALERT_START, occurrences
 from wazuh_dfn.formats.parse import parse_alert
 
@@ -18,6 +19,8 @@ class AlertsOnLine:
     whole: tuple[tuple[slice, dict[str, Any]], ...]
     problem: str | None = None
     """In one line; it quotes nothing of the alert."""
+    outline: dict[str, Any] | None = None
+    """Of an alert that is nested too deeply to be sent: what tells whether it would be."""
 
     @property
     def lines(self) -> int:
@@ -39,6 +42,8 @@ def alerts_on_torn(line: bytes, error: MalformedLineError) -> AlertsOnLine:
     Each alert reaches from a `{"timestamp"`, as Wazuh begins alerts, to the next one or to the end. One that holds such an object in
     itself is not found: the line stands in the dead letters then.
     """
+    if isinstance(error, TooDeepError):
+        return AlertsOnLine((), str(error), error.outline)
     whole, has_rest = _take_apart(line)
     saved = f"; alerts that stand whole on it were forwarded: {len(whole)}" if whole else ""
     return AlertsOnLine(whole, f"{error}{saved}" if has_rest else None)
@@ -46,11 +51,16 @@ def alerts_on_torn(line: bytes, error: MalformedLineError) -> AlertsOnLine:
 
 def _take_apart(line: bytes) -> tuple[tuple[tuple[slice, dict[str, Any]], ...], bool]:
     """Return the whole alerts, and whether there is more on the line."""
-    starts = list(occurrences(line, ALERT_START))
+    spans = list(alert_spans(line))
     alerts = []
-    for start, end in pairwise([*starts, len(line)]):
+    for span in spans:
         try:
-            alerts.append((slice(start, end), parse_alert(line[start:end])))
+            alerts.append((span, parse_alert(line[span])))
         except MalformedLineError:
             continue
-    return tuple(alerts), not starts or starts[0] > 0 or len(alerts) < len(starts)
+    return tuple(alerts), not spans or spans[0].start > 0 or len(alerts) < len(spans)
+
+
+def alert_spans(line: bytes) -> Iterator[slice]:
+    """Give the places where alerts may stand on a torn line."""
+    return starmap(slice, pairwise([*occurrences(line, ALERT_START), len(line)]))

@@ -43,7 +43,9 @@ def transform(
             continue
         alerts = _within_limit(line)
         counts.lines += alerts.lines
-        if alerts.problem is not None:
+        if alerts.outline is not None and not selection.kinds(alerts.outline):
+            counts.not_relevant += 1
+        elif alerts.problem is not None:
             counts.unreadable += 1
             on_unreadable(number, alerts.problem)
         for _, alert in alerts.whole:
@@ -65,5 +67,5 @@ def _bounded_lines(source: BinaryIO) -> Iterator[bytes]:
 
 def _within_limit(line: bytes) -> AlertsOnLine:
     if len(line) > LINE_LIMIT_BYTES:
-        return AlertsOnLine((), f"longer than {LINE_LIMIT_BYTES // 1024} KiB")
+        return AlertsOnLine((), f"longer than {LINE_LIMIT_BYTES // 2**20} MiB")
     return alerts_on(line)

@@ -75,13 +75,13 @@ def _system(system: Mapping[str, Any]) -> str:
 
 
 def _payload(win: Mapping[str, Any], event_id: str) -> str:
-    if event_id == _LOGGING_SHUT_DOWN:
-        return f'<UserData><ServiceShutdown xmlns="{_EVENTLOG}" /></UserData>'
-    if event_id == _LOG_CLEARED:
-        cleared = child(win, "logFileCleared")
-        return "" if cleared is None else _log_file_cleared(cleared)
+    cleared = child(win, "logFileCleared")
+    if event_id == _LOG_CLEARED and cleared is not None:
+        return _log_file_cleared(cleared)
     eventdata = child(win, "eventdata")
-    return "" if eventdata is None else _event_data(eventdata, with_address=event_id in _WITH_ADDRESS)
+    if eventdata is not None:  # of 1100 and 1102 too: other providers, such as AD FS, use these IDs for other events
+        return _event_data(eventdata, with_address=event_id in _WITH_ADDRESS)
+    return f'<UserData><ServiceShutdown xmlns="{_EVENTLOG}" /></UserData>' if event_id == _LOGGING_SHUT_DOWN else ""
 
 
 def _log_file_cleared(cleared: Mapping[str, Any]) -> str:

@@ -80,6 +80,8 @@ def log_fields(report: HealthReport, rates: dict[str, float] | None = None) -> d
         "feedback_problem": feedback.problem,
         "feedback_sent": feedback.sent,
         "feedback_dropped": feedback.dropped,
+        "dead_letters_kept": report.dead_letters.kept,
+        "dead_letters_removed": report.dead_letters.removed,
         "restarts": {actor.name: actor.restarts for actor in report.actors if actor.restarts},
         "resident_mib": None if report.resident_bytes is None else round(report.resident_bytes / 2**20, 1),
     }

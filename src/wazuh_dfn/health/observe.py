@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Literal
@@ -56,7 +56,7 @@ class Observed:
         return datetime.fromtimestamp(self.now(), UTC)
 
     async def report(self) -> HealthReport:
-        """Look at everything. Waits for a second at most, whatever state the disk is in."""
+        """Look at everything. Waits for two seconds at most, whatever state the disk is in."""
         now, when = anyio.current_time(), self.moment()
         reading = await self._reading()
         report = HealthReport(
@@ -68,7 +68,7 @@ class Observed:
             counts=self._counts(),
             reading=reading,
             checkpoint=self._checkpoint(now),
-            dead_letters=DeadLetters(problem=self.dead_letters.problem),
+            dead_letters=await self._dead_letters(),
             delivery=self._delivery(now),
             feedback=self._feedback(),
             actors=tuple(map(self._actor, self.children)),
@@ -88,7 +88,12 @@ class Observed:
             dead_lettered=counts.dead_lettered,
             in_flight=counts.in_flight,
             balanced=counts.is_balanced,
+            odd=counts.odd,
         )
+
+    async def _dead_letters(self) -> DeadLetters:
+        counts, problem = await self.dead_letters.counts(), self.dead_letters.problem
+        return DeadLetters(problem=problem) if counts is None else DeadLetters(problem=problem, **asdict(counts))
 
     async def _reading(self) -> Reading:
         file, at, acked, problems = self.place.file, self.place.at, self.ledger.acked_through, tuple(self.place.problems)

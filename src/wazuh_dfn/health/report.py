@@ -26,6 +26,8 @@ class Counts(_Part):
     dead_lettered: int
     in_flight: int
     balanced: bool
+    odd: int = 0
+    """Of those that are not relevant, those that are nested too deeply to be sent."""
 
 
 class Reading(_Part):
@@ -57,6 +59,14 @@ class DeadLetters(_Part):
 
     problem: str | None = None
     """Why one can't be written, for which the delivery waits."""
+    kept: dict[str, int] | None = None
+    """In the folder, by stage; None if not known."""
+    removed: dict[str, int] = {}
+    """To make room, ever, by stage."""
+    unseen: dict[str, int] = {}
+    """Of those, the ones since the operator last looked."""
+    unseen_since: str = ""
+    """When the first of them was removed, as ISO 8601."""
 
 
 class Delivery(_Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -110,6 +110,18 @@ def _dead_letters(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
             "make room or mend the folder of wazuh.failed_alerts_path, it is tried again.",
             is_severe=True,
         )
+    if report.dead_letters.unseen:
+        yield Problem(
+            f"Lost: {told_stages(report.dead_letters.unseen)} were removed since {report.dead_letters.unseen_since} to make room for others; "
+            "`wazuh-dfn dead-letters list` shows the rest and ends this warning, wazuh.max_failed_files and wazuh.max_failed_bytes set the limits."
+        )
+
+
+def told_stages(counts: Mapping[str, int]) -> str:
+    """Return how many dead letters those are, and of which stages."""
+    number = sum(counts.values())
+    stages = ", ".join(f"{count:,} {stage}" for stage, count in counts.items())
+    return f"{number:,} dead {'letter' if number == 1 else 'letters'} ({stages})"
 
 
 def _feedback(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:

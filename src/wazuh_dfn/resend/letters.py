@@ -9,14 +9,17 @@ from itertools import accumulate
 from wazuh_dfn.adapters.kept_letters import Failure, KeptLetter, KeptLetters
 from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.formats.torn import alerts_on
-from wazuh_dfn.messages import NO_BYTES, Position
+from wazuh_dfn.messages import LINE_LIMIT_BYTES, NO_BYTES, Position
 from wazuh_dfn.tailing.disk import Disk
+
+_TORN = ("malformed", "junk", "oversize")
+"""The stages of lines that can't be sent as they are."""
 
 
 class LettersFile:
     """Implements `OpenAlertFile`; a letter is read only when it is its turn. One that is gone by then is a blank line.
 
-    So is one that the daemon found malformed and nobody has mended: what stands whole on it was delivered, and the rest can't be.
+    So is one that the daemon found malformed or too long and nobody has mended: what stands whole on it was delivered, and the rest can't be.
     """
 
     path = "(dead letters)"
@@ -67,10 +70,16 @@ class LettersFile:
     def _line(self, index: int) -> bytes:
         letter = self.letters[index]
         raw = self._kept.raw(letter) or b""
-        if raw and letter.stage == "malformed" and (problem := alerts_on(raw).problem) is not None:
+        if raw and letter.stage in _TORN and (problem := _problem(raw)) is not None:
             self.torn[index] = problem
             raw = b""
         return raw[: letter.bytes].ljust(letter.bytes) + b"\n"
+
+
+def _problem(raw: bytes) -> str | None:
+    if len(raw) >= LINE_LIMIT_BYTES:
+        return f"longer than {LINE_LIMIT_BYTES // 2**20} MiB"
+    return alerts_on(raw).problem
 
 
 class Retry:
@@ -97,9 +106,13 @@ class Retry:
         """Those that were not tried to the end."""
         return self._file.letters[self.done :]
 
-    async def store(self, letter: DeadLetter) -> None:
+    async def counts(self) -> None:
         """See `DeadLetterStore`."""
-        self._failures[self._file.index_at(letter.position.offset)] = Failure(letter.stage, letter.reason, letter.traceback)
+
+    async def store(self, letters: Sequence[DeadLetter]) -> None:
+        """See `DeadLetterStore`."""
+        for letter in letters:
+            self._failures[self._file.index_at(letter.position.offset)] = Failure(letter.stage, letter.reason, letter.traceback)
 
     def acknowledged(self, offset: int) -> None:
         """Take note that a record of the line at this offset is with the broker."""
@@ -111,7 +124,7 @@ class Retry:
         for index in range(self.done, self._file.index_at(position.offset) if position is not None else 0):
             letter = self._file.letters[index]
             if index in self._file.torn:
-                self.failed.append((letter, Failure("malformed", self._file.torn[index])))
+                self.failed.append((letter, Failure(letter.stage, self._file.torn[index])))
             elif index in self._failures:
                 self._kept.note_failure(letter, self._failures[index])
                 self.failed.append((letter, self._failures[index]))

@@ -67,6 +67,8 @@ def _facts(report: HealthReport, rates: RatePoint | None) -> Table:
         rows.append(("", _history(report)))
     rows.append(("delivery", _delivery(report)))
     rows += (("reading", text) for text in _reading(report))
+    if report.dead_letters.kept or report.dead_letters.removed:
+        rows.append(("dead letters", _dead_letters(report)))
     rows += [("checkpoint", _checkpoint(report)), ("feedback", _feedback(report))]
     unique = [(label if place == 0 or rows[place - 1][0] != label else "", text) for place, (label, text) in enumerate(rows)]
     return _rows(unique)
@@ -87,6 +89,15 @@ def _lines(report: HealthReport) -> Text:
     text.append(f"{counts.dead_lettered:,} dead-lettered", style="yellow" if counts.dead_lettered else "")
     text.append(f" + {counts.in_flight:,} in flight")
     return text if counts.balanced else text.append(" (not balanced!)", style="red")
+
+
+def _dead_letters(report: HealthReport) -> Text:
+    letters = report.dead_letters
+    kept = ", ".join(f"{count:,} {stage}" for stage, count in (letters.kept or {}).items()) or "none"
+    text = Text(f"{kept} in the folder")
+    if letters.removed:
+        text.append(f", {sum(letters.removed.values()):,} removed to make room", style="yellow" if letters.unseen else "")
+    return text
 
 
 def _history(report: HealthReport) -> Text:

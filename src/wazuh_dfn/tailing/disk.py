@@ -70,6 +70,9 @@ class Disk(Protocol):
     def write_unsynced(self, path: Path, data: bytes) -> None:
         """Write all content in place: a killed process has written it, a power cut may leave any mixture of old and new."""
 
+    def write_cached(self, path: Path, data: bytes) -> None:
+        """Write all content without waiting for the disk; neither content nor name survives a power cut before `sync_file_system`."""
+
     def rename(self, path: Path, to: Path) -> None:
         """Give it another name, in place of what has that name."""
 
@@ -81,6 +84,9 @@ class Disk(Protocol):
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder survive a power cut."""
+
+    def sync_file_system(self, folder: Path) -> None:
+        """Make all contents and names on the file system of a folder survive a power cut: one wait, however many files there are."""
 
     def return_memory(self) -> None:
         """Give memory that is free back to the operating system; takes about a millisecond, and can't fail."""
