@@ -1,11 +1,10 @@
 """What has to be true, during a run and at its end."""
 
-import gzip
 import re
-import zlib
 from collections import defaultdict
 from pathlib import Path
 
+from simulation.compression import unpacked
 from simulation.lines import LINE_LIMIT_BYTES
 from simulation.wazuh import ALERTS, FOLDER
 from wazuh_dfn.adapters.checkpoint_file import decode
@@ -24,7 +23,7 @@ class Oracle:
         self._by_key = {}
         self._booked = 0
         self._latest = {}
-        """For each kind the last line that arrived for the first time."""
+        """For each kind (and file, where the writer goes back to former ones) the last line that arrived for the first time."""
         self.poisoned = 0
         """How many messages the supervisors have given up."""
 
@@ -41,7 +40,10 @@ class Oracle:
         keys = set(KEY.findall(value))
         if len(keys) != 1:
             self.world.violate(f"a record of {len(keys)} lines: {value!r}")
-        return self._by_key[keys.pop()]
+        line = self._by_key.get(keys.pop())
+        if line is None:
+            self.world.violate(f"a record of what is no whole alert of Wazuh's: {value!r}")
+        return line
 
     def is_refused(self, value):
         """Whether this broker never takes the record: one in forty, in worlds where that happens."""
@@ -53,9 +55,10 @@ class Oracle:
             self.world.violate(f"line {line.number}: the record differs from what the formats give: {value!r}")
         line.delivered += 1
         if line.delivered == 1 and not self.world.rewrites_files:
-            if line.number < self._latest.get(line.kind, -1):
-                self.world.violate(f"line {line.number} arrives after line {self._latest[line.kind]}")
-            self._latest[line.kind] = line.number
+            part = (line.kind, line.file if self.world.goes_back else None)
+            if line.number < self._latest.get(part, -1):
+                self.world.violate(f"line {line.number} arrives after line {self._latest[part]}")
+            self._latest[part] = line.number
         if line.delivered > 1:
             self.world.note(f"line {line.number} arrives again")
 
@@ -70,11 +73,19 @@ class Oracle:
 
     def something_was_destroyed(self):
         """Excuse the lines that nobody can read any more, and let all others come again."""
-        left = b"".join(self._contents())
+        self.excuse_unreadable("destroyed")
         for line in self.world.lines:
             line.may_repeat += 1
-            if line.data not in left:
-                line.excused = line.excused or "destroyed"
+
+    def excuse_unreadable(self, why, lines=None):
+        """Excuse those of the lines (or of all) that are in no file any more."""
+        for line in self.unreadable(self.world.lines if lines is None else lines):
+            line.excused = line.excused or why
+
+    def unreadable(self, lines):
+        """Return those of the lines that are in no file that has a name."""
+        left = b"".join(self._contents())
+        return [line for line in lines if line.data not in left]
 
     def life_begins(self):
         """What was delivered and is not behind the checkpoint may come again."""
@@ -185,7 +196,7 @@ class Oracle:
     def _contents(self):
         for path, inode in self.world.disk.names.items():
             if path.parts[: len(FOLDER.parts)] == FOLDER.parts:
-                yield unpacked(inode.data) if path.suffix == ".gz" else bytes(inode.data)
+                yield unpacked(path.name, inode.data)
 
 
 def is_of(generation, position):
@@ -204,10 +215,3 @@ def fits(content, position):
         and position.file.head.fits(bytes(content[:1024]))
         and position.tail.fits(bytes(content[start : position.offset]))
     )
-
-
-def unpacked(data):
-    try:
-        return gzip.decompress(data)
-    except (EOFError, zlib.error):
-        return b""

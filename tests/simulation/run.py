@@ -12,9 +12,9 @@ from simulation.broker import Client
 from simulation.feedback import SimulatedQueue
 from simulation.lines import LINE_LIMIT_BYTES
 from simulation.oracle import CHECKPOINT, DEAD_LETTERS
+from simulation.places import ALERTS
 from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
-from simulation.wazuh import ALERTS
 from simulation.world import SimulatedWorld, ViolationError
 from wazuh_dfn import pipeline as pipeline_module
 from wazuh_dfn.actors import router, tailer
@@ -54,6 +54,7 @@ class Crashes(trio.abc.Instrument):
                 self.world.oracle.check_bounds(self.pipeline)
             if self.world.happens("crash_actor"):
                 self.world.note(f"crash of {task.name}")
+                self.process.hinder(60)
                 self.scopes[task.name].cancel()
             if self.world.happens("kill"):
                 self.process.kill("kill -9")
@@ -119,8 +120,9 @@ def settings(capacity, poison_limit, poll, chunk_bytes):
 class Run:
     """`run()` raises ViolationError if a promise was broken."""
 
-    def __init__(self, seed, lines=150):
+    def __init__(self, seed, lines=150, new=None):
         self.seed = seed
+        self.new = new
         self.lines = lines
         self.world = None
         self.crashes = Crashes()
@@ -138,7 +140,7 @@ class Run:
                     raise self.world.violation
 
     async def _main(self):
-        self.world = self.crashes.world = SimulatedWorld(self.seed, self.lines)
+        self.world = self.crashes.world = SimulatedWorld(self.seed, self.lines, self.new)
         with self.world.scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.world.broker.weather)
@@ -189,6 +191,7 @@ class Run:
 
     async def _stop(self, pipeline, supervisor):
         self.world.note("SIGTERM")
+        self.crashes.process.is_draining = True
         began = trio.current_time()
         supervisor.drain()
         for child in supervisor.children:
@@ -206,12 +209,13 @@ class Run:
 
     def _begin(self):
         world, random = self.world, self.world.random
+        world.between_lives()
         world.note("the daemon starts")
         world.oracle.life_begins()
         process = self.crashes.process = Process(world)
         disk, client = ProcessDisk(process), Client(process)
         outside = World(
-            files=AlertPath(ALERTS, disk),
+            files=AlertPath(world.alert_path, disk),
             checkpoints=CheckedCheckpoints(world, disk),
             dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, 10_000),
             producers=client,
@@ -240,6 +244,7 @@ class Run:
         self.crashes.scopes.clear()
         for handle in process.handles:
             handle.close()
+        self.world.nameless.life_ends()
         if process.power_cut:
             self.world.disk.power_cut()
             self.world.wazuh.crash()

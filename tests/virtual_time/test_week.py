@@ -163,7 +163,7 @@ async def week(folder, too_much):
     """Write to `folder` what is in memory after the second and the last day; returns the pipeline, and the records and messages taken."""
     world = SimulatedWorld(0, 0)
     world.rates = dict.fromkeys(world.rates, 0)
-    world.begin_day(FIRST_DAY)
+    world.set_clock(FIRST_DAY)
     broker, wazuh, files = Outside(3, BrokerUnavailableError), Outside(5, WazuhUnavailableError), deque()
     pipeline = make_pipeline(world, broker, wazuh)
     supervisor = pipeline.supervisor(

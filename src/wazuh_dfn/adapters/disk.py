@@ -52,6 +52,9 @@ class Disk(Protocol):
     def status(self, path: Path) -> Status:
         """Return the status of what the path names."""
 
+    def resolve(self, path: Path) -> Path:
+        """Follow all symbolic links. The file at the end may be missing, its folder too."""
+
     def names(self, folder: Path) -> list[str]:
         """Return the names in a folder."""
 

@@ -67,6 +67,15 @@ class LocalDisk:
         """See `Disk`."""
         return _status(path.stat())
 
+    def resolve(self, path: Path) -> Path:
+        """See `Disk`."""
+        try:
+            return path.resolve(strict=True)
+        except FileNotFoundError:
+            return path.resolve()
+        except RuntimeError:  # what Python 3.12 raises for a loop
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+
     def names(self, folder: Path) -> list[str]:
         """See `Disk`."""
         return os.listdir(folder)  # noqa: PTH208 - names alone are wanted
