@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wazuh_dfn.adapters.disk import Status
 
-PAGE_BYTES = 256
+PAGE_BYTES = 200
 """As much smaller than a real one as lines are."""
 
 
@@ -164,9 +164,10 @@ class SimulatedDisk:
             kept = least
         lost_to_zeros = self.random.choice([0, 0, 0, min(len(cached) - kept, 200)])
         inode.data[:] = cached[:kept] + bytes(lost_to_zeros)
-        if self.has_holes and kept - least > PAGE_BYTES and self.random.random() < 0.5:
-            page = self.random.randint(least, kept - PAGE_BYTES)
-            inode.data[page : page + PAGE_BYTES] = bytes(PAGE_BYTES)
+        if self.has_holes and kept - least > PAGE_BYTES:
+            for _ in range(self.random.randint(0, 3)):
+                page = self.random.randint(least, kept - PAGE_BYTES)
+                inode.data[page : page + PAGE_BYTES] = bytes(PAGE_BYTES)
         inode.durable = bytes(inode.data)
 
     def _apply(self, count):

@@ -21,10 +21,11 @@ class Generation:
 class History:
     """All generations, in the order in which they began, and the `current` one."""
 
-    def __init__(self, note):
+    def __init__(self, world):
         self.generations = []
         self.current = None
-        self._note = note
+        self._note = world.note
+        self._disk = world.disk
 
     def begin(self, inode, path):
         """Write to this file from now on: go on in its generation, if its content is still that."""
@@ -47,7 +48,7 @@ class History:
                 self._note("shorter than what was read")
             for line, end in former.lines:
                 start = end - len(line.data)
-                line.holed |= start < len(inode.data) and bytes(inode.data[start:end]) not in line.data
+                line.holed |= self._disk.has_holes and start < len(inode.data) and bytes(inode.data[start:end]) not in line.data
             self._add(inode, former.path, self.generations.index(former) + 1)
 
     def fitting(self, holds):

@@ -83,9 +83,9 @@ class Oracle:
             line.excused = line.excused or why
 
     def unreadable(self, lines):
-        """Return those of the lines that are in no file that has a name."""
+        """Return those of the lines that are in no file that has a name. Of one with a hole its number is enough."""
         left = b"".join(self._contents())
-        return [line for line in lines if line.data not in left]
+        return [line for line in lines if (line.key if line.holed else line.data) not in left]
 
     def life_begins(self):
         """What was delivered and is not behind the checkpoint may come again."""
@@ -124,14 +124,20 @@ class Oracle:
         poison = [line for line in self.world.lines if line.kind != "broken" and not line.delivered and dead[line.key] == {"poison"}]
         if len(poison) > self.poisoned:
             self.world.violate(f"{len(poison)} alerts are in the dead letters as poison, {self.poisoned} messages were")
+        self.check_settled()
         for line in self.world.lines:
-            if not line.excused and not self._is_settled(line, dead):
-                self.world.violate(f"{self._describe(line)} was neither delivered nor dead-lettered")
             # which copies were read before is told by their times alone, not exactly: some may be read again
             if line.delivered > 1 + line.may_repeat and not self.world.rates["copytruncate"]:
                 self.world.violate(f"line {line.number} arrived {line.delivered} times, {1 + line.may_repeat} were excusable")
             if line.kind == "ordinary" and line.delivered:
                 self.world.violate(f"line {line.number} is not relevant and was delivered")
+
+    def check_settled(self):
+        """When all is quiet: what was written has arrived, or is kept as what can't be sent."""
+        dead = self.dead()
+        for line in self.world.lines:
+            if not line.excused and not self._is_settled(line, dead):
+                self.world.violate(f"{self._describe(line)} was neither delivered nor dead-lettered")
 
     def dead(self):
         """Return the keys that stand in the dead letters, each with the stages that put it there."""
@@ -155,6 +161,8 @@ class Oracle:
         if line.kind == "ordinary" or (line.kind == "broken" and line.joined):
             return True  # with what stands before it, broken can even become whole
         stages = dead[line.key]
+        if line.holed and stages:
+            return True
         return line.delivered > 0 or (bool(stages) if line.kind == "broken" else any(self._may_be(line, stage) for stage in stages))
 
     def _may_be(self, line, stage):

@@ -33,6 +33,10 @@ class Process:
         """Until then, in so many seconds, nobody can expect it to notice anything."""
         self._hindered_to = max(self._hindered_to, trio.current_time() + seconds)
 
+    @property
+    def is_hindered(self):
+        return trio.current_time() <= self._hindered_to
+
     def had_time_since(self, moment):
         """Whether it could have noticed what has been so since that moment."""
         can_act = self.alive and not self.is_draining

@@ -42,11 +42,11 @@ RATES = {
 NEW_RATES = {
     # a step of the writer
     "clock_back": 0.04,
-    "writer_restart": 0.06,
+    "writer_restart": 0.08,
     "writer_disk_full": 0.04,
-    "quiet_midnight": 0.05,
-    "logrotate_create": 0.04,
-    "gzip_numbered": 0.05,
+    "quiet_midnight": 0.08,
+    "logrotate_create": 0.08,
+    "gzip_numbered": 0.08,
     "delete_numbered": 0.01,
     "foreign_files": 0.03,
     "line_near_limit": 0.1,
@@ -59,15 +59,16 @@ NEW_RATES = {
     "real_monitord": 0.7,
     "coarse_times": 0.3,
     "forgetful": 0.4,
-    "holes": 0.4,
+    "holes": 0.5,
+    "stormy": 0.25,
     "other_names": 0.6,
     "other_compression": 0.5,
     "delaycompress": 0.3,
-    "undated": 0.15,
+    "undated": 0.2,
 }
 """Troubles that are on only where `SimulatedWorld` is told so."""
 TRAITS = {
-    *("symlink", "real_monitord", "coarse_times", "forgetful", "holes"),
+    *("symlink", "real_monitord", "coarse_times", "forgetful", "holes", "stormy"),
     *("other_names", "other_compression", "delaycompress", "undated"),
 }
 """Drawn once for each world."""

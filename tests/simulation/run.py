@@ -1,21 +1,20 @@
 """One run: the real pipeline lives, dies and lives again in a simulated world, until all that was written has to be settled."""
 
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from functools import cache
 from unittest.mock import patch
 
-import anyio
 import trio
 
 from simulation.broker import Client
+from simulation.crashes import Crashes
 from simulation.feedback import SimulatedQueue
 from simulation.lines import LINE_LIMIT_BYTES
 from simulation.oracle import CHECKPOINT, DEAD_LETTERS
 from simulation.places import ALERTS
 from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
-from simulation.world import SimulatedWorld, ViolationError
+from simulation.world import SimulatedWorld
 from wazuh_dfn import pipeline as pipeline_module
 from wazuh_dfn.actors import router, tailer
 from wazuh_dfn.adapters.alert_file import AlertPath
@@ -31,48 +30,6 @@ ACTORS = ("feedback", "monitor", "checkpointer", "kafka", "windows", "fail2ban",
 SHUTDOWN_SECONDS = 30.0
 PARSED_AT_ONCE = 3
 """So few relevant lines that chunks have to be divided."""
-
-
-class InjectedCrashError(Exception):
-    """An actor dies at the await in which it is."""
-
-
-class Crashes(trio.abc.Instrument):
-    """Counts the steps of the actors, and lets one of them be the last: of the actor, of the process, or of the host."""
-
-    def __init__(self):
-        self.world = None
-        self.process = None
-        self.pipeline = None
-        self.scopes = {}
-
-    def before_task_step(self, task):
-        if task.name in self.scopes and self.process.alive:
-            with suppress(
-                ViolationError
-            ):  # it ends the run by itself; an instrument that raises would be dropped by trio, with a traceback
-                self.world.oracle.check_bounds(self.pipeline)
-            if self.world.happens("crash_actor"):
-                self.world.note(f"crash of {task.name}")
-                self.process.hinder(60)
-                self.scopes[task.name].cancel()
-            if self.world.happens("kill"):
-                self.process.kill("kill -9")
-            if self.world.happens("power_cut"):
-                self.process.kill("power cut")
-                self.process.power_cut = True
-
-    def expose(self, spec):
-        """Return the spec with a body that this can crash."""
-
-        async def body(lifeline):
-            with anyio.CancelScope() as scope:
-                self.scopes[spec.name] = scope
-                await spec.body(lifeline)
-            if scope.cancel_called:
-                raise InjectedCrashError(spec.name)
-
-        return replace(spec, body=body)
 
 
 def tasks_below(task):
@@ -166,6 +123,7 @@ class Run:
                 if self.world.wazuh.left <= 0:
                     self.world.calm_down()
                     await self._until_quiet(pipeline)
+                    self.world.oracle.check_settled()  # what is read only after a restart is read too late
                 await self._stop(pipeline, supervisor)
                 await pipeline.aclose()
         self._end(process, pipeline)
@@ -185,7 +143,8 @@ class Run:
         for _ in range(100):
             before = pipeline.ledger.accounting
             await trio.sleep(100)
-            if self.world.wazuh.is_done and pipeline.ledger.accounting == before and not before.in_flight:
+            is_over = self.world.wazuh.is_done and not self.crashes.process.is_hindered
+            if is_over and pipeline.ledger.accounting == before and not before.in_flight:
                 return
         self.world.violate(f"nothing goes wrong any more, and it does not come to rest: {before}")
 
@@ -244,11 +203,11 @@ class Run:
         self.crashes.scopes.clear()
         for handle in process.handles:
             handle.close()
-        self.world.nameless.life_ends()
         if process.power_cut:
             self.world.disk.power_cut()
             self.world.wazuh.crash()
             self.world.oracle.something_was_destroyed()
+        self.world.nameless.life_ends()
         if not pipeline.ledger.accounting.is_balanced:
             self.world.violate(f"accounting: {pipeline.ledger.accounting}")
         if left := [task.name for task in tasks_below(trio.lowlevel.current_task()) if task.name in ACTORS]:

@@ -28,7 +28,7 @@ class Wazuh(Writer, Monitord, Logrotate, Site):
         self.left = lines
         self.day = FIRST_DAY
         self.number = 0
-        self.history = History(world.note)
+        self.history = History(world)
         self.is_done = False
         self.midnight_was_quiet = False
         """Whether it is a new day, of which the writer does not know yet."""

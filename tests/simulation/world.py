@@ -55,6 +55,8 @@ class SimulatedWorld:
         else:
             # these are about dated files, and a name that is taken away would be the only one
             self.rates |= dict.fromkeys(["roll", "hide", "quiet_midnight", "gzip_numbered", "delete_numbered"], 0)
+        if self.has("stormy"):
+            self.rates["power_cut"] = 5 * RATES["power_cut"]
         if self.rates["restore"]:  # as above
             self.rates |= dict.fromkeys(["clock_back", "writer_restart", "quiet_midnight", "logrotate_create"], 0)
         self.naming = draw.choice(list(NAMINGS)) if self.has("other_names") else "number"
