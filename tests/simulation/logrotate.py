@@ -62,12 +62,16 @@ class Logrotate:
         if date:
             day = datetime.fromtimestamp(self.world.now())  # noqa: DTZ006 - logrotate's days are local ones
             path = FOLDER / f"{before}{day.strftime(date)}{behind}"
-            return None if any(name.name.startswith(path.name) for name in self.disk.names) else path
+            if any(name.name.startswith(path.name) for name in self.disk.names):
+                return None
+            self.world.note(f"rotated to {path.name}")
+            return path
         pattern = re.compile(re.escape(before) + r"\.(\d+)(" + re.escape(behind) + r"(?:\.\w+)?)")
         found = [(int(match[1]), match[2], path) for path in self.disk.names if (match := pattern.fullmatch(path.name))]
         for number, rest, path in sorted(found, reverse=True, key=lambda entry: (entry[0], str(entry[2]))):
             self.disk.rename(path, FOLDER / f"{before}.{number + 1}{rest}")
             yield 0.0
+        self.world.note(f"rotated to {before}.1{behind}")
         return FOLDER / f"{before}.1{behind}"
 
     def _compress_copy(self, path):
@@ -80,4 +84,5 @@ class Logrotate:
         elif self.random.random() >= 0.3:
             return
         if Path(f"{path}{self.world.compression}") not in self.disk.names:
+            self.world.note(f"compressed to {self.world.compression}")
             yield from self._compress(path, self.world.compression, keeps_time=True)

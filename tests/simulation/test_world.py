@@ -1,6 +1,6 @@
 """The simulated world does what the real one does; no daemon runs in it here."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trio
@@ -134,7 +134,7 @@ def test_the_clock_goes_back_over_midnight_and_forward_again_into_the_same_files
         await play(wazuh._write_burst())
         assert names[ALERTS] is former
         assert len(former.data) > before
-        assert datetime.fromtimestamp(former.modified).date() == FIRST_DAY
+        assert datetime.fromtimestamp(former.modified, UTC).astimezone().date() == FIRST_DAY
         assert former.modified < newer.modified
         wazuh.random.choice = lambda choices: choices[0]
         await play(wazuh._next_day())
@@ -170,20 +170,19 @@ def test_monitords_file_grows_under_its_final_name_beside_the_plain_one():
 
 
 @pytest.mark.parametrize(
-    ("seconds_up", "holds_it", "is_excused"), [(None, False, True), (3, False, True), (60, False, False), (60, True, False)]
+    ("daemon", "is_excused"), [("is down", True), ("could not notice", True), ("overlooks it", False), ("holds it open", False)]
 )
-def test_bytes_without_a_name_are_excused_only_if_nobody_could_have_held_them(seconds_up, holds_it, is_excused):
+def test_bytes_without_a_name_are_excused_only_if_nobody_could_have_held_them(daemon, is_excused):
     async def nameless(world):
         await begin(world)
-        process = handle = None
+        handle = None
         inode = world.disk.names[ALERTS]
-        if seconds_up == 60:
+        if daemon != "is down":
             process = Process(world)
-            await trio.sleep(seconds_up)
-            handle = ProcessDisk(process).open(ALERTS) if holds_it else None
-        elif seconds_up:
-            inode.current_since = trio.current_time() + 1_000
-            process = Process(world)
+            await trio.sleep(60)
+            handle = ProcessDisk(process).open(ALERTS) if daemon == "holds it open" else None
+            if daemon == "could not notice":
+                process.hinder(60)
         await quiet_midnight(world)
         gone = world.oracle.unreadable(world.lines)
         assert gone

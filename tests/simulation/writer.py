@@ -59,6 +59,8 @@ class Writer:
 
     def _write_burst(self):
         sizes = self.world.happens("line_near_limit")
+        if sizes:
+            self.world.note("line near the limit")
         lines = [make_line(self._next_number + index, self.random, near_limit=sizes) for index in range(self.random.randint(1, 12))]
         self._next_number += len(lines)
         self.left -= len(lines)
