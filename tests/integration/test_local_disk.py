@@ -45,3 +45,21 @@ async def test_with_a_file_that_is_closed_what_is_free_between_blocks_in_use_is_
     before = psutil.Process().memory_info().rss
     await file.aclose()
     assert psutil.Process().memory_info().rss < before - 30 * 2**20
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_symbolic_links_are_followed_to_what_may_be_missing(tmp_path, is_there):
+    target, link = tmp_path / "alerts" / "alerts.json", tmp_path / "links" / "current.json"
+    target.parent.mkdir()
+    link.parent.mkdir()
+    link.symlink_to(Path("../alerts/alerts.json"))
+    if is_there:
+        target.touch()
+    assert LocalDisk().resolve(link) == LocalDisk().resolve(target) == target.resolve()
+
+
+async def test_a_loop_of_symbolic_links_is_an_error(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="symbolic links"):
+        LocalDisk().resolve(tmp_path / "a")
