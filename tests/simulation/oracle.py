@@ -6,7 +6,8 @@ from pathlib import Path
 
 from simulation.compression import unpacked
 from simulation.lines import LINE_LIMIT_BYTES
-from simulation.wazuh import ALERTS, FOLDER
+from simulation.places import ALERTS, FOLDER
+from simulation.site import FOREIGN
 from wazuh_dfn.adapters.checkpoint_file import decode
 from wazuh_dfn.messages import FINGERPRINT_BYTES
 
@@ -125,6 +126,9 @@ class Oracle:
         if len(poison) > self.poisoned:
             self.world.violate(f"{len(poison)} alerts are in the dead letters as poison, {self.poisoned} messages were")
         self.check_settled()
+        for path, inode in self.world.disk.names.items():
+            if path.suffix == ".raw" and any(foreign in inode.data for foreign in FOREIGN):
+                self.world.violate(f"{path.name} is of a file that is none of Wazuh's")
         for line in self.world.lines:
             # which copies were read before is told by their times alone, not exactly: some may be read again
             if line.delivered > 1 + line.may_repeat and not self.world.rates["copytruncate"]:

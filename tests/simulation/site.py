@@ -7,6 +7,8 @@ from simulation.places import ALERTS, FOLDER
 
 FOREIGN_NUMBER = 88_888_888
 """Of alerts in files that are none of ours: they must never be delivered."""
+FOREIGN = (b"FOREIGN", b"KEY-%08d." % FOREIGN_NUMBER)
+"""What is in such files."""
 
 
 class Site:
