@@ -8,7 +8,7 @@ import pytest
 import structlog.testing
 
 from support.positions import position
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile, encode
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.delivery.ports import SavedPosition
 from wazuh_dfn.errors import CheckpointUnreadableError

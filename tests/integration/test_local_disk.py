@@ -68,3 +68,21 @@ def test_without_syncfs_everything_is_synced(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sync", lambda: synced.append(True))
     LocalDisk().sync_file_system(tmp_path)
     assert synced
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_symbolic_links_are_followed_to_what_may_be_missing(tmp_path, is_there):
+    target, link = tmp_path / "alerts" / "alerts.json", tmp_path / "links" / "current.json"
+    target.parent.mkdir()
+    link.parent.mkdir()
+    link.symlink_to(Path("../alerts/alerts.json"))
+    if is_there:
+        target.touch()
+    assert LocalDisk().resolve(link) == LocalDisk().resolve(target) == target.resolve()
+
+
+async def test_a_loop_of_symbolic_links_is_an_error(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="symbolic links"):
+        LocalDisk().resolve(tmp_path / "a")

@@ -21,6 +21,10 @@ class Line:
     number: int
     kind: str
     data: bytes
+    file: object = None
+    """The name that the file had in which it was written."""
+    holed: bool = False
+    """Whether a power cut put zeros in place of a part of it; its other bytes are still there."""
     joined: bool = False
     """Whether it stands behind what a crashed writer left of another one, on the same line."""
     excused: str = ""
@@ -53,7 +57,8 @@ def template(kind):
 KINDS = ["ordinary"] * 10 + ["windows"] * 5 + ["fail2ban"] * 4 + ["broken"]
 
 
-def make_line(number, random, kinds=KINDS):
+def make_line(number, random, kinds=KINDS, *, near_limit=False):
+    """Make an alert. `near_limit`: some reach the limit of a line just so, or just not, or go over it."""
     kind = random.choice(kinds)
     data = template("ordinary" if kind == "broken" else kind)
     if kind != "ordinary" and random.random() < 0.2:
@@ -61,6 +66,10 @@ def make_line(number, random, kinds=KINDS):
     if kind in {"windows", "fail2ban"}:
         data = random.choice([data] * 6 + [data.replace(b"location", b"loc\xff\xfeation"), b"\0" * 40 + data, data[:-1] + b"\r\n"])
     data = data.replace(b"NUMBER", b"%d" % number).replace(b"KEY-@", b"KEY-%08d." % number)
+    if near_limit and kind != "broken" and random.random() < 0.3:
+        size = LINE_LIMIT_BYTES + random.choice([-300, -2, -1, 0, 1, 2, 3 * LINE_LIMIT_BYTES])
+        end = len(data.rstrip(b"\r\n")) - 1
+        data = data[:end] + b',"pad":"' + b"x" * (size - len(data) - 9) + b'"' + data[end:]
     if kind == "broken":
         data = random.choice([data[:-3] + b"\n", data[5:], data[:-1] + b"x" * (random.randint(0, 3) * LINE_LIMIT_BYTES + 5) + b"\n"])
     return Line(number, kind, data)

@@ -8,8 +8,8 @@ from simulation.process import ProcessDisk
 from wazuh_dfn.actors.kafka import KafkaActor
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.tailer import Tailer
-from wazuh_dfn.adapters.alert_file import AlertPath
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile, encode
+from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
 
 from wazuh_dfn.actors.kafka import KafkaActor
 from wazuh_dfn.adapters import alert_content, former_files
@@ -167,7 +167,7 @@ MUTATIONS = {
     a_dead_letter_is_given_up_on_a_full_disk: [(DeadLetterFolder, "_store_patiently")],
     dead_letters_are_settled_before_they_are_durable: [(ProcessDisk, "sync_file_system")],
     the_checkpoint_is_overwritten_in_place: [(CheckpointFile, "_save")],
-    copies_are_overlooked: [(AlertPath, "open_copy")],
+    copies_are_overlooked: [(AlertFolder, "open_copy")],
     done_before_the_work: [(Mailbox, "_lease")],
     batches_are_sent_backwards: [(KafkaActor, "_batches")],
     one_refused_record_costs_its_batch: [(KafkaActor, "_isolate")],

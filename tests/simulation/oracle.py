@@ -1,15 +1,14 @@
 """What has to be true, during a run and at its end."""
 
-import gzip
 import re
-import zlib
 from collections import defaultdict
 from pathlib import Path
 
-from wazuh_dfn.adapters.checkpoint_file import decode
-
+from simulation.compression import unpacked
 from simulation.lines import LINE_LIMIT_BYTES
-from simulation.wazuh import ALERTS, FOLDER
+from simulation.places import ALERTS, FOLDER
+from simulation.site import FOREIGN
+from wazuh_dfn.tailing.checkpoint_file import decode
 from wazuh_dfn.messages import FINGERPRINT_BYTES
 
 CHECKPOINT = Path("/state/checkpoint.json")
@@ -25,7 +24,7 @@ class Oracle:
         self._by_key = {}
         self._booked = 0
         self._latest = {}
-        """For each kind the last line that arrived for the first time."""
+        """For each kind (and file, where the writer goes back to former ones) the last line that arrived for the first time."""
         self.poisoned = 0
         """How many messages the supervisors have given up."""
 
@@ -42,7 +41,10 @@ class Oracle:
         keys = set(KEY.findall(value))
         if len(keys) != 1:
             self.world.violate(f"a record of {len(keys)} lines: {value!r}")
-        return self._by_key[keys.pop()]
+        line = self._by_key.get(keys.pop())
+        if line is None:
+            self.world.violate(f"a record of what is no whole alert of Wazuh's: {value!r}")
+        return line
 
     def is_refused(self, value):
         """Whether this broker never takes the record: one in forty, in worlds where that happens."""
@@ -54,9 +56,10 @@ class Oracle:
             self.world.violate(f"line {line.number}: the record differs from what the formats give: {value!r}")
         line.delivered += 1
         if line.delivered == 1 and not self.world.rewrites_files:
-            if line.number < self._latest.get(line.kind, -1):
-                self.world.violate(f"line {line.number} arrives after line {self._latest[line.kind]}")
-            self._latest[line.kind] = line.number
+            part = (line.kind, line.file if self.world.goes_back else None)
+            if line.number < self._latest.get(part, -1):
+                self.world.violate(f"line {line.number} arrives after line {self._latest[part]}")
+            self._latest[part] = line.number
         if line.delivered > 1:
             self.world.note(f"line {line.number} arrives again")
 
@@ -71,11 +74,19 @@ class Oracle:
 
     def something_was_destroyed(self):
         """Excuse the lines that nobody can read any more, and let all others come again."""
-        left = b"".join(self._contents())
+        self.excuse_unreadable("destroyed")
         for line in self.world.lines:
             line.may_repeat += 1
-            if line.data not in left:
-                line.excused = line.excused or "destroyed"
+
+    def excuse_unreadable(self, why, lines=None):
+        """Excuse those of the lines (or of all) that are in no file any more."""
+        for line in self.unreadable(self.world.lines if lines is None else lines):
+            line.excused = line.excused or why
+
+    def unreadable(self, lines):
+        """Return those of the lines that are in no file that has a name. Of one with a hole its number is enough."""
+        left = b"".join(self._contents())
+        return [line for line in lines if (line.key if line.holed else line.data) not in left]
 
     def life_begins(self):
         """What was delivered and is not behind the checkpoint may come again."""
@@ -114,14 +125,23 @@ class Oracle:
         poison = [line for line in self.world.lines if line.kind != "broken" and not line.delivered and dead[line.key] == {"poison"}]
         if len(poison) > self.poisoned:
             self.world.violate(f"{len(poison)} alerts are in the dead letters as poison, {self.poisoned} messages were")
+        self.check_settled()
+        for path, inode in self.world.disk.names.items():
+            if path.suffix == ".raw" and any(foreign in inode.data for foreign in FOREIGN):
+                self.world.violate(f"{path.name} is of a file that is none of Wazuh's")
         for line in self.world.lines:
-            if not line.excused and not self._is_settled(line, dead):
-                self.world.violate(f"{self._describe(line)} was neither delivered nor dead-lettered")
             # which copies were read before is told by their times alone, not exactly: some may be read again
             if line.delivered > 1 + line.may_repeat and not self.world.rates["copytruncate"]:
                 self.world.violate(f"line {line.number} arrived {line.delivered} times, {1 + line.may_repeat} were excusable")
             if line.kind == "ordinary" and line.delivered:
                 self.world.violate(f"line {line.number} is not relevant and was delivered")
+
+    def check_settled(self):
+        """When all is quiet: what was written has arrived, or is kept as what can't be sent."""
+        dead = self.dead()
+        for line in self.world.lines:
+            if not line.excused and not self._is_settled(line, dead):
+                self.world.violate(f"{self._describe(line)} was neither delivered nor dead-lettered")
 
     def dead(self):
         """Return the keys that stand in the dead letters, each with the stages that put it there."""
@@ -145,6 +165,8 @@ class Oracle:
         if line.kind == "ordinary" or (line.kind == "broken" and line.joined):
             return True  # with what stands before it, broken can even become whole
         stages = dead[line.key]
+        if line.holed and stages:
+            return True
         return line.delivered > 0 or (bool(stages) if line.kind == "broken" else any(self._may_be(line, stage) for stage in stages))
 
     def _may_be(self, line, stage):
@@ -186,7 +208,7 @@ class Oracle:
     def _contents(self):
         for path, inode in self.world.disk.names.items():
             if path.parts[: len(FOLDER.parts)] == FOLDER.parts:
-                yield unpacked(inode.data) if path.suffix == ".gz" else bytes(inode.data)
+                yield unpacked(path.name, inode.data)
 
 
 def is_of(generation, position):
@@ -205,10 +227,3 @@ def fits(content, position):
         and position.file.head.fits(bytes(content[:1024]))
         and position.tail.fits(bytes(content[start : position.offset]))
     )
-
-
-def unpacked(data):
-    try:
-        return gzip.decompress(data)
-    except (EOFError, zlib.error):
-        return b""

@@ -3,9 +3,12 @@
 import errno
 
 import trio
-from wazuh_dfn.adapters.alert_file import AlertFile
+from wazuh_dfn.tailing.alert_file import AlertFile
 
 from simulation.disk import SimulatedHandle, children, status_of
+
+SECONDS_TO_NOTICE = 15
+"""Which file is the current one has to be noticed within this time, if nothing goes wrong meanwhile."""
 
 
 class KilledError(Exception):
@@ -20,7 +23,24 @@ class Process:
         self.alive = True
         self.scope = trio.CancelScope()
         self.power_cut = False
+        self.is_draining = False
         self.handles = []
+        self._hindered_to = 0.0
+        world.process = self
+        self.hinder(0)
+
+    def hinder(self, seconds):
+        """Until then, in so many seconds, nobody can expect it to notice anything."""
+        self._hindered_to = max(self._hindered_to, trio.current_time() + seconds)
+
+    @property
+    def is_hindered(self):
+        return trio.current_time() <= self._hindered_to
+
+    def had_time_since(self, moment):
+        """Whether it could have noticed what has been so since that moment."""
+        can_act = self.alive and not self.is_draining
+        return can_act and trio.current_time() - max(moment, self._hindered_to) > SECONDS_TO_NOTICE
 
     def kill(self, how):
         if self.alive:
@@ -49,6 +69,7 @@ class ProcessDisk:
         is_closing = getattr(function, "__func__", None) is AlertFile.close
         if not is_closing and self._world.happens("read_hangs"):
             self._world.note(f"{function.__name__} hangs")
+            self._process.hinder(600)
             await trio.sleep(600)
         return function(*args, **kwargs)
 
@@ -60,13 +81,20 @@ class ProcessDisk:
     def open(self, path):
         self._call("open", path)
         inode = self._disk.inode(path)
-        handle = SimulatedHandle(self._disk, inode, lambda: self._call("read", path))
+        handle = SimulatedHandle(self._disk, inode, lambda: self._call_that_reads(path, inode))
         self._process.handles.append(handle)
         return handle
 
     def status(self, path):
         self._call("status", path)
         return status_of(self._disk, self._disk.inode(path))
+
+    def resolve(self, path):
+        self._call("resolve", path)
+        return self._disk.resolve(path)
+
+    def is_mount_point(self, path):
+        return False
 
     def names(self, folder):
         self._call("names", folder)
@@ -82,12 +110,21 @@ class ProcessDisk:
         self._disk.truncate(inode, data[:torn])
         self._call_that_writes("write", path)
         self._disk.truncate(inode, data)
-        inode.durable = bytes(data)
+        inode.durable, inode.is_volatile = bytes(data), False
         self._call_that_writes("fsync", path)
 
     def write_cached(self, path, data):
         inode = self._disk.names.get(path) or self._disk.create(path)
         self._disk.truncate(inode, data[: self._world.random.randint(0, len(data))])
+        self._call_that_writes("write", path)
+        self._disk.truncate(inode, data)
+
+    def write_unsynced(self, path, data):
+        """It survives the end of the process, and a power cut perhaps."""
+        torn = self._world.random.randint(0, len(data))
+        inode = self._disk.names.get(path) or self._disk.create(path)
+        inode.is_volatile = True
+        self._disk.truncate(inode, data[:torn])
         self._call_that_writes("write", path)
         self._disk.truncate(inode, data)
 
@@ -118,10 +155,19 @@ class ProcessDisk:
         self._disk.interleave()
         if self._world.happens("read_error"):
             passing = [errno.EIO, errno.EMFILE]
-            is_beside = path.name.startswith("alerts.json.")  # of these, one that may not be read is not for us
+            is_beside = path.name.startswith("alerts") and path.name != "alerts.json"  # of these, one that may not be read is not for us
             number = self._world.random.choice(passing if is_beside else [*passing, errno.EACCES])
             self._world.note(f"{name} {path.name}: {errno.errorcode[number]}")
+            self._process.hinder(30)
             raise OSError(number, "simulated", str(path))
+
+    def _call_that_reads(self, path, inode):
+        self._call("read", path)
+        if self._disk.links(inode) and self._world.happens("stale"):  # without a name it would be gone for good
+            self._world.note(f"{path.name}: stale")
+            self._process.hinder(0)
+            inode.failovers += 1
+            inode.fresh = 0
 
     def _call_that_writes(self, name, path):
         if self._world.happens("kill_in_write"):

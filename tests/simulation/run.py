@@ -1,23 +1,23 @@
 """One run: the real pipeline lives, dies and lives again in a simulated world, until all that was written has to be settled."""
 
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from functools import cache
 from unittest.mock import patch
 
-import anyio
 import trio
-from wazuh_dfn.adapters.alert_file import AlertPath
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
+from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
 
 from simulation.broker import Client
+from simulation.crashes import Crashes
 from simulation.feedback import SimulatedQueue
 from simulation.lines import LINE_LIMIT_BYTES
 from simulation.oracle import CHECKPOINT, DEAD_LETTERS
+from simulation.places import ALERTS
 from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
-from simulation.wazuh import ALERTS
-from simulation.world import SimulatedWorld, ViolationError
+from simulation.world import SimulatedWorld
+from wazuh_dfn import pipeline as pipeline_module
 from wazuh_dfn.actors import router, tailer
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
@@ -30,47 +30,6 @@ ACTORS = ("feedback", "monitor", "checkpointer", "kafka", "windows", "fail2ban",
 SHUTDOWN_SECONDS = 30.0
 PARSED_AT_ONCE = 3
 """So few relevant lines that chunks have to be divided."""
-
-
-class InjectedCrashError(Exception):
-    """An actor dies at the await in which it is."""
-
-
-class Crashes(trio.abc.Instrument):
-    """Counts the steps of the actors, and lets one of them be the last: of the actor, of the process, or of the host."""
-
-    def __init__(self):
-        self.world = None
-        self.process = None
-        self.pipeline = None
-        self.scopes = {}
-
-    def before_task_step(self, task):
-        if task.name in self.scopes and self.process.alive:
-            with suppress(
-                ViolationError
-            ):  # it ends the run by itself; an instrument that raises would be dropped by trio, with a traceback
-                self.world.oracle.check_bounds(self.pipeline)
-            if self.world.happens("crash_actor"):
-                self.world.note(f"crash of {task.name}")
-                self.scopes[task.name].cancel()
-            if self.world.happens("kill"):
-                self.process.kill("kill -9")
-            if self.world.happens("power_cut"):
-                self.process.kill("power cut")
-                self.process.power_cut = True
-
-    def expose(self, spec):
-        """Return the spec with a body that this can crash."""
-
-        async def body(lifeline):
-            with anyio.CancelScope() as scope:
-                self.scopes[spec.name] = scope
-                await spec.body(lifeline)
-            if scope.cancel_called:
-                raise InjectedCrashError(spec.name)
-
-        return replace(spec, body=body)
 
 
 def tasks_below(task):
@@ -118,8 +77,9 @@ def settings(capacity, poison_limit, poll, chunk_bytes):
 class Run:
     """`run()` raises ViolationError if a promise was broken."""
 
-    def __init__(self, seed, lines=150):
+    def __init__(self, seed, lines=150, new=None):
         self.seed = seed
+        self.new = new
         self.lines = lines
         self.world = None
         self.crashes = Crashes()
@@ -137,7 +97,7 @@ class Run:
                     raise self.world.violation
 
     async def _main(self):
-        self.world = self.crashes.world = SimulatedWorld(self.seed, self.lines)
+        self.world = self.crashes.world = SimulatedWorld(self.seed, self.lines, self.new)
         with self.world.scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.world.broker.weather)
@@ -163,6 +123,7 @@ class Run:
                 if self.world.wazuh.left <= 0:
                     self.world.calm_down()
                     await self._until_quiet(pipeline)
+                    self.world.oracle.check_settled()  # what is read only after a restart is read too late
                 await self._stop(pipeline, supervisor)
                 await pipeline.aclose()
         self._end(process, pipeline)
@@ -182,12 +143,14 @@ class Run:
         for _ in range(100):
             before = pipeline.ledger.accounting
             await trio.sleep(100)
-            if self.world.wazuh.is_done and pipeline.ledger.accounting == before and not before.in_flight:
+            is_over = self.world.wazuh.is_done and not self.crashes.process.is_hindered
+            if is_over and pipeline.ledger.accounting == before and not before.in_flight:
                 return
         self.world.violate(f"nothing goes wrong any more, and it does not come to rest: {before}")
 
     async def _stop(self, pipeline, supervisor):
         self.world.note("SIGTERM")
+        self.crashes.process.is_draining = True
         began = trio.current_time()
         supervisor.drain()
         for child in supervisor.children:
@@ -205,12 +168,13 @@ class Run:
 
     def _begin(self):
         world, random = self.world, self.world.random
+        world.between_lives()
         world.note("the daemon starts")
         world.oracle.life_begins()
         process = self.crashes.process = Process(world)
         disk, client = ProcessDisk(process), Client(process)
         outside = World(
-            files=AlertPath(ALERTS, disk),
+            files=AlertFolder(world.alert_path, disk),
             checkpoints=CheckedCheckpoints(world, disk),
             dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, 10_000, 2**30),
             producers=client,
@@ -243,6 +207,7 @@ class Run:
             self.world.disk.power_cut()
             self.world.wazuh.crash()
             self.world.oracle.something_was_destroyed()
+        self.world.nameless.life_ends()
         if not pipeline.ledger.accounting.is_balanced:
             self.world.violate(f"accounting: {pipeline.ledger.accounting}")
         if left := [task.name for task in tasks_below(trio.lowlevel.current_task()) if task.name in ACTORS]:

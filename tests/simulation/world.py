@@ -2,54 +2,23 @@
 
 from collections import deque
 from datetime import datetime, time
+from pathlib import Path
 from random import Random
 from zlib import crc32
 
 import trio
 
 from simulation.broker import SimulatedBroker
+from simulation.compression import PACK
 from simulation.disk import SimulatedDisk
+from simulation.logrotate import NAMINGS
+from simulation.nameless import Nameless
 from simulation.oracle import Oracle
-from simulation.wazuh import FIRST_DAY, Wazuh
+from simulation.places import ALERTS, FIRST_DAY
+from simulation.rates import NEW_RATES, ON, RATES, TRAITS
+from simulation.wazuh import Wazuh
 
-RATES = {
-    # a step of the writer
-    "next_day": 0.05,
-    "roll": 0.05,
-    "copytruncate": 0.03,
-    "restore": 0.02,
-    "hide": 0.02,
-    "writer_crash": 0.05,
-    # a call of the daemon
-    "read_error": 0.002,
-    "read_hangs": 0.0005,
-    "write_error": 0.01,
-    "kill_in_write": 0.01,
-    "interleave": 0.05,
-    "connect_fails": 0.1,
-    "connect_hangs": 0.01,
-    "deliver_fails": 0.05,
-    "deliver_hangs": 0.005,
-    "cut_off": 0.03,
-    "answer_lost": 0.03,
-    "answer_hangs": 0.005,
-    "close_hangs": 0.05,
-    "needs_operator": 0.2,
-    "refused": 1.0,
-    # the weather
-    "clock_jump": 0.2,
-    "outage": 0.3,
-    "slow": 0.1,
-    # a step of an actor
-    "crash_actor": 0.004,
-    "kill": 0.0005,
-    "power_cut": 0.0003,
-    # a call of the feedback
-    "feedback_absent": 0.3,
-    "feedback_fails": 0.1,
-    "feedback_hangs": 0.02,
-    "feedback_crashes": 0.02,
-}
+LINK = Path("/etc/alerts/current.json")
 
 
 class ViolationError(AssertionError):
@@ -57,9 +26,12 @@ class ViolationError(AssertionError):
 
 
 class SimulatedWorld:
-    """Everything outside of the daemon. Each world has some of the troubles, each with a rate of its own."""
+    """Everything outside of the daemon. Each world has some of the troubles, each with a rate of its own.
 
-    def __init__(self, seed, lines):
+    `new` are the names of those `NEW_RATES` that are on.
+    """
+
+    def __init__(self, seed, lines, new=None):
         self.seed = seed
         self.random = Random(seed)
         self.rates = {what: rate * self.random.choice([0, 0, 1, 1, 1, 4]) for what, rate in RATES.items()}
@@ -71,12 +43,33 @@ class SimulatedWorld:
         self.rates |= dict.fromkeys(spoilers, 0)
         if self.rates["restore"]:  # nobody can tell when a file, rotated away meanwhile, was restored to what it had been before
             self.rates |= {"next_day": 0, "roll": 0}
+        # what is newer is drawn apart, so that the worlds without it stay as they were
+        draw = Random(seed + 1_000_000_007)
+        on = (ON if new is None else new) if seed % 10 else ()
+        rates = {what: rate * (1 if what in TRAITS else draw.choice([0, 1, 1, 4])) for what, rate in NEW_RATES.items()}
+        self.traits = {what for what in sorted(TRAITS) if draw.random() < rates[what] and what in on}
+        self.rates |= {what: rate if what in on else 0 for what, rate in rates.items()}
+        self.has_dated_files = "undated" not in self.traits
+        if self.has_dated_files:  # logrotate renames nothing that the writer finds by its date
+            self.rates["logrotate_create"] = 0
+        else:
+            # these are about dated files, and a name that is taken away would be the only one
+            self.rates |= dict.fromkeys(["roll", "hide", "quiet_midnight", "gzip_numbered", "delete_numbered"], 0)
+        if self.has("stormy"):
+            self.rates["power_cut"] = 5 * RATES["power_cut"]
+        if self.rates["restore"]:  # as above
+            self.rates |= dict.fromkeys(["clock_back", "writer_restart", "quiet_midnight", "logrotate_create"], 0)
+        self.naming = draw.choice(list(NAMINGS)) if self.has("other_names") else "number"
+        self.compression = draw.choice(list(PACK)) if self.has("other_compression") else ".gz"
+        self.alert_path = LINK if self.has("symlink") else ALERTS
+        """The path that is configured."""
+        self.process = None
         self.events = deque(maxlen=60)
         self.kinds = set()
         self.fingerprint = 0
         """Changes with every event: two runs of one seed must agree in it."""
         self.clock_offset = 0.0
-        self.begin_day(FIRST_DAY)
+        self.set_clock(FIRST_DAY)
         self.lines = []
         self.scope = trio.CancelScope()
         self.violation = None
@@ -84,21 +77,41 @@ class SimulatedWorld:
         self.disk_is_full = False
         self.disk = SimulatedDisk(self.random, self.now)
         self.disk.interleave = self._interleave
+        self.disk.has_coarse_times, self.disk.is_forgetful, self.disk.has_holes = map(self.has, ("coarse_times", "forgetful", "holes"))
+        if self.has("symlink"):
+            self.disk.links_to[LINK] = draw.choice([ALERTS, Path("../..") / ALERTS.relative_to("/")])
         self.oracle = Oracle(self)
         self.broker = SimulatedBroker(self)
         self.wazuh = Wazuh(self, lines)
+        self.nameless = Nameless(self)
+        for trait in sorted(self.traits):
+            self.note(trait)
 
     @property
     def rewrites_files(self):
         """Whether what stands in files changes otherwise than by appending: the order of their lines means little then."""
-        return any(self.rates[what] for what in ("copytruncate", "restore", "power_cut"))
+        return any(self.rates[what] for what in ("copytruncate", "restore", "power_cut", "logrotate_create"))
+
+    @property
+    def goes_back(self):
+        """Whether the writer goes back to former files: only within each file the order of lines is that of their numbers then."""
+        return any(self.rates[what] for what in ("clock_back", "gzip_numbered", "delete_numbered"))
+
+    def has(self, trait):
+        """Whether this world is so from its beginning."""
+        return trait in self.traits
 
     def now(self):
         return self.clock_offset + trio.current_time()
 
-    def begin_day(self, day):
-        """It is midnight."""
-        self.clock_offset = datetime.combine(day, time()).timestamp() - trio.current_time()
+    def set_clock(self, day, seconds=0.0):
+        """It is so many seconds after midnight."""
+        self.clock_offset = datetime.combine(day, time()).timestamp() + seconds - trio.current_time()
+
+    def between_lives(self):
+        """Between two lives of the daemon."""
+        if self.happens("device_change"):
+            self.wazuh.move()
 
     def happens(self, what):
         """Draw whether something happens now."""

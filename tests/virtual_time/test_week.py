@@ -16,8 +16,8 @@ from simulation.wazuh import ALERTS, FIRST_DAY, FOLDER, MONTHS
 from simulation.world import SimulatedWorld
 from support.corpus import alert, fail2ban_alert, line, windows_alert
 from support.faults import crash_some_lives
-from wazuh_dfn.adapters.alert_file import AlertPath
-from wazuh_dfn.adapters.checkpoint_file import CheckpointFile
+from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.durations import RECENT_SLOTS
@@ -95,7 +95,7 @@ async def ask_for_health(observed, lifeline):
 def make_pipeline(world, broker, wazuh):
     disk = ProcessDisk(QuickProcess(world))
     outside = World(
-        files=AlertPath(ALERTS, disk),
+        files=AlertFolder(ALERTS, disk),
         checkpoints=CheckpointFile(CHECKPOINT, disk, world.now),
         dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, DEAD_LETTERS_KEPT, 2**30),
         producers=broker,
@@ -165,7 +165,7 @@ async def week(folder, too_much):
     """Write to `folder` what is in memory after the second and the last day; returns the pipeline, and the records and messages taken."""
     world = SimulatedWorld(0, 0)
     world.rates = dict.fromkeys(world.rates, 0)
-    world.begin_day(FIRST_DAY)
+    world.set_clock(FIRST_DAY)
     broker, wazuh, files = Outside(3, BrokerUnavailableError), Outside(5, WazuhUnavailableError), deque()
     pipeline = make_pipeline(world, broker, wazuh)
     supervisor = pipeline.supervisor(

@@ -74,12 +74,17 @@ class LocalDisk:
 
     def resolve(self, path: Path) -> Path:
         """See `Disk`."""
-        return path.resolve()
+        try:
+            return path.resolve(strict=True)
+        except FileNotFoundError:
+            return path.resolve()
+        except RuntimeError:  # what Python 3.12 raises for a loop
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
     def is_mount_point(self, path: Path) -> bool:
         """See `Disk`; `os.path.ismount` knows folders alone."""
-        resolved = os.fsencode(path.resolve())
         with suppress(OSError):  # without /proc it can't be told
+            resolved = os.fsencode(self.resolve(path))
             return any(_mounted_on(line) == resolved for line in _MOUNTS.read_bytes().splitlines())
         return False
 
