@@ -8,11 +8,11 @@ import pytest
 import structlog.testing
 
 from support.positions import position
-from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.delivery.ports import SavedPosition
 from wazuh_dfn.errors import CheckpointUnreadableError
 from wazuh_dfn.messages import Fingerprint
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
 
 pytestmark = pytest.mark.anyio
 

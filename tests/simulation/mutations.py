@@ -4,13 +4,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
-from simulation.process import ProcessDisk
-from wazuh_dfn.actors.kafka import KafkaActor
 from wazuh_dfn.actors.resuming import Resuming
 from wazuh_dfn.actors.tailer import Tailer
-from wazuh_dfn.tailing.alert_file import AlertFolder
-from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
 
+from simulation.process import ProcessDisk
 from wazuh_dfn.actors.kafka import KafkaActor
 from wazuh_dfn.adapters import alert_content, former_files
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
@@ -19,6 +16,8 @@ from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.errors import BrokerUnavailableError
 from wazuh_dfn.messages import Position
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox
+from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
 
 
 def checkpoint_before_acknowledgement(self):

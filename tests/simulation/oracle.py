@@ -5,11 +5,13 @@ from collections import defaultdict
 from pathlib import Path
 
 from simulation.compression import unpacked
-from simulation.lines import LINE_LIMIT_BYTES
-from simulation.places import ALERTS, FOLDER
+from simulation.disk import status_of
+from simulation.lines import KEPT_LINE_BYTES, LINE_LIMIT_BYTES
+from simulation.places import FOLDER
 from simulation.site import FOREIGN
-from wazuh_dfn.tailing.checkpoint_file import decode
-from wazuh_dfn.messages import FINGERPRINT_BYTES
+from wazuh_dfn.errors import CheckpointUnreadableError
+from wazuh_dfn.tailing.checkpoint_file import load
+from wazuh_dfn.tailing.registry import Mark
 
 CHECKPOINT = Path("/state/checkpoint.json")
 DEAD_LETTERS = Path("/dead-letters")
@@ -89,20 +91,25 @@ class Oracle:
         return [line for line in lines if (line.key if line.holed else line.data) not in left]
 
     def life_begins(self):
-        """What was delivered and is not behind the checkpoint may come again."""
-        saved = self._saved()
-        is_there = saved is not None and any(fits(content, saved) for content in self._contents())
-        covered = {line.number for line in self._covered(saved)} if is_there else set()
+        """What was delivered and is not behind a position that is saved, and still there, may come again."""
+        covered = set()
+        for known in self._saved():
+            marks = sorted({known.settled, *known.earlier.values()}, reverse=True)
+            there = next((mark for mark in marks if any(fits(content, known, mark) for content in self._contents())), Mark())
+            covered |= {line.number for line in self._covered(known, there)}
         for line in self.world.lines:
             if line.number not in covered:
                 line.may_repeat += line.delivered > 0
 
-    def checkpoint_saved(self, position):
+    def saving(self, files):
         """A checkpoint must never be ahead of what is settled."""
         dead = self.dead()
-        for line in self._covered(position):
-            if not line.excused and not self._is_settled(line, dead):
-                self.world.violate(f"checkpoint at {position.offset} is ahead of {self._describe(line)}, which is not settled")
+        for known in files:
+            for line in self._covered(known, known.settled):
+                if not line.excused and not self._is_settled(line, dead):
+                    self.world.violate(
+                        f"{known.path} is saved at {known.settled.offset}, ahead of {self._describe(line)}, which is not settled"
+                    )
 
     def check_bounds(self, pipeline):
         """At every step: no mailbox ever holds more than it may."""
@@ -111,7 +118,7 @@ class Oracle:
             if len({lease.slot for lease in leases}) > mailbox.capacity:
                 self.world.violate(f"{mailbox.name} holds {len(leases)} messages")
         held = sum(len(lease.item.data) for lease in pipeline.chunks._waiting._state.buffer)
-        if held > pipeline.chunks.capacity * pipeline.settings.supervisor.read_chunk_bytes:
+        if held > pipeline.chunks.capacity * max(pipeline.settings.supervisor.read_chunk_bytes, KEPT_LINE_BYTES):
             self.world.violate(f"{held} bytes wait for the router")
 
     def check_all(self, pipeline):
@@ -178,32 +185,16 @@ class Oracle:
         return stage == "poison"
 
     def _saved(self):
-        for path in (CHECKPOINT, CHECKPOINT.with_name("checkpoint.json.previous")):
-            inode = self.world.disk.names.get(path)
-            if inode is not None:
-                try:
-                    return decode(bytes(inode.data)).position
-                except ValueError:
-                    continue
-        return None
+        try:
+            saved = load(_Disk(self.world.disk), CHECKPOINT)
+        except CheckpointUnreadableError:
+            return ()
+        return () if saved is None else saved.files
 
-    def _covered(self, position):
-        """Return the lines before a position: those of all former generations too."""
-        if position is None:
-            return []
-        generations = self.world.wazuh.generations
-        for index, generation in enumerate(generations):
-            if fits(generation.content, position) and is_of(generation, position):
-                covered = {line.number: line for former in generations[:index] for line, _ in former.lines}
-                if position.path.startswith(f"{ALERTS}."):
-                    covered = {}  # copies are read before what was written at the same time or later, and may be read before other files
-                for line, end in generation.lines:
-                    if end <= position.offset:
-                        covered[line.number] = line
-                    else:
-                        covered.pop(line.number, None)
-                return list(covered.values())
-        return []  # in what a power cut left of a file that was not written to any more
+    def _covered(self, known, mark):
+        """Return the lines before a position, in all files that have held it."""
+        fitting = self.world.wazuh.history.fitting(lambda content: mark.offset > 0 and fits(content, known, mark))
+        return [line for generation in fitting for line in generation.lines_to(mark.offset)]
 
     def _contents(self):
         for path, inode in self.world.disk.names.items():
@@ -211,19 +202,24 @@ class Oracle:
                 yield unpacked(path.name, inode.data)
 
 
-def is_of(generation, position):
-    """Tell whether the file of the position can be this one; few bytes fit many, and then its name tells (a gzipped file has another inode)."""
-    if position.tail.length or position.file.head.length == FINGERPRINT_BYTES:
-        return True
-    plain = Path(position.path.removesuffix(".gz"))
-    return generation.path == plain if plain.name.startswith("ossec-alerts") else generation.inode.number == position.file.inode
+class _Disk:
+    """What reading a checkpoint needs."""
+
+    def __init__(self, disk):
+        self._disk = disk
+
+    def read(self, path):
+        return bytes(self._disk.inode(path).data)
+
+    def status(self, path):
+        return status_of(self._disk, self._disk.inode(path))
 
 
-def fits(content, position):
-    """Tell whether the position is one in this content."""
-    start = position.offset - position.tail.length
+def fits(content, known, mark):
+    """Tell whether the mark of a known file is one in this content."""
+    start = mark.offset - mark.tail.length
     return (
-        len(content) >= position.offset
-        and position.file.head.fits(bytes(content[:1024]))
-        and position.tail.fits(bytes(content[start : position.offset]))
+        len(content) >= mark.offset
+        and known.head.fits(bytes(content[: known.head.length]))
+        and mark.tail.fits(bytes(content[start : mark.offset]))
     )

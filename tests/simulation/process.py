@@ -3,9 +3,9 @@
 import errno
 
 import trio
-from wazuh_dfn.tailing.alert_file import AlertFile
 
 from simulation.disk import SimulatedHandle, children, status_of
+from wazuh_dfn.tailing.alert_file import AlertFile
 
 SECONDS_TO_NOTICE = 15
 """Which file is the current one has to be noticed within this time, if nothing goes wrong meanwhile."""

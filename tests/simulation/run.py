@@ -5,25 +5,25 @@ from functools import cache
 from unittest.mock import patch
 
 import trio
-from wazuh_dfn.tailing.alert_file import AlertFolder
-from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
 
 from simulation.broker import Client
 from simulation.crashes import Crashes
 from simulation.feedback import SimulatedQueue
-from simulation.lines import LINE_LIMIT_BYTES
+from simulation.lines import KEPT_LINE_BYTES, LINE_LIMIT_BYTES
 from simulation.oracle import CHECKPOINT, DEAD_LETTERS
 from simulation.places import ALERTS
 from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
 from simulation.world import SimulatedWorld
-from wazuh_dfn import pipeline as pipeline_module
-from wazuh_dfn.actors import router, tailer
+from wazuh_dfn.actors import router
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.supervision.errors import SupervisionError
 from wazuh_dfn.supervision.events import DrainCutShort, Escalated, MessagePoisoned
+from wazuh_dfn.tailing import chunks
+from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
 from wazuh_dfn.world import World
 
 ACTORS = ("feedback", "monitor", "checkpointer", "kafka", "windows", "fail2ban", "router", "tailer")
@@ -47,10 +47,14 @@ class CheckedCheckpoints(CheckpointFile):
         super().__init__(CHECKPOINT, disk, world.now)
         self._world = world
 
-    async def save(self, position):
-        self._world.oracle.checkpoint_saved(position)
-        await super().save(position)
-        self._world.note(f"checkpoint at {position.offset}")
+    async def save(self, checkpoint):
+        self._world.oracle.saving(checkpoint.files)
+        await super().save(checkpoint)
+        self._world.note(f"checkpoint {checkpoint.saves}")
+
+    async def note(self, files, saves):
+        self._world.oracle.saving(files)
+        await super().note(files, saves)
 
 
 @cache
@@ -87,8 +91,10 @@ class Run:
 
     def run(self):
         with ExitStack() as stack:
-            for module in (tailer, router):
+            for module in (chunks, router):
                 stack.enter_context(patch.object(module, "LINE_LIMIT_BYTES", LINE_LIMIT_BYTES))
+            stack.enter_context(patch.object(chunks, "KEPT_LINE_BYTES", KEPT_LINE_BYTES))
+            stack.enter_context(patch.object(chunks, "UNSETTLED_BYTES", 2 * LINE_LIMIT_BYTES))
             stack.enter_context(patch.object(router, "PARSED_AT_ONCE", PARSED_AT_ONCE))
             try:
                 run_seeded(self._main, self.seed, instruments=[self.crashes], on_log=self._hear)

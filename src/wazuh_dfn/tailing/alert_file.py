@@ -12,10 +12,7 @@ from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.old_files import IsOld, OldFile, old_files
 from wazuh_dfn.tailing.registry import Mark, Match, Registry
-from wazuh_dfn.tailing.survey import Survey, holds, match, survey
-
-TELLING_BYTES = 256
-"""From this length on, the bytes before a position tell by themselves that it is the same file; an empty line does not."""
+from wazuh_dfn.tailing.survey import Survey, is_same, match, survey
 
 
 class OpenAlertFile(Protocol):
@@ -84,15 +81,11 @@ class AlertFile:
 
     def _read(self, position: Position, limit: int, skip: int) -> bytes:
         data = self.content.read(position.offset + skip, limit)
-        if not self.content.is_packed and not self._holds(position):  # looked at afterwards, so that it was true when the data was read
+        if not self.content.is_packed and not is_same(
+            self.content, self.head, Mark(position.offset, position.tail)
+        ):  # looked at afterwards, so that it was true when the data was read
             raise FileTruncatedError(position.path)
         return data
-
-    def _holds(self, position: Position) -> bool:
-        if not holds(self.content, Mark(position.offset, position.tail)):
-            return False
-        is_telling = position.tail.length >= TELLING_BYTES or not position.tail.length
-        return is_telling or self.head.fits(self.content.read(0, self.head.length))
 
     async def has_name(self) -> bool:
         """Return whether there still is a name for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wazuh_dfn.errors import CannotUnpackError
@@ -33,11 +33,20 @@ def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> li
     Raises:
         OSError: a folder or the current file can't be read.
     """
-    sightings = [sighting for sighting in sight(disk, alerts) if sighting.naming != "stranger" and is_old(sighting)]
+    sightings = [each for each in _with_current(sight(disk, alerts)) if each.naming != "stranger" and is_old(each)]
     key = order_of(sightings)
     newest_first = sorted(sightings, key=key, reverse=True)
     found = [_old_file(disk, sighting, registry) for sighting in newest_first[:KEPT_FILES]]
     return [file for file in found if file is not None] + [OldFile(sighting, NO_BYTES, None) for sighting in newest_first[KEPT_FILES:]]
+
+
+def _with_current(sightings: list[Sighting]) -> list[Sighting]:
+    """Take the newest dated file for the current one while `alerts.json` names nothing: it is about to be linked to that."""
+    plain = [each for each in sightings if each.slot is not None and not each.has_packed_name]
+    if not plain or any(each.is_current for each in sightings):
+        return sightings
+    newest = max(plain, key=lambda each: each.slot or (0, 0, 0, 0))
+    return [replace(each, is_current=each is newest) for each in sightings]
 
 
 def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | None:

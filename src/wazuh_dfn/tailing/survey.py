@@ -16,6 +16,8 @@ from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, naming_of, sight, slot_of, unpacked_name
 from wazuh_dfn.tailing.registry import KnownFile, Mark, Match, Registry, appearance_of, order_of
 
+TELLING_BYTES = 256
+"""From this length on, the bytes before a position tell by themselves that it is the same file; an empty line does not."""
 NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
 
 
@@ -78,9 +80,17 @@ def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile
 def match(registry: Registry, content: Content, number: int | None) -> Match | None:
     """Return which known file it is: the one of that number as long as it holds what was read of it, or by its content; None if it is new."""
     known = registry.files.get(number) if number is not None else None
-    if known is not None and holds(content, known.read_to):
+    if known is not None and is_same(content, known.head, known.read_to):
         return Match(known, known.read_to)
     return registry.identify(content)
+
+
+def is_same(content: Content, head: Fingerprint, mark: Mark) -> bool:
+    """Return whether a content that was known before still is what it was up to the mark."""
+    if not holds(content, mark):
+        return False
+    is_telling = mark.tail.length >= TELLING_BYTES or not mark.tail.length
+    return is_telling or head.fits(content.read(0, head.length))
 
 
 def holds(content: Content, mark: Mark) -> bool:
