@@ -72,5 +72,5 @@ TRAITS = {
     *("other_names", "other_compression", "delaycompress", "undated"),
 }
 """Drawn once for each world."""
-ON = frozenset()
+ON = frozenset(NEW_RATES)
 """Which of the new ones are on if nothing else is asked for: `frozenset(NEW_RATES)` turns on all."""

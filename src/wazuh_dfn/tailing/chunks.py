@@ -7,7 +7,6 @@ from dataclasses import replace
 import anyio
 
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.errors import FileTruncatedError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, KEPT_LINE_BYTES, LINE_LIMIT_BYTES, Chunk, Fingerprint, Position, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
@@ -97,11 +96,14 @@ class ChunkReader:
 
 
 async def _head(file: OpenAlertFile, at: Position, data: bytes) -> Fingerprint:
-    """Return the fingerprint of more first bytes than were there before; `data` was read at the position."""
+    """Return the fingerprint of more first bytes than were there before; `data` was read at the position.
+
+    Raises:
+        FileTruncatedError: the file does not hold the position any more.
+    """
     if at.offset == 0:
         return Fingerprint.of(data[:FINGERPRINT_BYTES])
     beginning = replace(at, offset=0, tail=Fingerprint.of(b""))
     first = await file.read(beginning, min(FINGERPRINT_BYTES, at.offset + len(data)))
-    if await file.read(at, len(data)) != data:
-        raise FileTruncatedError(at.path)
+    await file.read(at, 1)  # raises if the first bytes are those of another content by now
     return Fingerprint.of(first)

@@ -38,7 +38,7 @@ class Sighting:
     slot: Slot | None = None
     is_current: bool = False
     is_beside_plain: bool = False
-    """Whether a file of the same name without the suffix of the packer is there too: this one may be unfinished then."""
+    """Whether a file of the same name without the suffix of the packer is there too: this one may be an unfinished copy of it."""
 
     @property
     def has_packed_name(self) -> bool:

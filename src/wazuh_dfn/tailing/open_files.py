@@ -140,12 +140,16 @@ class OpenFiles:
         self._failed_surveys = self._failed_surveys + 1 if found.failed else 0
         if 0 < self._failed_surveys < FAILED_SURVEYS:
             return False  # it may pass, and files are read in their order
+        for file in [file for file in place.held if file in found.lost]:
+            with suppress(OSError):
+                await self._close(file)
         self._has_looked_everywhere, self._survey_at = True, anyio.current_time() + SURVEY_SECONDS
         self._has_current = found.current is not None
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
-        for sighting, head, end in found.copies:
-            registry.note_read(registry.add(str(sighting.path), head, end), appearance_of(sighting), now())
+        for whole, sighting, head, end in found.copies:
+            if whole.settled.offset >= end.offset:  # else a restart may have to read it from the copy
+                registry.note_read(registry.add(str(sighting.path), head, end), appearance_of(sighting), now())
         await self._close_all_but(found)
         registry.forget(found.sightings, [file.number for file in place.held if file.number is not None])
         place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)

@@ -45,16 +45,18 @@ class Unread:
 
 @dataclass(slots=True)
 class Survey:
-    """What was found. `read` has nothing unread; `copies` are parts of files that are read elsewhere, with their first bytes and ends."""
+    """What was found. `read` has nothing unread; `copies` are parts of known files that are elsewhere, with their first bytes and ends."""
 
     sightings: list[Sighting]
     current: Sighting | None
     unread: list[Unread] = field(default_factory=list)
     """In the order in which they are to be read; of several files with the same content the longest alone."""
     read: list[tuple[KnownFile, Sighting]] = field(default_factory=list)
-    copies: list[tuple[Sighting, Fingerprint, Mark]] = field(default_factory=list)
+    copies: list[tuple[KnownFile, Sighting, Fingerprint, Mark]] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
     """Files that may have unread bytes, and why they can't be looked into."""
+    lost: list[HeldFile] = field(default_factory=list)
+    """Open files that answer with an error."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
     damaged: dict[Path, str] = field(default_factory=dict)
 
@@ -118,12 +120,16 @@ class _Surveyor:
     def look(self, held: Sequence[HeldFile]) -> Survey:
         nodes, read = set(), self._registry.appearances()
         for file in held:
-            sighting = self._of_held(file)
-            nodes.add(sighting.status.node)
-            self._judge(sighting, file, file.content)
+            try:
+                sighting = self._of_held(file)
+                self._judge(sighting, file, file.content)
+                nodes.add(sighting.status.node)
+            except OSError as error:
+                self._found.failed[Path(file.path)] = f"{file.path} (open): {error.strerror or error}"
+                self._found.lost.append(file)
         for sighting in self._found.sightings:
             is_read = appearance_of(sighting) in read and not sighting.is_current
-            if sighting.status.node not in nodes and not sighting.is_beside_plain and not is_read:
+            if sighting.status.node not in nodes and not is_read:
                 self._open_and(sighting, partial(self._judge, sighting, None))
         for sighting, held_file, found in self._shorter:
             if held_file is not None:
@@ -143,6 +149,8 @@ class _Surveyor:
         try:
             content = open_content(self._disk, sighting.path)
             try:
+                if sighting.is_beside_plain and self._begins_like_plain(sighting, content):
+                    return  # it is just being packed, or a crash of the machine left both: the plain one has all
                 judge(content)
                 if content.damage is not None and sighting.naming != "stranger":
                     self._found.damaged[sighting.path] = damage_of(sighting.path, content)
@@ -156,6 +164,14 @@ class _Surveyor:
         except OSError as error:
             if sighting.is_current or (sighting.naming in {"dated", "copy"} and error.errno not in NO_REGULAR_FILE):
                 self._found.failed[sighting.path] = f"{sighting.path}: {error.strerror or error}"
+
+    def _begins_like_plain(self, sighting: Sighting, packed: Content) -> bool:
+        plain = open_content(self._disk, unpacked_name(sighting.path))
+        try:
+            first = packed.read(0, FINGERPRINT_BYTES)
+            return plain.read(0, len(first)) == first
+        finally:
+            plain.close()
 
     def _was_read_before_packing(self, sighting: Sighting) -> bool:
         plain = str(unpacked_name(sighting.path))
@@ -195,7 +211,7 @@ class _Surveyor:
         end = Mark.at_end(content, content.size())
         if end == found.mark or self._is_part_of(found.known, end):
             first = content.read(0, min(FINGERPRINT_BYTES, end.offset))
-            self._found.copies.append((sighting, Fingerprint.of(first), end))
+            self._found.copies.append((found.known, sighting, Fingerprint.of(first), end))
         else:
             self._add(sighting, content, held, None, is_shorter=True)
 
