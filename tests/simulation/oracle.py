@@ -87,7 +87,7 @@ class Oracle:
 
     def unreadable(self, lines):
         """Return those of the lines that are in no file that has a name. Of one with a hole its number is enough."""
-        left = b"".join(self._contents())
+        left = b"".join(content[: content.rfind(b"\n") + 1] for content in self._contents())  # what has no end may still get one
         return [line for line in lines if (line.key if line.holed else line.data) not in left]
 
     def life_begins(self):

@@ -122,7 +122,7 @@ def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
     try:
         content = _unsealed(disk.read(latest(path)))
         moved = {known.number: known for known in map(_decode_file, content["files"])} if content["after"] >= saved.saves else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return saved
     files = {known.number: known for known in saved.files} | moved
     return Checkpoint(

@@ -148,8 +148,7 @@ class OpenFiles:
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
         for whole, sighting, head, end in found.copies:
-            if whole.settled.offset >= end.offset:  # else a restart may have to read it from the copy
-                registry.note_read(registry.add(str(sighting.path), head, end), appearance_of(sighting), now())
+            registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now())
         await self._close_all_but(found)
         registry.forget(found.sightings, [file.number for file in place.held if file.number is not None])
         place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)

@@ -105,6 +105,8 @@ class Registry:
         self.settled_through: Position | None = None
         """The latest position that was settled, in whichever file."""
         self._in_save: set[int] = set()
+        self._copies: dict[int, list[KnownFile]] = {}
+        """Copies that are not settled yet, by the number of the known file."""
         self._last_number = 0
 
     def restore(self, files: Iterable[KnownFile], saves: int, forgotten_before: float, forgotten_slot: Slot) -> None:
@@ -147,6 +149,14 @@ class Registry:
         self._touch(known)
         return known
 
+    def add_copy(self, whole: KnownFile, path: str, head: Fingerprint, end: Mark) -> KnownFile:
+        """Remember a copy of the first part of a known file; it is settled as soon as that part is."""
+        copy = self.add(path, head, end)
+        if whole.settled.offset < end.offset:
+            copy.settled = BEGINNING
+            self._copies.setdefault(whole.number, []).append(copy)
+        return copy
+
     def go_on(self, position: Position) -> None:
         """All before the position has been read."""
         known = self.files[position.file]
@@ -159,6 +169,12 @@ class Registry:
         if known is not None:
             known.settled = Mark(position.offset, position.tail)
             self._touch(known)
+            for copy in self._copies.pop(known.number, []):
+                if known.settled.offset >= copy.read_to.offset:
+                    copy.settled = copy.read_to
+                    self._touch(copy)
+                else:
+                    self._copies.setdefault(known.number, []).append(copy)
 
     def note_read(self, known: KnownFile, appearance: Appearance, now: float) -> None:
         """There is nothing unread in it, as it looks by now; `now` in seconds since the epoch."""
@@ -211,6 +227,7 @@ class Registry:
     def drop(self, known: KnownFile) -> None:
         """Forget a file."""
         del self.files[known.number]
+        self._copies.pop(known.number, None)
         self.changes += 1
 
     def _touch(self, known: KnownFile) -> None:
