@@ -54,7 +54,7 @@ class Oracle:
 
     def record_arrived(self, value):
         line = self.line_of(value)
-        if value != line.record():
+        if value != line.record() and not line.holed:
             self.world.violate(f"line {line.number}: the record differs from what the formats give: {value!r}")
         line.delivered += 1
         if line.delivered == 1 and not self.world.rewrites_files:

@@ -36,6 +36,7 @@ class Wazuh(Writer, Monitord, Logrotate, Site):
         """The inodes whose dated names monitord took while alerts.json was linked to them."""
         self._is_stepping = False
         self._next_number = 0
+        self._torn = 0
         self._rotated_at = None
         self._uncompressed = None
         self._life = self._live()

@@ -134,5 +134,6 @@ class Writer:
         yield self.random.choice([0.0, 1.0])
 
     def _tear(self):
-        data = make_line(99_999_999, self.random, ["windows", "ordinary"]).data
+        self._torn += 1
+        data = make_line(100_000_000 - self._torn, self.random, ["windows", "ordinary"]).data
         self._append(data[: self.random.randint(1, len(data) - 3)])

@@ -157,7 +157,7 @@ class AlertFolder:
 
     async def match(self, registry: Registry, file: AlertFile) -> Match | None:
         """See `AlertFiles`."""
-        return await self._disk.run(match, registry, file.content, file.number)
+        return await self._disk.run(match, registry, file.content, file.path, file.number)
 
     async def old_files(self, is_old: IsOld, registry: Registry) -> list[OldFile]:
         """See `AlertFiles`."""

@@ -59,7 +59,7 @@ def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | N
             raise
         return OldFile(sighting, NO_BYTES, None)
     try:
-        if registry.identify(content) is not None:
+        if registry.identify(content, str(sighting.path)) is not None:
             return None
         mark = None
         if not content.is_packed:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint, Position
-from wazuh_dfn.tailing.names import Sighting, Slot, slot_of
+from wazuh_dfn.tailing.names import Sighting, Slot, slot_of, unpacked_name
 
 KEPT_FILES = 256
 """The most files that are remembered: most of a year of days, or almost two days of a rotation every ten minutes."""
 RECENT_SAVES, EARLIER_SAVES = 16, 64
 """The marks of so many saves are kept, and every fourth one of so many: more seconds than a kernel keeps written bytes to itself."""
+TELLING_BYTES = 256
+"""From this length on, bytes tell by themselves which file it is; an empty line or the beginning of an alert does not."""
 SETTLED_SECONDS = 2.0
 """A file that was written to just now can be written to once more without a change of its time, on a file system with coarse times."""
 
@@ -115,11 +117,14 @@ class Registry:
         self.saves, self.forgotten_before, self.forgotten_slot = saves, forgotten_before, forgotten_slot
         self._last_number = max(self.files, default=0)
 
-    def identify(self, content: Bytes) -> Match | None:
-        """Return which known file the content is: the one of which it holds the most; None if it is none."""
+    def identify(self, content: Bytes, path: str) -> Match | None:
+        """Return which known file the content at that path is: the one of which it holds the most; None if it is none.
+
+        Few bytes, as of an alert that a crash cut off, can be those of any file: then the name has to be the same, packed or not.
+        """
         first = content.read(0, FINGERPRINT_BYTES)
         digests: dict[int, str] = {}
-        alike = [known for known in list(self.files.values()) if _begins(first, known.head, digests)]
+        alike = [known for known in list(self.files.values()) if _begins(first, known.head, digests) and _may_be(known, path)]
         shortest = None
         for match in sorted((Match(known, mark) for known in alike for mark in _marks(known)), key=_offset, reverse=True):
             if shortest is not None and match.mark.offset > shortest:
@@ -262,6 +267,10 @@ def _begins(first: bytes, head: Fingerprint, digests: dict[int, str]) -> bool:
     if head.length not in digests:
         digests[head.length] = Fingerprint.of(first[: head.length]).digest
     return digests[head.length] == head.digest
+
+
+def _may_be(known: KnownFile, path: str) -> bool:
+    return known.head.length >= TELLING_BYTES or unpacked_name(Path(known.path)) == unpacked_name(Path(path))
 
 
 def _marks(known: KnownFile) -> Iterator[Mark]:

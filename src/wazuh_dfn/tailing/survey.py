@@ -14,10 +14,8 @@ from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, naming_of, sight, slot_of, unpacked_name
-from wazuh_dfn.tailing.registry import KnownFile, Mark, Match, Registry, appearance_of, order_of
+from wazuh_dfn.tailing.registry import TELLING_BYTES, KnownFile, Mark, Match, Registry, appearance_of, order_of
 
-TELLING_BYTES = 256
-"""From this length on, the bytes before a position tell by themselves that it is the same file; an empty line does not."""
 NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
 
 
@@ -79,12 +77,12 @@ def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile
     return _Surveyor(disk, alerts, registry, Survey(sightings, current)).look(held)
 
 
-def match(registry: Registry, content: Content, number: int | None) -> Match | None:
+def match(registry: Registry, content: Content, path: str, number: int | None) -> Match | None:
     """Return which known file it is: the one of that number as long as it holds what was read of it, or by its content; None if it is new."""
     known = registry.files.get(number) if number is not None else None
     if known is not None and is_same(content, known.head, known.read_to):
         return Match(known, known.read_to)
-    return registry.identify(content)
+    return registry.identify(content, path)
 
 
 def is_same(content: Content, head: Fingerprint, mark: Mark) -> bool:
@@ -178,7 +176,7 @@ class _Surveyor:
         return any(known.path == plain and known.read is not None for known in list(self._registry.files.values()))
 
     def _judge(self, sighting: Sighting, held: HeldFile | None, content: Content) -> None:
-        found = match(self._registry, content, held.number if held is not None else None)
+        found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
         if found is None:
             if self._may_be_new(sighting, content, held) and has_more(content, 0):
                 self._add(sighting, content, held, None)
