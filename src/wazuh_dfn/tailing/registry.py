@@ -245,18 +245,18 @@ def appearance_of(sighting: Sighting) -> Appearance:
     return Appearance(str(sighting.path), sighting.status.size, sighting.status.modified)
 
 
-def order_of(sightings: Iterable[Sighting]) -> Callable[[Sighting], tuple[bool, Slot, bool, float]]:
+def order_of(sightings: Iterable[Sighting]) -> Callable[[Sighting], tuple[bool, Slot, bool, bool, float]]:
     """Return a sort key for files in the order in which they are to be read: by day and number, the current one last.
 
-    A file without a date comes before the first dated one that was written to after it.
+    A file without a date comes before the first dated one that was written to after it, a packed one before another plain one of its name.
     """
     dated = [(sighting.slot, sighting.status.modified) for sighting in sightings if sighting.slot is not None]
     last: Slot = (10_000, 0, 0, 0)
 
-    def key(sighting: Sighting) -> tuple[bool, Slot, bool, float]:
+    def key(sighting: Sighting) -> tuple[bool, Slot, bool, bool, float]:
         modified = sighting.status.modified
         slot = sighting.slot or min((slot for slot, written in dated if written >= modified), default=last)
-        return sighting.is_current, slot, sighting.slot is not None, modified
+        return sighting.is_current, slot, sighting.slot is not None, not sighting.has_packed_name, modified
 
     return key
 

@@ -113,7 +113,7 @@ class _Surveyor:
         self._found = found
         self._whole: dict[int, HeldFile | Path] = {}
         """Where all that was read of a known file is, by its number."""
-        self._shorter: list[tuple[Sighting, HeldFile | None, Match]] = []
+        self._shorter: list[tuple[Sighting, HeldFile | None, Match | None]] = []
 
     def look(self, held: Sequence[HeldFile]) -> Survey:
         nodes, read = set(), self._registry.appearances()
@@ -179,7 +179,8 @@ class _Surveyor:
         found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
         if found is None:
             if self._may_be_new(sighting, content, held) and has_more(content, 0):
-                self._add(sighting, content, held, None)
+                is_short = held is None and not sighting.is_current and not has_more(content, FINGERPRINT_BYTES)
+                self._shorter.append((sighting, held, None)) if is_short else self._add(sighting, content, held, None)
             return
         if not found.is_shorter:
             self._whole.setdefault(found.known.number, held or sighting.path)
@@ -201,17 +202,26 @@ class _Surveyor:
             return False
         return sighting.naming != "lettered" or content.read(0, FINGERPRINT_BYTES).lstrip(b"\0").startswith(b"{")
 
-    def _judge_shorter(self, sighting: Sighting, held: HeldFile | None, found: Match, content: Content) -> None:
-        """It begins like a known file and ends before the place up to which that was read.
+    def _judge_shorter(self, sighting: Sighting, held: HeldFile | None, found: Match | None, content: Content) -> None:
+        """It begins like a known file and ends before the place up to which that was read, or has too few bytes to tell.
 
-        If that file is still there, this is a copy of a part of it, which was made (or packed) before all of it was written.
+        If a known file that is still there begins with all of it, it is a copy of that part, made (or packed) before the rest was written.
         """
         end = Mark.at_end(content, content.size())
-        if end == found.mark or self._is_part_of(found.known, end):
+        whole = self._whole_of(sighting, found, end)
+        if whole is not None:
             first = content.read(0, min(FINGERPRINT_BYTES, end.offset))
-            self._found.copies.append((found.known, sighting, Fingerprint.of(first), end))
+            self._found.copies.append((whole, sighting, Fingerprint.of(first), end))
         else:
-            self._add(sighting, content, held, None, is_shorter=True)
+            self._add(sighting, content, held, None, is_shorter=found is not None)
+
+    def _whole_of(self, sighting: Sighting, found: Match | None, end: Mark) -> KnownFile | None:
+        if found is not None:
+            return found.known if end == found.mark or self._is_part_of(found.known, end) else None
+        plain, all_known = unpacked_name(sighting.path), list(self._registry.files.values())
+        same_name = [known for known in all_known if unpacked_name(Path(known.path)) == plain]
+        candidates = same_name + [known for known in all_known if known.number in self._whole and end.offset >= TELLING_BYTES]
+        return next((known for known in candidates if self._is_part_of(known, end)), None)
 
     def _is_part_of(self, known: KnownFile, end: Mark) -> bool:
         where = self._whole.get(known.number, Path(known.path))
