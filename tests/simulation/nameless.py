@@ -30,8 +30,11 @@ class Nameless:
             return
         if self._world.oracle.unreadable(self._lines(inode)):
             self._world.note("nameless, held open" if inode.fresh else "nameless, not open")
-        if inode.opened and not inode.fresh:  # all that was open is stale
-            self._judge(inode)
+        if not inode.fresh:  # all that was open is stale, so that nobody can tell which part of it a packed copy is
+            for line in self._lines(inode):
+                line.may_repeat += 1
+            if inode.opened:
+                self._judge(inode)
 
     def _freed(self, inode):
         if self._lines(inode):

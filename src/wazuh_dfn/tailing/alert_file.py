@@ -10,6 +10,7 @@ from wazuh_dfn.errors import FileTruncatedError
 from wazuh_dfn.messages import NO_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
+from wazuh_dfn.tailing.names import RECENT_MONTHS, sight
 from wazuh_dfn.tailing.old_files import IsOld, OldFile, old_files
 from wazuh_dfn.tailing.registry import Mark, Match, Registry
 from wazuh_dfn.tailing.survey import Survey, is_same, match, survey
@@ -180,9 +181,15 @@ class AlertFolder:
     async def open_current(self) -> AlertFile | None:
         """See `AlertFiles`."""
         try:
-            return await self._disk.run(self._open, self._path)
+            return await self._disk.run(self._open_current)
         except FileNotFoundError:
             return None
+
+    def _open_current(self) -> AlertFile:
+        """Open it by its dated name where it has one: that tells its place among the others."""
+        alerts = self._disk.resolve(self._path)
+        current = next((sighting for sighting in sight(self._disk, alerts, RECENT_MONTHS) if sighting.is_current), None)
+        return self._open(current.path if current is not None else alerts)
 
     async def is_mount_point(self) -> bool:
         """See `AlertFiles`."""

@@ -209,10 +209,10 @@ class _Surveyor:
         """
         end = Mark.at_end(content, content.size())
         whole = self._whole_of(sighting, found, end)
-        if whole is not None:
+        if whole is not None and end.offset >= TELLING_BYTES:  # fewer are a packed file that is just begun
             first = content.read(0, min(FINGERPRINT_BYTES, end.offset))
             self._found.copies.append((whole, sighting, Fingerprint.of(first), end))
-        else:
+        elif whole is None:
             self._add(sighting, content, held, None, is_shorter=found is not None)
 
     def _whole_of(self, sighting: Sighting, found: Match | None, end: Mark) -> KnownFile | None:
