@@ -1,28 +1,26 @@
 """What the checkpoint of a daemon says, read while the daemon may be replacing it."""
 
-import json
+from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.tailing.checkpoint_file import load
 
 
-def saved_position(daemon):
-    """Return the position as it was saved; None while there is none.
+def saved_files(daemon):
+    """Return the files that are known, as they are saved or noted; none while there is no checkpoint."""
+    saved = load(LocalDisk(), daemon.checkpoint)
+    return saved.files if saved is not None else ()
 
-    A checkpoint is replaced by two renames. Between them, and after a kill between them, there is only its predecessor.
-    """
-    for path in (daemon.checkpoint, daemon.checkpoint.with_name(f"{daemon.checkpoint.name}.previous")):
-        try:
-            return json.loads(path.read_text())["position"]
-        except FileNotFoundError:
-            continue
-    return None
+
+def progress(daemon):
+    """Return how far each file is settled, by its number."""
+    return {known.number: known.settled.offset for known in saved_files(daemon)}
 
 
 def settled(daemon):
-    """Return the offset up to which all is settled; 0 while there is no checkpoint."""
-    position = saved_position(daemon)
-    return position["offset"] if position else 0
+    """Return the offset up to which all is settled in the file that was begun last; 0 while there is no checkpoint."""
+    return max(progress(daemon).items(), default=(0, 0))[1]
 
 
 def has_settled_all(daemon):
     """Tell whether all of the present alert file is settled, and not that of one that was there before."""
-    position, status = saved_position(daemon), daemon.alerts.stat()
-    return position is not None and (position["file"]["inode"], position["offset"]) == (status.st_ino, status.st_size)
+    data = daemon.alerts.read_bytes()
+    return any(known.settled.offset == len(data) and known.head.fits(data) for known in saved_files(daemon))

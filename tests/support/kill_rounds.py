@@ -16,7 +16,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from support.brokers import NoidaBroker
-from support.checkpoints import has_settled_all, saved_position
+from support.checkpoints import has_settled_all, progress
 from support.consumer_check import lost_and_repeated, repeated_in_each_life
 from support.corpus import RELEVANT_EVERY, Corpus, line, numbered_lines, windows_alert
 from support.daemon import TOPIC, Daemon
@@ -112,20 +112,20 @@ def run_rounds(rounds, seed, folder, report=lambda text: None, *, is_plain=False
         writer = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             for number in range(1, rounds + 1):
-                before = saved_position(daemon)
+                before = progress(daemon)
                 daemon.log.unlink(missing_ok=True)
                 begun.append(time.time())
                 with daemon:
                     daemon.wait_for_log("event=reading")
                     if number % 2 == 0 and not is_frozen:  # the others may be killed before they have come so far
-                        daemon.wait_until(lambda before=before: saved_position(daemon) != before, what="something settled")
+                        daemon.wait_until(lambda before=before: progress(daemon) != before, what="something settled")
                     time.sleep(random.random())
                     what = _disturb(broker, daemon, number, random)
                     is_frozen = what == "freeze"
                     done[what] += 1
                     done["kills"] += daemon.process.poll() is None
                     daemon.kill()
-                done["lives that settled something"] += saved_position(daemon) != before
+                done["lives that settled something"] += progress(daemon) != before
                 report(f"round {number} of {rounds}")
             broker.thaw()
             (folder / "stop").touch()

@@ -1,5 +1,6 @@
 """A world in memory for whole pipelines on the virtual clock: one file, one broker, checkpoints and dead letters."""
 
+from pathlib import Path
 from random import Random
 
 import trio
@@ -7,8 +8,12 @@ import trio
 from support.corpus import Corpus, numbered_lines
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import BrokerUnavailableError
-from wazuh_dfn.messages import FileIdentity, Fingerprint
+from wazuh_dfn.messages import NO_BYTES
 from wazuh_dfn.pipeline import Pipeline
+from wazuh_dfn.tailing.disk import Status
+from wazuh_dfn.tailing.names import Sighting
+from wazuh_dfn.tailing.registry import Match
+from wazuh_dfn.tailing.survey import Survey, Unread
 from wazuh_dfn.world import World
 
 
@@ -16,21 +21,38 @@ class MemoryFile:
     """Both the path and the open file: one that is never replaced."""
 
     path = "alerts.json"
-    is_gzipped = False
+    node = (1, 1)
+    is_packed = False
 
     def __init__(self, data):
         self.data = data
+        self.number = None
+        self.head = NO_BYTES
+
+    async def survey(self, registry, held, *, everything):
+        sighting = Sighting(Path(self.path), Status(1, 1, len(self.data), 0.0, 1), is_current=True)
+        return Survey([sighting], sighting, unread=[Unread(sighting, self.number, len(self.data))])
+
+    async def open(self, path):
+        return self
 
     async def open_current(self):
         return self
 
-    async def is_current(self, file):
-        return True
+    async def match(self, registry, file):
+        known = registry.files.get(self.number)
+        return known and Match(known, known.read_to)
 
-    async def identity(self):
-        return FileIdentity(1, 1, Fingerprint.of(self.data[:1024]))
+    async def old_files(self, is_old, registry):
+        return []
 
-    async def holds(self, position):
+    async def named(self, file):
+        return "this"
+
+    async def is_mount_point(self):
+        return False
+
+    async def has_name(self):
         return True
 
     async def size(self):
@@ -42,9 +64,6 @@ class MemoryFile:
 
     async def unnamed_bytes(self):
         return 0
-
-    async def modified(self):
-        return 0.0
 
     async def aclose(self):
         pass
@@ -93,11 +112,14 @@ class Notes:
         self.letters = []
 
     async def load(self):
-        return self.saved
+        return None
 
-    async def save(self, position):
+    async def save(self, checkpoint):
         await trio.sleep(0.002)
-        self.saved = position
+        self.saved = checkpoint.files[0].settled if checkpoint.files else None
+
+    async def note(self, files, saves):
+        pass
 
     async def counts(self):
         return None

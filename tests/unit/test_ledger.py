@@ -1,5 +1,6 @@
 """The ledger: every line is booked once, and the position moves only over what is settled."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -61,13 +62,18 @@ def test_settling_twice_or_what_is_unknown_changes_nothing():
     assert ledger.accounting == Accounting(1, 0, delivered=1, dead_lettered=0, in_flight=0)
 
 
-def test_a_beginning_in_another_file_waits_for_what_was_read_before():
-    ledger = Ledger()
-    ticket = ledger.open_chunk(position(10), lines=1)
-    ledger.begin_at(position(500))
-    assert ledger.acked_through is None
-    ledger.route(ticket, not_relevant=1, dead=0, pending={})
-    assert ledger.acked_through == position(500)
+def test_of_each_file_the_last_settled_position_is_reported_though_settled_chunks_are_merged():
+    reported = []
+    ledger = Ledger(reported.append)
+    stuck = ledger.open_chunk(position(1), lines=1)
+    ledger.route(stuck, not_relevant=0, dead=0, pending={"windows": [0]})
+    for end in range(2, 3 * CROWDED_CHUNKS):
+        file = end // CROWDED_CHUNKS
+        ledger.route(ledger.open_chunk(replace(position(end), file=file), lines=1), not_relevant=1, dead=0, pending={})
+    assert reported == []
+    ledger.settle(stuck, "windows", [0])
+    assert {each.file: each.offset for each in reported} == {0: CROWDED_CHUNKS - 1, 1: 2 * CROWDED_CHUNKS - 1, 2: 3 * CROWDED_CHUNKS - 1}
+    assert len(reported) <= 2 * CROWDED_CHUNKS
 
 
 def test_a_torn_line_counts_as_the_lines_that_it_should_have_been():

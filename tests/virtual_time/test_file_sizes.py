@@ -12,7 +12,7 @@ pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 class File:
     """Its file system answers after `seconds`; `questions` are those that were asked."""
 
-    is_gzipped = False
+    is_packed = False
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -61,6 +61,6 @@ async def test_a_file_that_is_just_being_closed_has_no_size():
 
 async def test_a_gzipped_file_is_not_unpacked_for_its_size():
     sizes, file = FileSizes(), File(10**9)
-    file.is_gzipped = True
+    file.is_packed = True
     assert await sizes.of(file) == (None, 3)
     assert (file.questions, sizes.is_answering) == (0, True)
