@@ -11,7 +11,7 @@ from wazuh_dfn.formats.relevance import Selection
 
 LINE_LIMIT_BYTES = 4096
 """Instead of the real 256 KiB, so that lines over it come often and cost little."""
-KEPT_LINE_BYTES = 3 * LINE_LIMIT_BYTES
+KEPT_LINE_BYTES = 16 * LINE_LIMIT_BYTES
 """Instead of the real 64 MiB."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 

@@ -76,6 +76,16 @@ def open_content(disk: Disk, path: Path) -> Content:
     return PlainContent(handle) if unpack is None else PackedContent(handle, unpack)
 
 
+@contextmanager
+def opened(disk: Disk, path: Path) -> Iterator[Content]:
+    """Open an alert file for the length of a block; raises as `open_content` does."""
+    content = open_content(disk, path)
+    try:
+        yield content
+    finally:
+        content.close()
+
+
 def _unpacker_of(handle: Handle, path: Path) -> Callable[[Any], Any] | None:
     first = handle.read(0, 8)
     for magic, unpack in _FORMATS.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint
-from wazuh_dfn.tailing.contents import Content, open_content
+from wazuh_dfn.tailing.contents import Content, opened
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import Sighting, sight
 from wazuh_dfn.tailing.registry import KEPT_FILES, Mark, Registry, order_of
@@ -51,23 +51,20 @@ def _with_current(sightings: list[Sighting]) -> list[Sighting]:
 
 def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | None:
     try:
-        content = open_content(disk, sighting.path)
+        with opened(disk, sighting.path) as content:
+            if registry.identify(content, str(sighting.path)) is not None:
+                return None
+            mark = None
+            if not content.is_packed:
+                mark = Mark.at_end(content, end_of_last_line(content) if sighting.is_current else content.size())
+            head = content.read(0, FINGERPRINT_BYTES if mark is None else min(FINGERPRINT_BYTES, mark.offset))
+            return OldFile(sighting, Fingerprint.of(head), mark)
     except FileNotFoundError:
         return None
     except (OSError, CannotUnpackError):
         if sighting.is_current:
             raise
         return OldFile(sighting, NO_BYTES, None)
-    try:
-        if registry.identify(content, str(sighting.path)) is not None:
-            return None
-        mark = None
-        if not content.is_packed:
-            mark = Mark.at_end(content, end_of_last_line(content) if sighting.is_current else content.size())
-        head = content.read(0, FINGERPRINT_BYTES if mark is None else min(FINGERPRINT_BYTES, mark.offset))
-        return OldFile(sighting, Fingerprint.of(head), mark)
-    finally:
-        content.close()
 
 
 def end_of_last_line(content: Content) -> int:

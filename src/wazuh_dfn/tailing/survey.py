@@ -11,7 +11,7 @@ from typing import Protocol
 
 from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
-from wazuh_dfn.tailing.contents import Content, open_content
+from wazuh_dfn.tailing.contents import Content, opened
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, naming_of, sight, slot_of, unpacked_name
 from wazuh_dfn.tailing.registry import TELLING_BYTES, KnownFile, Mark, Match, Registry, appearance_of, order_of
@@ -145,15 +145,10 @@ class _Surveyor:
 
     def _open_and(self, sighting: Sighting, judge: Callable[[Content], None]) -> None:
         try:
-            content = open_content(self._disk, sighting.path)
-            try:
-                if sighting.is_beside_plain and self._begins_like_plain(sighting, content):
-                    return  # it is just being packed, or a crash of the machine left both: the plain one has all
+            with opened(self._disk, sighting.path) as content:
                 judge(content)
                 if content.damage is not None and sighting.naming != "stranger":
                     self._found.damaged[sighting.path] = damage_of(sighting.path, content)
-            finally:
-                content.close()
         except FileNotFoundError:
             return  # renamed or packed just now: the next survey finds it
         except CannotUnpackError as error:
@@ -163,14 +158,6 @@ class _Surveyor:
             if sighting.is_current or (sighting.naming in {"dated", "copy"} and error.errno not in NO_REGULAR_FILE):
                 self._found.failed[sighting.path] = f"{sighting.path}: {error.strerror or error}"
 
-    def _begins_like_plain(self, sighting: Sighting, packed: Content) -> bool:
-        plain = open_content(self._disk, unpacked_name(sighting.path))
-        try:
-            first = packed.read(0, FINGERPRINT_BYTES)
-            return plain.read(0, len(first)) == first
-        finally:
-            plain.close()
-
     def _was_read_before_packing(self, sighting: Sighting) -> bool:
         plain = str(unpacked_name(sighting.path))
         return any(known.path == plain and known.read is not None for known in list(self._registry.files.values()))
@@ -178,6 +165,8 @@ class _Surveyor:
     def _judge(self, sighting: Sighting, held: HeldFile | None, content: Content) -> None:
         found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
         if found is None:
+            if self._is_part_of_plain(sighting, content):
+                return
             if self._may_be_new(sighting, content, held) and has_more(content, 0):
                 is_short = held is None and not sighting.is_current and not has_more(content, FINGERPRINT_BYTES)
                 self._shorter.append((sighting, held, None)) if is_short else self._add(sighting, content, held, None)
@@ -194,6 +183,14 @@ class _Surveyor:
     def _add(self, sighting: Sighting, content: Content, held: HeldFile | None, number: int | None, *, is_shorter: bool = False) -> None:
         size = 0 if content.is_packed else content.size()
         self._found.unread.append(Unread(sighting, number, size, content.is_packed, is_shorter, held))
+
+    def _is_part_of_plain(self, sighting: Sighting, content: Content) -> bool:
+        """Whether it is just being packed, or a crash of the machine left both files."""
+        if not sighting.is_beside_plain:
+            return False
+        with opened(self._disk, unpacked_name(sighting.path)) as plain:
+            first = content.read(0, FINGERPRINT_BYTES)
+            return plain.read(0, len(first)) == first and holds(plain, Mark.at_end(content, content.size()))
 
     def _may_be_new(self, sighting: Sighting, content: Content, held: HeldFile | None) -> bool:
         if sighting.is_current or held is not None:
@@ -228,13 +225,10 @@ class _Surveyor:
         if not isinstance(where, Path):
             return holds(where.content, end)
         try:
-            whole = open_content(self._disk, where)
+            with opened(self._disk, where) as whole:
+                return holds(whole, known.read_to) and holds(whole, end)
         except (OSError, CannotUnpackError):
             return False
-        try:
-            return holds(whole, known.read_to) and holds(whole, end)
-        finally:
-            whole.close()
 
 
 def damage_of(path: Path | str, content: Content) -> str:
