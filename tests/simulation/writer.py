@@ -75,7 +75,7 @@ class Writer:
                 line = lines.pop(0)
                 end += len(line.data)
                 generation.lines.append((line, end))
-                line.file = generation.path
+                line.file = generation
                 self.world.lines.append(line)
             yield self.random.choice([0.0, 0.0, 0.01, 1.0]) if data else 0.0
 

@@ -133,8 +133,11 @@ class Router:
         found.relevant += bool(kinds)
         for kind in kinds:
             found.alerts.setdefault(kind, []).append(alert)
-        if not kinds and (nuls := inner_nuls(alert.raw)):
-            reason = f"the line holds {nuls} NUL bytes: what made it an alert to forward may have been lost"
+        if nuls := inner_nuls(alert.raw):  # a page was lost: it can hold parts of several alerts, and lack what made it one to forward
+            found.lines_more += bool(kinds)
+            reason = (
+                f"the line holds {nuls} NUL bytes, what stood there is lost; it was {'forwarded' if kinds else 'not selected'} as it is"
+            )
             found.dead_letters.append(_letter(chunk, alert.offset, "malformed", reason, alert.raw))
 
     def _sort_oversize(self, line: Chunk, found: _Sorted) -> None:

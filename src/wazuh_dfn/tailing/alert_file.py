@@ -12,7 +12,7 @@ from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import RECENT_MONTHS, sight
 from wazuh_dfn.tailing.old_files import IsOld, OldFile, old_files
-from wazuh_dfn.tailing.registry import Mark, Match, Registry
+from wazuh_dfn.tailing.registry import Appearance, Mark, Match, Registry
 from wazuh_dfn.tailing.survey import Survey, is_same, match, survey
 
 
@@ -87,6 +87,11 @@ class AlertFile:
         ):  # looked at afterwards, so that it was true when the data was read
             raise FileTruncatedError(position.path)
         return data
+
+    async def appearance(self) -> Appearance:
+        """Return how it looks by now."""
+        status = await self._disk.run(self.content.status)
+        return Appearance(self.path, status.size, status.modified)
 
     async def has_name(self) -> bool:
         """Return whether there still is a name for it."""

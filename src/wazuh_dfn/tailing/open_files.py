@@ -89,6 +89,15 @@ class OpenFiles:
         log.info("reading", file=file.path, offset=place.at.offset if place.at is not None else 0)
         return True
 
+    async def finish(self) -> None:
+        """Leave the present file, which is complete and read to its end."""
+        place, file = self._place, self._place.file
+        if isinstance(file, AlertFile) and file.number is not None:
+            known, appearance = place.registry.files[file.number], await file.appearance()
+            if file.is_packed or appearance.size == known.read_to.offset:
+                place.registry.note_read(known, appearance, self._now())
+        self.leave()
+
     def leave(self) -> None:
         """Leave the present file; it stays open until a survey has shown that nothing else needs it."""
         file = self._place.file
@@ -211,6 +220,7 @@ class OpenFiles:
             known = registry.add(file.path)
         elif not found.is_shorter:
             known = found.known
+            registry.move(known, file.path)
         elif not chosen.is_shorter:  # another file with its content was read since
             return False
         else:

@@ -162,6 +162,12 @@ class Registry:
             self._copies.setdefault(whole.number, []).append(copy)
         return copy
 
+    def move(self, known: KnownFile, path: str) -> None:
+        """Read on in another file that holds all of it, as one from which a packed copy was made; the present one keeps an entry."""
+        if known.read is not None and known.read.path != path:
+            self.add_copy(known, known.read.path, known.head, known.read_to).read = known.read
+            known.read = None
+
     def go_on(self, position: Position) -> None:
         """All before the position has been read."""
         known = self.files[position.file]

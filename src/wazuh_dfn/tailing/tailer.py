@@ -96,7 +96,7 @@ class Tailer:
             return is_due and await self._turn_to_next(lifeline, anew=True)
         if not await self._reader.read_rest(lifeline, file, at):
             return False
-        self._files.leave()
+        await self._files.finish()
         return await self._turn_to_next(lifeline)
 
     async def _turn_to_next(self, lifeline: Lifeline[None], *, anew: bool = False) -> bool:
