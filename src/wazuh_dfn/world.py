@@ -10,7 +10,7 @@ from time import time
 from wazuh_dfn.delivery.ports import DeadLetterStore, ProducerFactory, WazuhSocket
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.tailing.alert_file import AlertFiles
+from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import CheckpointStore
 
 type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
@@ -24,7 +24,7 @@ class World:
     `now` is the clock on the wall, in seconds since the epoch.
     """
 
-    files: AlertFiles | None
+    files: AlertFolder | None
     checkpoints: CheckpointStore
     dead_letters: DeadLetterStore
     producers: ProducerFactory

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 
 WINDOWS, FAIL2BAN, ORDINARY = line(windows_alert()), line(fail2ban_alert()), line(ordinary_alert())
 BOTH = line(fail2ban_alert(win=windows_alert()["data"]["win"]))
+HOLED = WINDOWS.replace(b"logged", b"\0" * 6)
 LONE_NULS, HALF, LIST = b"\0" * 64, WINDOWS[:50], b"[1]"
 DEEP = b"[" * 2_000 + b"]" * 2_000
 UNRELATED = line(ordinary_alert())[:-1] + b',"other":{"eventID":"4625"},"deep":' + DEEP + b"}"
@@ -50,7 +51,7 @@ LINES = {
     "deep, and of interest": (WINDOWS[:-1] + b',"deep":' + DEEP + b"}", "d"),
     "deep, and no JSON": (UNRELATED.replace(b"[]", b"[x]"), "d"),
     "a NUL hole within a text": (ORDINARY.replace(b"data", b"\0\0\0\0"), "d"),
-    "a NUL hole within a text, and of interest": (WINDOWS.replace(b"logged", b"\0" * 6), "w"),
+    "a NUL hole within a text, and of interest": (HOLED, "d", (b"", HOLED, "w")),
     "half a line, then the next alert": (HALF + WINDOWS, "d", (HALF, WINDOWS, "w")),
     "an ordinary half, then the next alert": (ORDINARY[:-9] + FAIL2BAN, "d", (ORDINARY[:-9], FAIL2BAN, "f")),
     "half a line, then NULs, then the next alert": (HALF + LONE_NULS + BOTH, "d", (HALF + LONE_NULS, BOTH, "wf")),

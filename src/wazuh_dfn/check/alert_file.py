@@ -111,11 +111,17 @@ def check_siblings(path: Path) -> list[Finding]:
     """Check that the dated files beside it can be listed and read: what was rotated while the daemon was down is read from them."""
     if not os.access(path, os.F_OK):
         return []
+    failed: dict[Path, str] = {}
     try:
-        files = sorted(dated_paths(LocalDisk(), path.resolve().parent), key=lambda file: slot_of(file) or (0, 0, 0, 0), reverse=True)
+        files = sorted(
+            dated_paths(LocalDisk(), path.resolve().parent, failed), key=lambda file: slot_of(file) or (0, 0, 0, 0), reverse=True
+        )
     except OSError as error:
         folder = Path(error.filename or path.parent)
         return [failure("alert-siblings", f"the folder {folder} can't be listed by {user_name()}: {error.strerror}", why_denied(folder))]
+    if failed:
+        folder = next(iter(failed))
+        return [failure("alert-siblings", f"the folder {failed[folder]} can't be listed by {user_name()}", why_denied(folder))]
     if not files:
         return [
             warning(

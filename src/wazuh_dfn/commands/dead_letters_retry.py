@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -22,6 +23,7 @@ from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.resend.choosing import chosen
 from wazuh_dfn.resend.letters import LettersFile, Retry
 from wazuh_dfn.resend.session import Session
+from wazuh_dfn.tailing.alert_file import AlertFile
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 Stages = Annotated[tuple[str, ...], Parameter(name=["--stage", "--reason"], negative=())]
@@ -61,12 +63,12 @@ def retry(
     disk = LocalDisk()
     kept = KeptLetters(settings.wazuh.failed_alerts_path, disk)
     letters = chosen(kept.all(), names, stages, every=every)
-    file = LettersFile(letters, kept, disk)
+    file = LettersFile(letters, kept)
     outcome = Retry(file, kept)
 
     async def send() -> str:
         producers = AiokafkaProducerFactory(kafka_options(settings))
-        session = Session(settings, [file], producers, outcome, on_delivered=outcome.acknowledged)
+        session = Session(settings, [AlertFile(disk, Path("(dead letters)"), file)], producers, outcome, on_delivered=outcome.acknowledged)
         return await session.send(outcome.settled, give_up_after)
 
     ending = "done"

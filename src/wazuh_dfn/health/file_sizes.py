@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import anyio
 
-from wazuh_dfn.tailing.alert_file import OpenAlertFile
+from wazuh_dfn.tailing.alert_file import AlertFile
 
 PATIENCE_SECONDS = 1.0
 PAUSE_SECONDS = 60.0
@@ -22,7 +22,7 @@ class FileSizes:
         self._ask_again_at = 0.0
         self._one_at_a_time = anyio.Lock()
 
-    async def of(self, file: OpenAlertFile) -> tuple[int | None, int | None]:
+    async def of(self, file: AlertFile) -> tuple[int | None, int | None]:
         """Return its size and its unnamed bytes; None for what can't be told. Takes a second at most.
 
         A packed file is not asked for its size: it would be unpacked to its end, and the tailer would wait for that and begin it anew.

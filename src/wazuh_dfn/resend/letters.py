@@ -9,54 +9,49 @@ from itertools import accumulate
 from wazuh_dfn.adapters.kept_letters import Failure, KeptLetter, KeptLetters
 from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.formats.torn import alerts_on
-from wazuh_dfn.messages import LINE_LIMIT_BYTES, NO_BYTES, Position
-from wazuh_dfn.tailing.disk import Disk
+from wazuh_dfn.messages import LINE_LIMIT_BYTES, Position
+from wazuh_dfn.tailing.contents import Content
+from wazuh_dfn.tailing.disk import Status
 
 _TORN = ("malformed", "junk", "oversize")
 """The stages of lines that can't be sent as they are."""
 
 
-class LettersFile:
-    """Implements `OpenAlertFile`; a letter is read only when it is its turn. One that is gone by then is a blank line.
+class LettersFile(Content):
+    """Contents of an `AlertFile`. A letter is read only when it is its turn. One that is gone by then is a blank line.
 
     So is one that the daemon found malformed or too long and nobody has mended: what stands whole on it was delivered, and the rest can't be.
     """
 
-    path = "(dead letters)"
-    node = (0, 0)
-    is_packed = False
+    is_packed = True
+    """Complete, and never changed by a writer."""
+    damage = None
 
-    def __init__(self, letters: Sequence[KeptLetter], kept: KeptLetters, disk: Disk) -> None:
-        self.number: int | None = None
-        self.head = NO_BYTES
+    def __init__(self, letters: Sequence[KeptLetter], kept: KeptLetters) -> None:
         self.letters = letters
         self.ends = list(accumulate(letter.bytes + 1 for letter in letters))
         """Of each letter the offset behind its line feed."""
         self.torn: dict[int, str] = {}
         """Of those that were read and can't be sent: which letter it is, and what is wrong with it."""
         self._kept = kept
-        self._disk = disk
 
     def index_at(self, offset: int) -> int:
         """Return which letter that byte belongs to."""
         return bisect_right(self.ends, offset)
 
-    async def size(self) -> int:
-        """See `OpenAlertFile`."""
+    def size(self) -> int:
+        """See `Content`."""
         return self.ends[-1] if self.ends else 0
 
-    async def unnamed_bytes(self) -> int:
-        """See `OpenAlertFile`."""
-        return 0
+    def status(self) -> Status:
+        """See `Content`."""
+        return Status(0, 0, self.size(), 0.0, 1)
 
-    async def aclose(self) -> None:
-        """See `OpenAlertFile`."""
+    def close(self) -> None:
+        """See `Content`."""
 
-    async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
-        """See `OpenAlertFile`."""
-        return await self._disk.run(self._read, position.offset + skip, limit)
-
-    def _read(self, offset: int, limit: int) -> bytes:
+    def read(self, offset: int, limit: int) -> bytes:
+        """See `Content`."""
         index = self.index_at(offset)
         begin = self.ends[index - 1] if index else 0
         parts: list[bytes] = []

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import anyio
 
 from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.tailing.alert_file import OpenAlertFile
+from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint
 from wazuh_dfn.tailing.chunks import ChunkReader
 from wazuh_dfn.tailing.place import ReadingPlace
@@ -23,7 +23,7 @@ class ListReader:
         reader: hands on what is read.
     """
 
-    def __init__(self, files: Sequence[OpenAlertFile], place: ReadingPlace, reader: ChunkReader) -> None:
+    def __init__(self, files: Sequence[AlertFile], place: ReadingPlace, reader: ChunkReader) -> None:
         self._files = files
         self._place = place
         self._reader = reader
@@ -42,7 +42,7 @@ class ListReader:
         with lifeline.waiting("the end"):
             await lifeline.stopping.wait()
 
-    async def _is_read(self, lifeline: Lifeline[None], file: OpenAlertFile) -> bool:
+    async def _is_read(self, lifeline: Lifeline[None], file: AlertFile) -> bool:
         at = self._place.at
         if at is None or await self._reader.read(lifeline, file, at):
             return at is None

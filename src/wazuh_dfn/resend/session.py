@@ -17,7 +17,7 @@ from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.resend.listed_files import ListReader, NoCheckpoints
 from wazuh_dfn.signals import run_supervised
 from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.tailing.alert_file import OpenAlertFile
+from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.world import World
 
 LOOK_SECONDS = 0.1
@@ -59,7 +59,7 @@ class Session(Pipeline):
     def __init__(
         self,
         settings: Settings,
-        files: Sequence[OpenAlertFile],
+        files: Sequence[AlertFile],
         producers: ProducerFactory,
         dead_letters: DeadLetterStore,
         *,

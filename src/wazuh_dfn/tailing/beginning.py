@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from wazuh_dfn.errors import CheckpointUnreadableError
-from wazuh_dfn.tailing.alert_file import AlertFiles
+from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointStore
 from wazuh_dfn.tailing.names import Sighting, slot_of
 from wazuh_dfn.tailing.old_files import IsOld
@@ -29,7 +30,7 @@ class Beginning:
 
     def __init__(
         self,
-        files: AlertFiles,
+        files: AlertFolder,
         checkpoints: CheckpointStore,
         place: ReadingPlace,
         start_at: Literal["end", "beginning"],
@@ -51,7 +52,8 @@ class Beginning:
         try:
             saved = await self._checkpoints.load()
         except CheckpointUnreadableError as error:
-            text = f"{error}: all files that were written to since {error.saved_at:.0f} are read again, records may be repeated"
+            time = datetime.fromtimestamp(error.saved_at).astimezone().isoformat(timespec="seconds")
+            text = f"{error}: files written to after {time} are read from their beginning, older ones count as read"
             self._place.note(Trouble.CHECKPOINT, text)
             await self._take_as_settled(_written_before(error.saved_at))
         else:

@@ -118,11 +118,11 @@ def load(disk: Disk, path: Path) -> Checkpoint | None:
 
 
 def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
-    """Add what moved after the save; what is torn, or older than the save, counts for nothing."""
+    """Add what moved after the save; what is torn, not for us, or older than the save, counts for nothing."""
     try:
         content = _unsealed(disk.read(latest(path)))
         moved = {known.number: known for known in map(_decode_file, content["files"])} if content["after"] >= saved.saves else {}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError, KeyError, TypeError):
         return saved
     files = {known.number: known for known in saved.files} | moved
     return Checkpoint(

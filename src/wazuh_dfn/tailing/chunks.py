@@ -10,7 +10,7 @@ from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.messages import FINGERPRINT_BYTES, KEPT_LINE_BYTES, LINE_LIMIT_BYTES, Chunk, Fingerprint, Position, count_lines
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
-from wazuh_dfn.tailing.alert_file import OpenAlertFile
+from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.place import ReadingPlace
 
 UNSETTLED_BYTES = 4 * 1024 * 1024
@@ -28,10 +28,11 @@ class ChunkReader:
         self._ledger = ledger
         self._outbox = outbox
         self._chunk_bytes = chunk_bytes
-        self._rest = (0, 0.0)
-        """How much there was after the last line feed, and since when."""
+        self._rest: tuple[Position, int] | None = None
+        """What there was after the last line feed: from where, and how many bytes."""
+        self._rest_since = 0.0
 
-    async def read(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
+    async def read(self, lifeline: Lifeline[None], file: AlertFile, at: Position) -> bool:
         """Hand on the next chunk of whole lines; False if there is none by now.
 
         Raises:
@@ -53,20 +54,20 @@ class ChunkReader:
             return bool(data)
         return bool(end)
 
-    async def read_rest(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, quiet_seconds: float | None = None) -> bool:
+    async def read_rest(self, lifeline: Lifeline[None], file: AlertFile, at: Position, quiet_seconds: float | None = None) -> bool:
         """Hand on what follows the last line feed of a complete file; True once there is nothing left in it."""
         length = await file.size() - at.offset
         if length <= 0:
             return True
-        if length != self._rest[0]:
-            self._rest = length, anyio.current_time()
+        if (at, length) != self._rest:
+            self._rest, self._rest_since = (at, length), anyio.current_time()
         quiet_seconds = REST_SECONDS if quiet_seconds is None else quiet_seconds
-        if not file.is_packed and anyio.current_time() - self._rest[1] < quiet_seconds:
+        if not file.is_packed and anyio.current_time() - self._rest_since < quiet_seconds:
             return False
         await self._hand_on_long_line(lifeline, file, at, length)
         return False
 
-    async def _hand_on_long_line(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, length: int) -> None:
+    async def _hand_on_long_line(self, lifeline: Lifeline[None], file: AlertFile, at: Position, length: int) -> None:
         """Hand on one line of that length; not if there are several by now: the file was truncated within it, and written to again."""
         if length > self._chunk_bytes:
             with lifeline.waiting("lines before a long one to be settled"):
@@ -77,13 +78,13 @@ class ChunkReader:
         else:
             half = KEPT_LINE_BYTES // 2
             data, cut = await file.read(at, half) + await file.read(at, half, skip=length - half), length - 2 * half
-        if len(data) + cut != length or b"\n" in data[:-1]:
+        if len(data) + cut != length or data.find(b"\n", 0, -1) >= 0:
             self._place.scanned = 0
             return
         await self._hand_on(lifeline, file, at, data, oversize=length > LINE_LIMIT_BYTES, cut=cut)
 
     async def _hand_on(
-        self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position, data: bytes, *, oversize: bool = False, cut: int = 0
+        self, lifeline: Lifeline[None], file: AlertFile, at: Position, data: bytes, *, oversize: bool = False, cut: int = 0
     ) -> None:
         known = self._place.registry.files[at.file]
         if known.head.length < FINGERPRINT_BYTES:
@@ -95,7 +96,7 @@ class ChunkReader:
             self._place.go_on(end)
 
 
-async def _head(file: OpenAlertFile, at: Position, data: bytes) -> Fingerprint:
+async def _head(file: AlertFile, at: Position, data: bytes) -> Fingerprint:
     """Return the fingerprint of more first bytes than were there before; `data` was read at the position.
 
     Raises:

@@ -9,11 +9,10 @@ import lzma
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.tailing.disk import Disk, Handle, Status
@@ -40,24 +39,31 @@ class _DamageError(Exception):
     """What is packed can't be unpacked from here on."""
 
 
-class Content(Protocol):
-    """An alert file's content; all methods block and may raise OSError."""
+class Content:
+    """A plain alert file. All methods block and may raise OSError."""
 
-    is_packed: bool
-    damage: str | None
-    """Why a packed file can't be read to its end; None as long as it can."""
+    is_packed = False
+    damage: str | None = None
+    """Why a packed file cannot be read to its end. None as long as it can."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
 
     def status(self) -> Status:
         """Return the status of the file itself, packed or not."""
+        return self._handle.status()
 
     def size(self) -> int:
         """Return the size of the content in bytes."""
+        return self.status().size
 
     def read(self, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset` on."""
+        return self._handle.read(offset, limit)
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
+        """Close the file. A second call does nothing."""
+        self._handle.close()
 
 
 def open_content(disk: Disk, path: Path) -> Content:
@@ -73,17 +79,7 @@ def open_content(disk: Disk, path: Path) -> Content:
     except BaseException:
         handle.close()
         raise
-    return PlainContent(handle) if unpack is None else PackedContent(handle, unpack)
-
-
-@contextmanager
-def opened(disk: Disk, path: Path) -> Iterator[Content]:
-    """Open an alert file for the length of a block; raises as `open_content` does."""
-    content = open_content(disk, path)
-    try:
-        yield content
-    finally:
-        content.close()
+    return Content(handle) if unpack is None else PackedContent(handle, unpack)
 
 
 def _unpacker_of(handle: Handle, path: Path) -> Callable[[Any], Any] | None:
@@ -96,31 +92,13 @@ def _unpacker_of(handle: Handle, path: Path) -> Callable[[Any], Any] | None:
     return None
 
 
-class PlainContent:
-    """A file as Wazuh writes it."""
-
-    is_packed = False
-    damage: str | None = None
-
-    def __init__(self, handle: Handle) -> None:
-        self.status = handle.status
-        self.read = handle.read
-        self.close = handle.close
-
-    def size(self) -> int:
-        """See `Content`."""
-        return self.status().size
-
-
-class PackedContent:
+class PackedContent(Content):
     """What monitord, logrotate or the site made of a former file; complete by definition. Offsets are those of the content."""
 
     is_packed = True
 
     def __init__(self, handle: Handle, unpack: Callable[[io.RawIOBase], Any]) -> None:
-        self.status = handle.status
-        self._handle = handle
-        self.damage: str | None = None
+        super().__init__(handle)
         self._unpacker = unpack
         self._lock = Lock()
         """A read whose caller was cancelled may still be going on."""
@@ -143,17 +121,20 @@ class PackedContent:
 
         Cheap are reads that begin in what was read last (its last line may not be whole) or behind; others unpack from the beginning.
         """
-        with self._unpacking():
+        with self._lock:
             begin, latest = self._latest
             data = bytearray(latest[offset - begin :][:limit] if offset >= begin else b"")
             try:
+                self._unpack_to(data, offset, limit, PIECE_BYTES)
+            except (EOFError, _DamageError):
+                self._file = self._unpack()  # the good bytes of the same piece were lost with it
                 try:
-                    self._unpack_to(data, offset, limit, PIECE_BYTES)
-                except _DamageError:  # what stands in the same piece before the damage was thrown away with it
-                    self._file = self._unpack()
                     self._unpack_to(data, offset, limit, 1)
-            except (EOFError, _DamageError) as error:
-                self.damage = str(error)
+                except (EOFError, _DamageError) as error:
+                    self.damage = str(error)
+            except OSError:
+                self._file = self._unpack()  # an error of the disk: its place is lost
+                raise
             self._latest = offset, bytes(data)
             return self._latest[1]
 
@@ -168,23 +149,13 @@ class PackedContent:
                 raise  # of the disk; gzip and bzip2 use the type without a number for damage
             raise _DamageError(str(error)) from error
 
-    @contextmanager
-    def _unpacking(self) -> Iterator[None]:
-        """Keep others out; a file that was interrupted by an error of the disk has lost its place, and is begun again."""
-        with self._lock:
-            try:
-                yield
-            except OSError:
-                self._file = self._unpack()
-                raise
-
     def _unpack(self) -> Any:
         return self._unpacker(_Stream(self._handle))
 
     def close(self) -> None:
         """See `Content`."""
         self._file.close()
-        self._handle.close()
+        super().close()
 
 
 class _Stream(io.RawIOBase):

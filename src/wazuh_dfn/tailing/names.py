@@ -6,9 +6,10 @@ logrotate leaves copies beside `alerts.json`: `alerts.json.1`, `alerts-20260102.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,9 @@ RECENT_MONTHS = 3
 
 type Slot = tuple[int, int, int, int]
 """Year, month, day, and number within the day: the order in which Wazuh begins its files, not that in which it writes to them."""
+
+FIRST_SLOT: Slot = (0, 0, 0, 0)
+LAST_SLOT: Slot = (10_000, 0, 0, 0)
 
 type Naming = Literal["dated", "copy", "lettered", "stranger"]
 """A dated file; a name that logrotate gives; one that is like it but holds other letters; any other file beside `alerts.json`."""
@@ -73,56 +77,72 @@ def naming_of(path: Path, alerts: Path) -> Naming:
     return "lettered" if re.fullmatch(rf"{stem}[-.\w:+]*{suffix}[-.\w:+]*", name) else "stranger"
 
 
-def dated_paths(disk: Disk, folder: Path, months: int | None = None) -> Iterator[Path]:
+@dataclass(slots=True)
+class Listing:
+    """The files around `alerts.json`, and the folders and files that cannot be looked into, with why."""
+
+    sightings: list[Sighting] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Sighting | None:
+        """The file that `alerts.json` names."""
+        return next((sighting for sighting in self.sightings if sighting.is_current), None)
+
+
+def dated_paths(disk: Disk, folder: Path, failed: dict[Path, str], months: int | None = None) -> Iterator[Path]:
     """Yield the dated files in the newest `months` month folders below `folder` (None: in all), the newest folder first."""
-    years = sorted((name for name in names(disk, folder) if re.fullmatch(r"\d{4}", name)), reverse=True)
+    years = sorted((name for name in disk.names(folder) if re.fullmatch(r"\d{4}", name)), reverse=True)
     found = 0
     for year in years:
-        there = names(disk, folder / year)
+        there = _names(disk, folder / year, failed)
         for month in (month for month in reversed(_MONTHS) if month in there):
             if found == months:
                 return
             found += 1
-            yield from (folder / year / month / name for name in names(disk, folder / year / month) if _DATED.fullmatch(name))
+            yield from (folder / year / month / name for name in _names(disk, folder / year / month, failed) if _DATED.fullmatch(name))
 
 
-def sight(disk: Disk, alerts: Path, months: int | None = None) -> list[Sighting]:
+def list_files(disk: Disk, alerts: Path, months: int | None = None) -> Listing:
     """Return all files that may hold alerts: the dated ones, those beside `alerts`, and `alerts` itself where it has no dated name.
 
     Raises:
-        OSError: the folder of `alerts` can't be listed, or a file's status can't be read.
+        OSError: the folder of `alerts` cannot be listed, or `alerts` not be reached.
     """
-    current = _status(disk, alerts)
-    paths = [*dated_paths(disk, alerts.parent, months), *_beside(disk, alerts)]
+    listing = Listing()
+    try:
+        current = disk.status(alerts)
+    except FileNotFoundError:
+        current = None
+    paths = [*dated_paths(disk, alerts.parent, listing.failed, months), *_beside(disk, alerts)]
     there = set(paths)
-    found = []
     for path in paths:
-        status = _status(disk, path)
-        if status is not None:
-            slot = slot_of(path) if path.parent != alerts.parent else None
-            naming = "dated" if slot is not None else naming_of(path, alerts)
-            is_current = current is not None and status.node == current.node
-            found.append(Sighting(path, status, naming, slot, is_current, is_packed_name(path) and unpacked_name(path) in there))
-    if current is not None and not any(sighting.is_current for sighting in found):
-        found.append(Sighting(alerts, current, is_current=True))
-    return found
+        slot = slot_of(path) if path.parent != alerts.parent else None
+        naming = "dated" if slot is not None else naming_of(path, alerts)
+        try:
+            status = disk.status(path)
+        except OSError as error:
+            if naming in {"dated", "copy"} and error.errno not in {errno.ENOENT, errno.ELOOP}:
+                listing.failed[path] = f"{path}: {error.strerror or error}"
+            continue
+        is_current = current is not None and status.node == current.node
+        is_beside_plain = is_packed_name(path) and unpacked_name(path) in there
+        listing.sightings.append(Sighting(path, status, naming, slot, is_current, is_beside_plain))
+    if current is not None and listing.current is None:
+        listing.sightings.append(Sighting(alerts, current, is_current=True))
+    return listing
 
 
-def names(disk: Disk, folder: Path) -> list[str]:
-    """Return the names in a folder, none if it is not there."""
+def _names(disk: Disk, folder: Path, failed: dict[Path, str]) -> list[str]:
     try:
         return disk.names(folder)
     except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        failed[folder] = f"{folder}: {error.strerror or error}"
         return []
 
 
 def _beside(disk: Disk, alerts: Path) -> list[Path]:
     is_other = re.compile(r"\d{4}|\..*").fullmatch
-    return [alerts.with_name(name) for name in sorted(names(disk, alerts.parent)) if name != alerts.name and not is_other(name)]
-
-
-def _status(disk: Disk, path: Path) -> Status | None:
-    try:
-        return disk.status(path)
-    except FileNotFoundError:
-        return None
+    return [alerts.with_name(name) for name in sorted(disk.names(alerts.parent)) if name != alerts.name and not is_other(name)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint
-from wazuh_dfn.tailing.contents import Content, opened
+from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
-from wazuh_dfn.tailing.names import Sighting, sight
+from wazuh_dfn.tailing.names import FIRST_SLOT, Sighting, list_files
 from wazuh_dfn.tailing.registry import KEPT_FILES, Mark, Registry, order_of
 
 SEARCH_BYTES = 64 * 1024
@@ -33,11 +34,12 @@ def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> li
     Raises:
         OSError: a folder or the current file can't be read.
     """
-    sightings = [each for each in _with_current(sight(disk, alerts)) if each.naming != "stranger" and is_old(each)]
+    found = _with_current(list_files(disk, disk.resolve(alerts)).sightings)
+    sightings = [each for each in found if each.naming != "stranger" and is_old(each)]
     key = order_of(sightings)
     newest_first = sorted(sightings, key=key, reverse=True)
-    found = [_old_file(disk, sighting, registry) for sighting in newest_first[:KEPT_FILES]]
-    return [file for file in found if file is not None] + [OldFile(sighting, NO_BYTES, None) for sighting in newest_first[KEPT_FILES:]]
+    old = [_old_file(disk, sighting, registry) for sighting in newest_first[:KEPT_FILES]]
+    return [file for file in old if file is not None] + [OldFile(sighting, NO_BYTES, None) for sighting in newest_first[KEPT_FILES:]]
 
 
 def _with_current(sightings: list[Sighting]) -> list[Sighting]:
@@ -45,13 +47,13 @@ def _with_current(sightings: list[Sighting]) -> list[Sighting]:
     plain = [each for each in sightings if each.slot is not None and not each.has_packed_name]
     if not plain or any(each.is_current for each in sightings):
         return sightings
-    newest = max(plain, key=lambda each: each.slot or (0, 0, 0, 0))
+    newest = max(plain, key=lambda each: each.slot or FIRST_SLOT)
     return [replace(each, is_current=each is newest) for each in sightings]
 
 
 def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | None:
     try:
-        with opened(disk, sighting.path) as content:
+        with closing(open_content(disk, sighting.path)) as content:
             if registry.identify(content, str(sighting.path)) is not None:
                 return None
             mark = None

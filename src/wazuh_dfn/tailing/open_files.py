@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ import structlog
 
 from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint, Position
-from wazuh_dfn.tailing.alert_file import AlertFile, AlertFiles, Named
+from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
 from wazuh_dfn.tailing.registry import appearance_of
 from wazuh_dfn.tailing.survey import Survey, Unread, damage_of
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 class OpenFiles:
     """Turns `place` to the file that is to be read next. `now` is the clock of the file system, in seconds since the epoch."""
 
-    def __init__(self, files: AlertFiles, place: ReadingPlace, now: Callable[[], float]) -> None:
+    def __init__(self, files: AlertFolder, place: ReadingPlace, now: Callable[[], float]) -> None:
         self._files = files
         self._place = place
         self._now = now
@@ -51,14 +52,14 @@ class OpenFiles:
         """Whether the last survey is too long ago."""
         return anyio.current_time() >= self._survey_at
 
-    async def named(self) -> Named:
-        """Return what `alerts.json` names by now; that it names nothing is trouble."""
-        named = await self._files.named(self._place.file)
-        if named == "nothing":
+    async def is_replaced(self) -> bool:
+        """Return whether `alerts.json` is another file than the one being read. A missing one is reported."""
+        node, file = await self._files.current_node(), self._place.file
+        if node is None:
             self._place.note(Trouble.MISSING, f"{self._files.path} does not exist")
         else:
             self._place.is_over(Trouble.MISSING)
-        return named
+        return node is not None and file is not None and node != file.node
 
     async def turn_to_next(self, *, anew: bool = False) -> bool:
         """Turn to the next file with unread bytes, or to the current one; `anew` after another survey. False if there is nothing new.
@@ -101,19 +102,24 @@ class OpenFiles:
     def leave(self) -> None:
         """Leave the present file; it stays open until a survey has shown that nothing else needs it."""
         file = self._place.file
-        if isinstance(file, AlertFile) and file.content.damage is not None:
+        if file is not None and file.content.damage is not None:
             self._damaged[Path(file.path)] = damage_of(file.path, file.content)
         self._place.file, self._place.scanned = None, 0
 
-    async def give_up(self) -> None:
-        """Close the present file, which can't be read; it is opened again by its path, after all others."""
+    async def give_up(self, error: OSError) -> None:
+        """Leave the present file, which can't be read; it is opened again by its path, after all others."""
         file = self._place.file
         self.leave()
-        for each in [each for each in self._place.held if each is file]:
-            self._avoided[each.path] = anyio.current_time() + AVOIDED_SECONDS
+        if file is not None:
+            self._avoided[file.path] = anyio.current_time() + AVOIDED_SECONDS
             async with self._in_use:
-                with suppress(OSError):
-                    await self._close(each)
+                await self._close_broken(file, error)
+
+    async def _close_broken(self, file: AlertFile, error: OSError) -> None:
+        """Close a file that answers with errors, so that its path is opened again; without a name it is closed only if it is of no use."""
+        with suppress(OSError):
+            if error.errno == errno.ESTALE or not await file.unnamed_bytes():
+                await self._close(file)
 
     def look_again(self) -> None:
         """What the last survey has found is not true any more."""
@@ -128,18 +134,14 @@ class OpenFiles:
                     await self._hold_the_current()
 
     async def _hold_the_current(self) -> None:
-        place = self._place
-        if place.file is None:
+        place, node = self._place, await self._files.current_node()
+        if place.file is None or any(file.node == node for file in place.held):
             return
-        for file in place.held:
-            if await self._files.named(file) == "this":
-                return
         for file in [file for file in place.held if file is not place.file]:
-            if await file.has_name():
+            if not await file.unnamed_bytes():
                 await self._close(file)
-        current = await self._files.open_current()
-        if current is not None:
-            place.held.append(current)
+        if path := await self._files.current_path():
+            place.held.append(await self._files.open(path))
 
     async def _survey(self) -> bool:
         """Find what is unread; False if that has to be tried again."""
@@ -149,9 +151,9 @@ class OpenFiles:
         self._failed_surveys = self._failed_surveys + 1 if found.failed else 0
         if 0 < self._failed_surveys < FAILED_SURVEYS:
             return False  # it may pass, and files are read in their order
-        for file in [file for file in place.held if file in found.lost]:
-            with suppress(OSError):
-                await self._close(file)
+        for file, error in found.broken:
+            if isinstance(file, AlertFile):
+                await self._close_broken(file, error)
         self._has_looked_everywhere, self._survey_at = True, anyio.current_time() + SURVEY_SECONDS
         self._has_current = found.current is not None
         for known, sighting in found.read:
@@ -159,7 +161,8 @@ class OpenFiles:
         for whole, sighting, head, end in found.copies:
             registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now())
         await self._close_all_but(found)
-        registry.forget(found.sightings, [file.number for file in place.held if file.number is not None])
+        waiting = [unread.sighting for unread in found.unread]
+        registry.forget(found.sightings, waiting, [file.number for file in place.held if file.number is not None])
         place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)
         there = {sighting.path for sighting in found.sightings}
         self._damaged = {path: text for path, text in (self._damaged | found.damaged).items() if path in there}
@@ -189,6 +192,8 @@ class OpenFiles:
 
     async def _close(self, file: AlertFile) -> None:
         place = self._place
+        if file is place.file:
+            self.leave()
         place.held.remove(file)
         known = place.registry.files.get(file.number or 0)
         if known is not None and known.read_to.offset == 0 and all(other.number != file.number for other in place.held):

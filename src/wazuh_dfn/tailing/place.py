@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from wazuh_dfn.messages import Position
-from wazuh_dfn.tailing.alert_file import AlertFile, OpenAlertFile
+from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.registry import Registry
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class ReadingPlace:
     is_ready: bool = False
     """Whether the registry was loaded, or begun."""
     held: list[AlertFile] = field(default_factory=list)
-    file: OpenAlertFile | None = None
+    file: AlertFile | None = None
     """The one that is being read, of `held` as a rule."""
     is_complete: bool = False
     """Whether nobody writes to the file that is being read any more."""
@@ -60,7 +60,7 @@ class ReadingPlace:
 
     def note(self, trouble: Trouble, text: str) -> None:
         """Log trouble with reading, once until it is over."""
-        self.note_all(trouble, {text: text})
+        self.note_all(trouble, {"": text})
 
     def note_all(self, trouble: Trouble, texts: Mapping[str, str] | Mapping[Path, str]) -> None:
         """Set all that there is of one kind of trouble, by file; what is new of it is logged, and so is its end."""

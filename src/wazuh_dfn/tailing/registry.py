@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint, Position
-from wazuh_dfn.tailing.names import Sighting, Slot, slot_of, unpacked_name
+from wazuh_dfn.tailing.contents import Content
+from wazuh_dfn.tailing.names import FIRST_SLOT, LAST_SLOT, Sighting, Slot, slot_of, unpacked_name
 
 KEPT_FILES = 256
 """The most files that are remembered: most of a year of days, or almost two days of a rotation every ten minutes."""
@@ -25,13 +27,6 @@ SETTLED_SECONDS = 2.0
 """A file that was written to just now can be written to once more without a change of its time, on a file system with coarse times."""
 
 
-class Bytes(Protocol):
-    """Anything that holds the bytes of a file."""
-
-    def read(self, offset: int, limit: int) -> bytes:
-        """Return up to `limit` bytes from `offset` on."""
-
-
 class Mark(NamedTuple):
     """An offset in bytes, and the fingerprint of the bytes before it; it may cover fewer than there were."""
 
@@ -39,7 +34,7 @@ class Mark(NamedTuple):
     tail: Fingerprint = NO_BYTES
 
     @classmethod
-    def at_end(cls, content: Bytes, size: int) -> Mark:
+    def at_end(cls, content: Content, size: int) -> Mark:
         """Return the mark behind the last of `size` bytes."""
         return cls(size, Fingerprint.of(content.read(max(0, size - FINGERPRINT_BYTES), min(size, FINGERPRINT_BYTES))))
 
@@ -98,7 +93,7 @@ class Registry:
         self.saves = 0
         self.forgotten_before = 0.0
         """Unknown files that were last written to then (seconds since the epoch) or earlier were known once, and forgotten."""
-        self.forgotten_slot: Slot = (0, 0, 0, 0)
+        self.forgotten_slot: Slot = FIRST_SLOT
         """The same for packed dated files, which are not written to any more: up to this place in the order of days."""
         self.changes = 0
         """Rises with each change that is worth saving."""
@@ -117,23 +112,16 @@ class Registry:
         self.saves, self.forgotten_before, self.forgotten_slot = saves, forgotten_before, forgotten_slot
         self._last_number = max(self.files, default=0)
 
-    def identify(self, content: Bytes, path: str) -> Match | None:
+    def identify(self, content: Content, path: str) -> Match | None:
         """Return which known file the content at that path is: the one of which it holds the most; None if it is none.
 
         Few bytes, as of an alert that a crash cut off, can be those of any file: then the name has to be the same, packed or not.
         """
         first = content.read(0, FINGERPRINT_BYTES)
-        digests: dict[int, str] = {}
-        alike = [known for known in list(self.files.values()) if _begins(first, known.head, digests) and _may_be(known, path)]
-        shortest = None
-        for match in sorted((Match(known, mark) for known in alike for mark in _marks(known)), key=_offset, reverse=True):
-            if shortest is not None and match.mark.offset > shortest:
-                continue
-            start = max(0, match.mark.offset - max(1, match.mark.tail.length))
-            data = content.read(start, match.mark.offset - start)
-            if len(data) < match.mark.offset - start:
-                shortest = start + len(data)
-            elif match.mark.tail.fits(data):
+        alike = [known for known in list(self.files.values()) if known.head.length and known.head.fits(first) and _may_be(known, path)]
+        marks = (Match(known, mark) for known in alike for mark in _marks(known))
+        for match in sorted(marks, key=lambda match: (match.mark.offset, match.known.number), reverse=True):
+            if holds(content, match.mark):
                 return match
         return next((Match(known, known.read_to) for known in alike if known.is_whole), None)
 
@@ -217,14 +205,24 @@ class Registry:
         numbers = (self.touched | self._in_save) & self.files.keys()
         return [snapshot(known) for known in map(self.files.__getitem__, numbers) if known.settled.offset]
 
-    def forget(self, there: Iterable[Sighting], keep: Iterable[int]) -> None:
-        """Forget what is too much: first the files that are gone, then the oldest; never one in `keep` or one that is not settled."""
+    def forget(self, there: Iterable[Sighting], waiting: Collection[Sighting], keep: Collection[int]) -> None:
+        """Forget what is too much: first the files that are gone, then the oldest.
+
+        None is forgotten that is in `keep`, is not settled, or is not older than all that is `waiting` to be read.
+        """
         surplus = len(self.files) - KEPT_FILES
         if surplus <= 0:
             return
-        sightings, kept = {str(sighting.path): sighting for sighting in there}, set(keep)
-        able = [known for known in self.files.values() if known.is_settled and known.number not in kept]
-        able.sort(key=lambda known: (known.path in sightings, slot_of(Path(known.path)) or (0, 0, 0, 0), known.number))
+        sightings = {str(sighting.path): sighting for sighting in there}
+        modified = min((sighting.status.modified for sighting in waiting), default=inf)
+        slot = min((sighting.slot for sighting in waiting if sighting.slot is not None), default=LAST_SLOT)
+
+        def is_older(known: KnownFile) -> bool:
+            found = sightings.get(known.path)
+            return found is None or (found.status.modified < modified and (found.slot or FIRST_SLOT) < slot)
+
+        able = [known for known in self.files.values() if known.is_settled and known.number not in keep and is_older(known)]
+        able.sort(key=lambda known: (known.path in sightings, slot_of(Path(known.path)) or FIRST_SLOT, known.number))
         for known in able[:surplus]:
             self.drop(known)
             self.forget_unseen([sightings[known.path]] if known.path in sightings else [])
@@ -257,22 +255,20 @@ def order_of(sightings: Iterable[Sighting]) -> Callable[[Sighting], tuple[bool, 
     A file without a date comes before the first dated one that was written to after it, a packed one before another plain one of its name.
     """
     dated = [(sighting.slot, sighting.status.modified) for sighting in sightings if sighting.slot is not None]
-    last: Slot = (10_000, 0, 0, 0)
 
     def key(sighting: Sighting) -> tuple[bool, Slot, bool, bool, float]:
         modified = sighting.status.modified
-        slot = sighting.slot or min((slot for slot, written in dated if written >= modified), default=last)
+        slot = sighting.slot or min((slot for slot, written in dated if written >= modified), default=LAST_SLOT)
         return sighting.is_current, slot, sighting.slot is not None, not sighting.has_packed_name, modified
 
     return key
 
 
-def _begins(first: bytes, head: Fingerprint, digests: dict[int, str]) -> bool:
-    if not 0 < head.length <= len(first):
-        return False
-    if head.length not in digests:
-        digests[head.length] = Fingerprint.of(first[: head.length]).digest
-    return digests[head.length] == head.digest
+def holds(content: Content, mark: Mark) -> bool:
+    """Return whether the content has the bytes of the mark at its offset."""
+    start = max(0, mark.offset - max(1, mark.tail.length))
+    data = content.read(start, mark.offset - start)
+    return len(data) == mark.offset - start and mark.tail.fits(data)
 
 
 def _may_be(known: KnownFile, path: str) -> bool:
@@ -281,10 +277,6 @@ def _may_be(known: KnownFile, path: str) -> bool:
 
 def _marks(known: KnownFile) -> Iterator[Mark]:
     yield from () if known.is_whole else dict.fromkeys((known.read_to, known.settled, *known.earlier.values(), BEGINNING))
-
-
-def _offset(match: Match) -> tuple[int, int]:
-    return match.mark.offset, match.known.number
 
 
 def _is_kept(save: int, latest: int) -> bool:

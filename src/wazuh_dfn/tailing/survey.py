@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Protocol
 
 from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
-from wazuh_dfn.tailing.contents import Content, opened
+from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
-from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, naming_of, sight, slot_of, unpacked_name
-from wazuh_dfn.tailing.registry import TELLING_BYTES, KnownFile, Mark, Match, Registry, appearance_of, order_of
+from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, list_files, naming_of, slot_of, unpacked_name
+from wazuh_dfn.tailing.registry import TELLING_BYTES, KnownFile, Mark, Match, Registry, appearance_of, holds, order_of
 
 NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
 
@@ -53,7 +54,7 @@ class Survey:
     copies: list[tuple[KnownFile, Sighting, Fingerprint, Mark]] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
     """Files that may have unread bytes, and why they can't be looked into."""
-    lost: list[HeldFile] = field(default_factory=list)
+    broken: list[tuple[HeldFile, OSError]] = field(default_factory=list)
     """Open files that answer with an error."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
     damaged: dict[Path, str] = field(default_factory=dict)
@@ -64,7 +65,7 @@ def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile
 
     Args:
         disk: where they are.
-        alerts: the path of `alerts.json`, without symbolic links.
+        alerts: the path of `alerts.json`.
         registry: what is known.
         held: the open files.
         everything: whether to look into the folders of all months.
@@ -72,9 +73,10 @@ def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile
     Raises:
         OSError: the folders or the status of a file can't be read.
     """
-    sightings = sight(disk, alerts, None if everything else RECENT_MONTHS)
-    current = next((sighting for sighting in sightings if sighting.is_current), None)
-    return _Surveyor(disk, alerts, registry, Survey(sightings, current)).look(held)
+    alerts = disk.resolve(alerts)
+    listing = list_files(disk, alerts, None if everything else RECENT_MONTHS)
+    found = Survey(listing.sightings, listing.current, failed=listing.failed)
+    return _Surveyor(disk, alerts, registry, found).look(held)
 
 
 def match(registry: Registry, content: Content, path: str, number: int | None) -> Match | None:
@@ -91,13 +93,6 @@ def is_same(content: Content, head: Fingerprint, mark: Mark) -> bool:
         return False
     is_telling = mark.tail.length >= TELLING_BYTES or not mark.tail.length
     return is_telling or head.fits(content.read(0, head.length))
-
-
-def holds(content: Content, mark: Mark) -> bool:
-    """Return whether the content has the bytes of the mark where it has them."""
-    start = max(0, mark.offset - max(1, mark.tail.length))
-    data = content.read(start, mark.offset - start)
-    return len(data) == mark.offset - start and mark.tail.fits(data)
 
 
 def has_more(content: Content, offset: int) -> bool:
@@ -124,16 +119,13 @@ class _Surveyor:
                 nodes.add(sighting.status.node)
             except OSError as error:
                 self._found.failed[Path(file.path)] = f"{file.path} (open): {error.strerror or error}"
-                self._found.lost.append(file)
+                self._found.broken.append((file, error))
         for sighting in self._found.sightings:
             is_read = appearance_of(sighting) in read and not sighting.is_current
             if sighting.status.node not in nodes and not is_read:
-                self._open_and(sighting, partial(self._judge, sighting, None))
+                self._open_and(sighting, None, partial(self._judge, sighting, None))
         for sighting, held_file, found in self._shorter:
-            if held_file is not None:
-                self._judge_shorter(sighting, held_file, found, held_file.content)
-            else:
-                self._open_and(sighting, partial(self._judge_shorter, sighting, None, found))
+            self._open_and(sighting, held_file, partial(self._judge_shorter, sighting, held_file, found))
         self._found.unread = _in_order(self._found.unread, self._found.sightings)
         return self._found
 
@@ -143,9 +135,9 @@ class _Surveyor:
         slot = slot_of(path)
         return Sighting(path, status, "dated" if slot is not None else naming_of(path, self._alerts), slot, is_current)
 
-    def _open_and(self, sighting: Sighting, judge: Callable[[Content], None]) -> None:
+    def _open_and(self, sighting: Sighting, held: HeldFile | None, judge: Callable[[Content], None]) -> None:
         try:
-            with opened(self._disk, sighting.path) as content:
+            with nullcontext(held.content) if held is not None else closing(open_content(self._disk, sighting.path)) as content:
                 judge(content)
                 if content.damage is not None and sighting.naming != "stranger":
                     self._found.damaged[sighting.path] = damage_of(sighting.path, content)
@@ -160,7 +152,9 @@ class _Surveyor:
 
     def _was_read_before_packing(self, sighting: Sighting) -> bool:
         plain = str(unpacked_name(sighting.path))
-        return any(known.path == plain and known.read is not None for known in list(self._registry.files.values()))
+        latest = sighting.status.modified + 2  # packers keep the time of what they pack, some to the second
+        all_known = list(self._registry.files.values())
+        return any(known.path == plain and known.read is not None and known.read.modified <= latest for known in all_known)
 
     def _judge(self, sighting: Sighting, held: HeldFile | None, content: Content) -> None:
         found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
@@ -188,7 +182,7 @@ class _Surveyor:
         """Whether it is just being packed, or a crash of the machine left both files."""
         if not sighting.is_beside_plain:
             return False
-        with opened(self._disk, unpacked_name(sighting.path)) as plain:
+        with closing(open_content(self._disk, unpacked_name(sighting.path))) as plain:
             first = content.read(0, FINGERPRINT_BYTES)
             return plain.read(0, len(first)) == first and holds(plain, Mark.at_end(content, content.size()))
 
@@ -225,9 +219,9 @@ class _Surveyor:
         if not isinstance(where, Path):
             return holds(where.content, end)
         try:
-            with opened(self._disk, where) as whole:
+            with closing(open_content(self._disk, where)) as whole:
                 return holds(whole, known.read_to) and holds(whole, end)
-        except (OSError, CannotUnpackError):
+        except (FileNotFoundError, CannotUnpackError):
             return False
 
 

@@ -8,7 +8,7 @@ import structlog
 from wazuh_dfn.errors import CannotUnpackError, FileTruncatedError
 from wazuh_dfn.messages import Position
 from wazuh_dfn.supervision.lifeline import Lifeline
-from wazuh_dfn.tailing.alert_file import OpenAlertFile
+from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.beginning import Beginning
 from wazuh_dfn.tailing.chunks import ChunkReader
 from wazuh_dfn.tailing.open_files import OpenFiles
@@ -87,12 +87,12 @@ class Tailer:
             return has_work
         return False
 
-    async def _read(self, lifeline: Lifeline[None], file: OpenAlertFile, at: Position) -> bool:
+    async def _read(self, lifeline: Lifeline[None], file: AlertFile, at: Position) -> bool:
         """Read the present file; at its end look for the next one."""
         if await self._reader.read(lifeline, file, at):
             return True
         if not self._place.is_complete:
-            is_due = await self._files.named() == "another" or self._files.is_survey_due
+            is_due = await self._files.is_replaced() or self._files.is_survey_due
             return is_due and await self._turn_to_next(lifeline, anew=True)
         if not await self._reader.read_rest(lifeline, file, at):
             return False
@@ -114,4 +114,4 @@ class Tailer:
         self._errors += 1
         if file is not None and self._errors >= TRIES:
             self._errors = 0
-            await self._files.give_up()
+            await self._files.give_up(error)
