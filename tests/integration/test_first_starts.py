@@ -137,12 +137,11 @@ async def test_an_alerts_json_that_appears_after_a_first_start_without_it_is_new
         await restart_and_expect(site, 1)
 
 
-@pytest.mark.parametrize("start_at", ["end", "beginning"])
-async def test_a_first_start_in_the_gap_of_a_day_change_reads_no_old_file(old_site, start_at):
+async def test_a_first_start_while_there_is_no_alerts_json_reads_no_old_file(old_site):
     former = old_site.wazuh.dated
     os.utime(former)
     old_site.path.unlink()
-    async with old_site.tailing(start_at):
+    async with old_site.tailing("end"):
         await old_site.until_problem(old_site.path)
         old_site.wazuh.next_day()
         old_site.wazuh.write(lines(1))
@@ -180,7 +179,7 @@ async def test_after_hundreds_of_files_that_were_read_a_restart_reads_what_is_ne
             if number % 10 == 0:
                 await anyio.sleep(0.01)
         await site.until_all_read(*range(MANY + 1))
-    assert site.checkpoint.stat().st_size < 65_536
+    assert site.checkpoint.stat().st_size < 128 * 1024
     site.wazuh.write(lines(1_000))
     site.wazuh.next_day()
     site.wazuh.write(lines(1_001))
@@ -192,7 +191,7 @@ async def test_hundreds_of_files_that_were_written_while_the_daemon_was_down_are
     write_many(site)
     site.wazuh.write(lines(1_000))
     await restart_and_expect(site, *range(MANY + 1), 1_000)
-    assert site.checkpoint.stat().st_size < 65_536
+    assert site.checkpoint.stat().st_size < 128 * 1024
 
 
 @pytest.mark.parametrize(("what", "up"), [("gzipped", False), ("gzipped", True), ("touched", False)])

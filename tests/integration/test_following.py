@@ -382,9 +382,9 @@ async def test_a_file_that_was_empty_at_the_checkpoint_and_copied_and_left_since
 
 async def test_a_path_that_names_nothing_at_every_look_does_not_make_the_file_its_own_successor(site, monkeypatch):
     async def names_nothing(*_):
-        return "nothing"
+        return None
 
-    monkeypatch.setattr(AlertFolder, "named", names_nothing)
+    monkeypatch.setattr(AlertFolder, "current_node", names_nothing)
     site.wazuh.write(lines(1, 2))
     async with site.tailing():
         await site.until_read(1, 2)

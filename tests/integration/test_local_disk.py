@@ -41,7 +41,7 @@ async def test_a_full_disk_says_where():
 
 async def test_with_a_file_that_is_closed_what_is_free_between_blocks_in_use_is_given_back(tmp_path):
     (tmp_path / "alerts.json").write_bytes(b"{}\n")
-    file = await AlertFolder(tmp_path / "alerts.json", LocalDisk()).open_current()
+    file = await AlertFolder(tmp_path / "alerts.json", LocalDisk()).open(tmp_path / "alerts.json")
     blocks = [bytearray(b"x" * 100_000) for _ in range(1_000)]
     del blocks[::2]
     before = psutil.Process().memory_info().rss

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import trio
 
@@ -28,15 +29,13 @@ class MemoryFile:
         self.data = data
         self.number = None
         self.head = NO_BYTES
+        self.content = SimpleNamespace(damage=None)
 
-    async def survey(self, registry, held, *, everything):
+    async def survey(self, registry, held, since):
         sighting = Sighting(Path(self.path), Status(1, 1, len(self.data), 0.0, 1), is_current=True)
         return Survey([sighting], sighting, unread=[Unread(sighting, self.number, len(self.data))])
 
     async def open(self, path):
-        return self
-
-    async def open_current(self):
         return self
 
     async def match(self, registry, file):
@@ -46,14 +45,14 @@ class MemoryFile:
     async def old_files(self, is_old, registry):
         return []
 
-    async def named(self, file):
-        return "this"
+    async def current_node(self):
+        return self.node
+
+    async def current_path(self):
+        return Path(self.path)
 
     async def is_mount_point(self):
         return False
-
-    async def has_name(self):
-        return True
 
     async def size(self):
         return len(self.data)

@@ -9,7 +9,7 @@ from wazuh_dfn.errors import FileTruncatedError
 from wazuh_dfn.messages import NO_BYTES, Position
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
-from wazuh_dfn.tailing.names import RECENT_MONTHS, list_files
+from wazuh_dfn.tailing.names import Month, list_files
 from wazuh_dfn.tailing.old_files import IsOld, OldFile, old_files
 from wazuh_dfn.tailing.registry import Appearance, Mark, Match, Registry
 from wazuh_dfn.tailing.survey import Survey, is_same, match, survey
@@ -80,9 +80,9 @@ class AlertFolder:
         self.path = path
         self._disk = disk
 
-    async def survey(self, registry: Registry, held: Sequence[AlertFile], *, everything: bool) -> Survey:
+    async def survey(self, registry: Registry, held: Sequence[AlertFile], since: Month) -> Survey:
         """See `tailing.survey.survey`."""
-        return await self._disk.run(survey, self._disk, self.path, registry, tuple(held), everything=everything)
+        return await self._disk.run(survey, self._disk, self.path, registry, tuple(held), since)
 
     async def open(self, path: Path) -> AlertFile:
         """Open a file that a survey has found. Raises OSError or CannotUnpackError."""
@@ -105,7 +105,7 @@ class AlertFolder:
 
     async def current_path(self) -> Path | None:
         """Return the path of the current file, by its dated name if it has one. None while `alerts.json` does not exist."""
-        found = await self._disk.run(lambda: list_files(self._disk, self._disk.resolve(self.path), RECENT_MONTHS))
+        found = await self._disk.run(lambda: list_files(self._disk, self._disk.resolve(self.path)))
         return found.current.path if found.current is not None else None
 
     async def is_mount_point(self) -> bool:

@@ -19,12 +19,12 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _PACKED = r"(?:\.(?:gz|xz|zst|zstd|bz2|lz4|lzma|lzo|lz|br|Z|7z|zip))"
 _DATED = re.compile(rf"ossec-alerts-(?P<day>\d\d)(?:-(?P<number>\d+))?\.json{_PACKED}?")
 _SUFFIX = re.compile(rf"{_PACKED}$")
-RECENT_MONTHS = 3
-"""The folders in which files are looked for again and again; the others are looked into at a start."""
-
 type Slot = tuple[int, int, int, int]
 """Year, month, day, and number within the day: the order in which Wazuh begins its files, not that in which it writes to them."""
 
+type Month = tuple[int, int]
+"""Year and month."""
+FIRST_MONTH: Month = (0, 0)
 FIRST_SLOT: Slot = (0, 0, 0, 0)
 LAST_SLOT: Slot = (10_000, 0, 0, 0)
 
@@ -90,21 +90,23 @@ class Listing:
         return next((sighting for sighting in self.sightings if sighting.is_current), None)
 
 
-def dated_paths(disk: Disk, folder: Path, failed: dict[Path, str], months: int | None = None) -> Iterator[Path]:
-    """Yield the dated files in the newest `months` month folders below `folder` (None: in all), the newest folder first."""
-    years = sorted((name for name in disk.names(folder) if re.fullmatch(r"\d{4}", name)), reverse=True)
-    found = 0
-    for year in years:
-        there = _names(disk, folder / year, failed)
-        for month in (month for month in reversed(_MONTHS) if month in there):
-            if found == months:
-                return
-            found += 1
-            yield from (folder / year / month / name for name in _names(disk, folder / year / month, failed) if _DATED.fullmatch(name))
+def dated_paths(disk: Disk, folder: Path, failed: dict[Path, str], since: Month = FIRST_MONTH) -> Iterator[Path]:
+    """Yield the dated files in the month folders below `folder`, from one month on; folders that cannot be listed are put into `failed`."""
+    for year in (name for name in disk.names(folder) if re.fullmatch(r"\d{4}", name)):
+        there = _names(disk, folder / year, failed) if int(year) >= since[0] else []
+        for number, month in enumerate(_MONTHS, start=1):
+            if month in there and (int(year), number) >= since:
+                yield from (folder / year / month / name for name in _names(disk, folder / year / month, failed) if _DATED.fullmatch(name))
 
 
-def list_files(disk: Disk, alerts: Path, months: int | None = None) -> Listing:
-    """Return all files that may hold alerts: the dated ones, those beside `alerts`, and `alerts` itself where it has no dated name.
+def month_before(slot: Slot) -> Month:
+    """Return the month before that of a dated file."""
+    year, month, *_ = slot
+    return (year, month - 1) if month > 1 else (year - 1, 12)
+
+
+def list_files(disk: Disk, alerts: Path, since: Month = FIRST_MONTH) -> Listing:
+    """Return all files that may hold alerts: the dated ones from a month on, those beside `alerts`, and `alerts` itself where it has no dated name.
 
     Raises:
         OSError: the folder of `alerts` cannot be listed, or `alerts` not be reached.
@@ -114,7 +116,7 @@ def list_files(disk: Disk, alerts: Path, months: int | None = None) -> Listing:
         current = disk.status(alerts)
     except FileNotFoundError:
         current = None
-    paths = [*dated_paths(disk, alerts.parent, listing.failed, months), *_beside(disk, alerts)]
+    paths = [*dated_paths(disk, alerts.parent, listing.failed, since), *_beside(disk, alerts)]
     there = set(paths)
     for path in paths:
         slot = slot_of(path) if path.parent != alerts.parent else None

@@ -13,17 +13,21 @@ import structlog
 from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
+from wazuh_dfn.tailing.names import FIRST_MONTH, Sighting, month_before
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
-from wazuh_dfn.tailing.registry import appearance_of
+from wazuh_dfn.tailing.registry import Appearance, appearance_of
 from wazuh_dfn.tailing.survey import Survey, Unread, damage_of
 
 SURVEY_SECONDS = 10.0
 """How often all files are looked at, besides when one was read to its end."""
+SURVEY_SHARE = 20
+"""The time between surveys as a multiple of what the last one took: many files must not leave time for nothing else."""
+OLD_SURVEY_SECONDS = 600.0
+"""A survey after a longer time looks at all months again."""
 FAILED_SURVEYS = 3
 """After this many surveys in a row in which a file could not be looked into, the others are read without it."""
 AVOIDED_SECONDS = 60.0
 """For how long a file that could not be read comes after all others."""
-CLOCKS_DIFFER_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
@@ -38,13 +42,15 @@ class OpenFiles:
         """What the last survey has found and was not read yet; at last the current file, even if it is empty."""
         self._survey_at = 0.0
         self._failed_surveys = 0
-        self._has_looked_everywhere = False
+        self._surveyed_at = 0.0
+        self._since = FIRST_MONTH
+        """All files of earlier months were read when the last survey was made."""
         self._has_current = False
         self._avoided: dict[str, float] = {}
         """By path, until when."""
         self._damaged: dict[Path, str] = {}
-        self._newer: dict[Path, float] = {}
-        """Files that were written to after the current one, and when they were as that was first seen."""
+        self._still: tuple[Appearance, float] | None = None
+        """How the current file looks, and since when, while others are newer."""
         self._in_use = anyio.Lock()
 
     @property
@@ -117,9 +123,11 @@ class OpenFiles:
 
     async def _close_broken(self, file: AlertFile, error: OSError) -> None:
         """Close a file that answers with errors, so that its path is opened again; without a name it is closed only if it is of no use."""
+        unnamed_bytes = 0
         with suppress(OSError):
-            if error.errno == errno.ESTALE or not await file.unnamed_bytes():
-                await self._close(file)
+            unnamed_bytes = await file.unnamed_bytes()
+        if error.errno == errno.ESTALE or not unnamed_bytes:
+            await self._close(file)
 
     def look_again(self) -> None:
         """What the last survey has found is not true any more."""
@@ -146,7 +154,9 @@ class OpenFiles:
     async def _survey(self) -> bool:
         """Find what is unread; False if that has to be tried again."""
         place, registry, now = self._place, self._place.registry, self._now
-        found = await self._files.survey(registry, place.held, everything=not self._has_looked_everywhere)
+        began = anyio.current_time()
+        since = self._since if began - self._surveyed_at < OLD_SURVEY_SECONDS else FIRST_MONTH
+        found = await self._files.survey(registry, place.held, since)
         place.note_all(Trouble.FILE_UNREADABLE, found.failed)
         self._failed_surveys = self._failed_surveys + 1 if found.failed else 0
         if 0 < self._failed_surveys < FAILED_SURVEYS:
@@ -154,7 +164,8 @@ class OpenFiles:
         for file, error in found.broken:
             if isinstance(file, AlertFile):
                 await self._close_broken(file, error)
-        self._has_looked_everywhere, self._survey_at = True, anyio.current_time() + SURVEY_SECONDS
+        self._surveyed_at = anyio.current_time()
+        self._survey_at = self._surveyed_at + max(SURVEY_SECONDS, SURVEY_SHARE * (self._surveyed_at - began))
         self._has_current = found.current is not None
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
@@ -162,7 +173,11 @@ class OpenFiles:
             registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now())
         await self._close_all_but(found)
         waiting = [unread.sighting for unread in found.unread]
-        registry.forget(found.sightings, waiting, [file.number for file in place.held if file.number is not None])
+        if since == FIRST_MONTH:
+            registry.forget(found.sightings, waiting, [file.number for file in place.held if file.number is not None])
+        old_ones = [sighting for sighting in waiting if not sighting.is_current]
+        newest = max((each.slot for each in found.sightings if each.slot is not None), default=None)
+        self._since = month_before(newest) if newest is not None and not (old_ones or found.failed) else FIRST_MONTH
         place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)
         there = {sighting.path for sighting in found.sightings}
         self._damaged = {path: text for path, text in (self._damaged | found.damaged).items() if path in there}
@@ -207,15 +222,12 @@ class OpenFiles:
             place.note(Trouble.MOUNT_POINT, f"{self._files.path} is a mount point of its own")
         else:
             place.is_over(Trouble.MOUNT_POINT)
-        written = current.status.modified + CLOCKS_DIFFER_SECONDS if current is not None else float("inf")
-        dated = [(each.path, each.status.modified) for each in found.sightings if each.slot is not None and not each.has_packed_name]
-        newer = {path: modified for path, modified in dated if modified > written}
-        growing = [path for path, modified in newer.items() if modified > self._newer.get(path, modified)]
-        if growing:
-            place.note(Trouble.STANDS_STILL, f"{self._files.path} stands still while {growing[0]} grows")
-        elif not newer:
+        newer = [each.path for each in found.sightings if current is not None and _is_newer(each, current)]
+        if current is None or not newer or self._still is None or self._still[0] != appearance_of(current):
             place.is_over(Trouble.STANDS_STILL)
-        self._newer = {path: self._newer.get(path, modified) for path, modified in newer.items()}
+            self._still = (appearance_of(current), anyio.current_time()) if current is not None and newer else None
+        elif anyio.current_time() - self._still[1] >= SURVEY_SECONDS:
+            place.note(Trouble.STANDS_STILL, f"{self._files.path} does not change although {newer[0]} was written to after it")
 
     async def _recognise(self, file: AlertFile, chosen: Unread) -> bool:
         """Find its number in the registry, or give it one; False if it is not what the survey has found (any more)."""
@@ -239,3 +251,7 @@ class OpenFiles:
             )
         file.number, file.head = known.number, known.head
         return True
+
+
+def _is_newer(other: Sighting, current: Sighting) -> bool:
+    return other.slot is not None and not other.has_packed_name and other.status.modified > current.status.modified

@@ -286,4 +286,5 @@ def _is_kept(save: int, latest: int) -> bool:
 
 def snapshot(known: KnownFile) -> KnownFile:
     """Return what is to be saved of it: as if no more was read than is settled."""
-    return replace(known, read_to=known.settled, earlier=dict(known.earlier), read=known.read if known.is_settled else None)
+    earlier = {save: mark for save, mark in known.earlier.items() if mark != known.settled}
+    return replace(known, read_to=known.settled, earlier=earlier, read=known.read if known.is_settled else None)

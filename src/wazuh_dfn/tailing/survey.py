@@ -14,7 +14,7 @@ from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
-from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, list_files, naming_of, slot_of, unpacked_name
+from wazuh_dfn.tailing.names import FIRST_MONTH, Month, Sighting, list_files, naming_of, slot_of, unpacked_name
 from wazuh_dfn.tailing.registry import TELLING_BYTES, KnownFile, Mark, Match, Registry, appearance_of, holds, order_of
 
 NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
@@ -60,21 +60,21 @@ class Survey:
     damaged: dict[Path, str] = field(default_factory=dict)
 
 
-def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile] = (), *, everything: bool = True) -> Survey:
-    """Look at all files, or, unless `everything`, at those of the last months; contents are opened only where something changed.
+def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile] = (), since: Month = FIRST_MONTH) -> Survey:
+    """Look at all files from a month on; contents are opened only where something changed.
 
     Args:
         disk: where they are.
         alerts: the path of `alerts.json`.
         registry: what is known.
         held: the open files.
-        everything: whether to look into the folders of all months.
+        since: the first month whose files are looked at.
 
     Raises:
         OSError: the folders or the status of a file can't be read.
     """
     alerts = disk.resolve(alerts)
-    listing = list_files(disk, alerts, None if everything else RECENT_MONTHS)
+    listing = list_files(disk, alerts, since)
     found = Survey(listing.sightings, listing.current, failed=listing.failed)
     return _Surveyor(disk, alerts, registry, found).look(held)
 
