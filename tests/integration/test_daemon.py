@@ -149,7 +149,7 @@ def test_a_file_system_that_does_not_answer_holds_up_no_stop(tmp_path, broker, s
     daemon = Daemon(tmp_path, broker.bootstrap, supervisor={"shutdown_timeout": 1})
     daemon.checkpoint.parent.mkdir()
     with daemon:
-        daemon.wait_for_log("alerts.json does not exist (yet)")
+        daemon.wait_for_log("alerts.json does not exist")
         os.mkfifo(daemon.checkpoint.with_name(".checkpoint.json.tmp"))
         corpus = write_corpus(daemon.alerts, 100)
         time.sleep(1)

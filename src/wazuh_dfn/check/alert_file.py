@@ -121,7 +121,7 @@ def check_siblings(path: Path) -> list[Finding]:
         return [failure("alert-siblings", f"the folder {folder} can't be listed by {user_name()}: {error.strerror}", why_denied(folder))]
     if failed:
         folder = next(iter(failed))
-        return [failure("alert-siblings", f"the folder {failed[folder]} can't be listed by {user_name()}", why_denied(folder))]
+        return [failure("alert-siblings", f"the folder {folder} can't be listed by {user_name()}", why_denied(folder))]
     if not files:
         return [
             warning(

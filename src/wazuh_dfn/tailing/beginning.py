@@ -63,7 +63,7 @@ class Beginning:
                 registry.restore(saved.files, saved.saves, saved.forgotten_before, saved.forgotten_slot)
                 if not saved.is_complete:
                     await self._take_as_settled(_older_than(saved))
-        self._place.is_ready = True
+        registry.is_begun = True
         with suppress(OSError):  # the checkpointer tries the same again, and reports
             await self._save()
 

@@ -42,7 +42,7 @@ class Checkpointer:
         async with self._saving:
             registry = self._registry
             changes, position, is_saved = registry.changes, registry.settled_through, False
-            if changes == self._saved_changes:
+            if not registry.is_begun or changes == self._saved_changes:
                 self._status.found_up_to_date()
                 return
             files = tuple(registry.begin_save())

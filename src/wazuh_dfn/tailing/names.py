@@ -18,6 +18,8 @@ from wazuh_dfn.tailing.disk import Disk, Status
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _PACKED = r"(?:\.(?:gz|xz|zst|zstd|bz2|lz4|lzma|lzo|lz|br|Z|7z|zip))"
 _DATED = re.compile(rf"ossec-alerts-(?P<day>\d\d)(?:-(?P<number>\d+))?\.json{_PACKED}?")
+_OTHER = re.compile(r"\d{4}|\..*")
+"""Beside `alerts.json`: the folders of years, and hidden files."""
 _SUFFIX = re.compile(rf"{_PACKED}$")
 type Slot = tuple[int, int, int, int]
 """Year, month, day, and number within the day: the order in which Wazuh begins its files, not that in which it writes to them."""
@@ -146,5 +148,4 @@ def _names(disk: Disk, folder: Path, failed: dict[Path, str]) -> list[str]:
 
 
 def _beside(disk: Disk, alerts: Path) -> list[Path]:
-    is_other = re.compile(r"\d{4}|\..*").fullmatch
-    return [alerts.with_name(name) for name in sorted(disk.names(alerts.parent)) if name != alerts.name and not is_other(name)]
+    return [alerts.with_name(name) for name in sorted(disk.names(alerts.parent)) if name != alerts.name and not _OTHER.fullmatch(name)]

@@ -34,8 +34,6 @@ class ReadingPlace:
     """The registry, the open files, and the one that is being read."""
 
     registry: Registry = field(default_factory=Registry)
-    is_ready: bool = False
-    """Whether the registry was loaded, or begun."""
     held: list[AlertFile] = field(default_factory=list)
     file: AlertFile | None = None
     """The one that is being read, of `held` as a rule."""

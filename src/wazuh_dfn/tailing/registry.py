@@ -89,6 +89,8 @@ class Registry:
     """All known files. Only its owner, in the event loop, changes it; a survey of the disk in a thread reads it."""
 
     def __init__(self) -> None:
+        self.is_begun = False
+        """Whether it is known what was read before; nothing is to be saved earlier."""
         self.files: dict[int, KnownFile] = {}
         self.saves = 0
         self.forgotten_before = 0.0

@@ -200,7 +200,8 @@ class _Surveyor:
         """
         end = Mark.at_end(content, content.size())
         whole = self._whole_of(sighting, found, end)
-        if whole is not None and end.offset >= TELLING_BYTES:  # fewer are a packed file that is just begun
+        # fewer bytes are a packed file that is just begun, more than were read one that has grown since it was looked at
+        if whole is not None and TELLING_BYTES <= end.offset <= whole.read_to.offset:
             first = content.read(0, min(FINGERPRINT_BYTES, end.offset))
             self._found.copies.append((whole, sighting, Fingerprint.of(first), end))
         elif whole is None:

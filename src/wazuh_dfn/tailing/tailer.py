@@ -66,7 +66,7 @@ class Tailer:
         """Read some, or go on to another file; False if there is nothing to do now."""
         place = self._place
         try:
-            if not place.is_ready:
+            if not place.registry.is_begun:
                 with lifeline.waiting("the search for where reading stopped"):
                     await self._beginning.begin()
             file, at = place.file, place.at
