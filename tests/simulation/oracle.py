@@ -106,7 +106,7 @@ class Oracle:
         dead = self.dead()
         for known in files:
             for line in self._covered(known, known.settled):
-                if not line.excused and not self._is_settled(line, dead):
+                if not (line.excused or line.holed or self._is_settled(line, dead)):
                     self.world.violate(
                         f"{known.path} is saved at {known.settled.offset}, ahead of {self._describe(line)}, which is not settled"
                     )

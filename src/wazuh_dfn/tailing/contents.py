@@ -125,16 +125,18 @@ class PackedContent(Content):
             begin, latest = self._latest
             data = bytearray(latest[offset - begin :][:limit] if offset >= begin else b"")
             try:
-                self._unpack_to(data, offset, limit, PIECE_BYTES)
-            except (EOFError, _DamageError):
-                self._file = self._unpack()  # the good bytes of the same piece were lost with it
                 try:
+                    self._unpack_to(data, offset, limit, PIECE_BYTES)
+                except _DamageError:
+                    self._file = self._unpack()  # the good bytes of the same piece were lost with it
                     self._unpack_to(data, offset, limit, 1)
-                except (EOFError, _DamageError) as error:
-                    self.damage = str(error)
+            except (EOFError, _DamageError) as error:
+                self.damage = str(error)
             except OSError:
                 self._file = self._unpack()  # an error of the disk: its place is lost
                 raise
+            if len(data) < limit and self._size is not None:
+                self._size = offset + len(data) if data else min(self._size, offset)  # it is being packed again
             self._latest = offset, bytes(data)
             return self._latest[1]
 

@@ -158,7 +158,7 @@ class OpenFiles:
         since = self._since if began - self._surveyed_at < OLD_SURVEY_SECONDS else FIRST_MONTH
         found = await self._files.survey(registry, place.held, since)
         place.note_all(Trouble.FILE_UNREADABLE, found.failed)
-        self._failed_surveys = self._failed_surveys + 1 if found.failed else 0
+        self._failed_surveys = self._failed_surveys + 1 if found.failed or found.has_changed else 0
         if 0 < self._failed_surveys < FAILED_SURVEYS:
             return False  # it may pass, and files are read in their order
         for file, error in found.broken:

@@ -54,6 +54,8 @@ class Survey:
     copies: list[tuple[KnownFile, Sighting, Fingerprint, Mark]] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
     """Files that may have unread bytes, and why they can't be looked into."""
+    has_changed: bool = False
+    """Whether a file was not there any more when it was opened: what was found then may be wrong."""
     broken: list[tuple[HeldFile, OSError]] = field(default_factory=list)
     """Open files that answer with an error."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
@@ -142,7 +144,7 @@ class _Surveyor:
                 if content.damage is not None and sighting.naming != "stranger":
                     self._found.damaged[sighting.path] = damage_of(sighting.path, content)
         except FileNotFoundError:
-            return  # renamed or packed just now: the next survey finds it
+            self._found.has_changed = True  # renamed or packed just now: the next survey finds it
         except CannotUnpackError as error:
             if sighting.naming != "stranger" and not self._was_read_before_packing(sighting):
                 self._found.cannot_unpack[sighting.path] = str(error)
