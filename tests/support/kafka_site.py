@@ -1,0 +1,84 @@
+"""A customer of Apache Kafka: a topic, the rights on it, and the real daemon that writes to it over mutual TLS while alerts come in."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import contextmanager
+
+from support.checkpoints import settled
+from support.corpus import Corpus
+from support.daemon import Daemon
+from support.kafka_read import read_all
+from support.outage import append, outcome, wait_until_settled
+
+LINES_A_TICK = 250
+TICK_SECONDS = 0.05
+
+_numbers = itertools.count(1)
+
+
+class KafkaSite:
+    """Everything about one test: no other test has this topic or this user."""
+
+    def __init__(self, folder, kafka):
+        self.kafka = kafka
+        self.folder = folder
+        self.topic = f"site-{next(_numbers)}"
+        self.corpus = Corpus()
+        self.daemon = None
+
+    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, timeout=10, **topic_settings):
+        """Make the topic, grant the rights, configure the daemon (which does not run yet)."""
+        if topic:
+            settings = {"min.insync.replicas": 2} | {name.replace("_", "."): value for name, value in topic_settings.items()}
+            self.kafka.create_topic(self.topic, **settings)
+        if rights:
+            self.kafka.allow(self.topic, self.topic, *rights)
+        client = self.kafka.certificates.client_named(self.topic)
+        self.dfn = {
+            "dfn_id": self.topic,
+            "dfn_ca": str(self.kafka.certificates.ca),
+            "dfn_cert": str(client.certificate),
+            "dfn_key": str(client.key),
+        }
+        self.daemon = Daemon(
+            self.folder, self.kafka.mutual_tls, dfn=self.dfn, kafka={"timeout": timeout, "idempotence": idempotence}
+        )
+        return self.daemon
+
+    @contextmanager
+    def under_load(self):
+        """Write alerts all the time: 5,000 a second, of which 500 are relevant. What happens meanwhile falls in the middle of them."""
+        stop = threading.Event()
+
+        def write():
+            while not stop.wait(TICK_SECONDS):
+                append(self.daemon, self.corpus, LINES_A_TICK)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            self.wait_for_more()
+            yield
+            self.wait_for_more()
+        finally:
+            stop.set()
+            writer.join()
+
+    def wait_for_more(self, timeout=60):
+        """Wait until the daemon has delivered something that was written from now on."""
+        goal = self.corpus.size + 1
+        began = time.monotonic()
+        self.daemon.wait_until(lambda: settled(self.daemon) >= goal, timeout, "delivery of what is written now")
+        return time.monotonic() - began
+
+    def finish(self, timeout=60):
+        """Wait until all is settled, end the daemon, and compare what arrived with what was written."""
+        wait_until_settled(self.daemon, self.corpus, timeout)
+        assert self.daemon.stop() == 0
+        return self.arrived()
+
+    def arrived(self):
+        return outcome(self.corpus, read_all(self.kafka.bootstrap, self.topic, expect=self.corpus.relevant))
