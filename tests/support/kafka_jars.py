@@ -40,7 +40,9 @@ def java() -> str:
     version = re.search(r'version "(\d+)', said)
     if path is None or version is None or int(version[1]) < OLDEST_JAVA:
         found = f"found {said.splitlines()[0]}" if said else "found none"
-        raise KafkaNotAvailableError(f"Apache Kafka needs Java {OLDEST_JAVA} or newer, {found} (Debian: apt install openjdk-17-jre-headless)")
+        raise KafkaNotAvailableError(
+            f"Apache Kafka needs Java {OLDEST_JAVA} or newer, {found} (Debian: apt install openjdk-17-jre-headless)"
+        )
     return path
 
 
@@ -72,7 +74,16 @@ def _fetch(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=folder.parent) as temporary:
         filled = Path(temporary) / "jars"
-        command = [maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={filled}"]
+        command = [
+            maven,
+            "-q",
+            "-B",
+            "-f",
+            str(POM),
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={filled}",
+        ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_WITHIN, check=False, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired as error:

@@ -11,7 +11,7 @@ from support.checkpoints import settled
 from support.corpus import Corpus
 from support.daemon import Daemon
 from support.kafka_read import read_all
-from support.outage import append, outcome, wait_until_settled
+from support.outage import append, outcome, repeated_before, wait_until_settled
 
 LINES_A_TICK = 250
 TICK_SECONDS = 0.05
@@ -29,7 +29,7 @@ class KafkaSite:
         self.corpus = Corpus()
         self.daemon = None
 
-    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, timeout=10, **topic_settings):
+    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, timeout=10, compression="gzip", **topic_settings):
         """Make the topic, grant the rights, configure the daemon (which does not run yet)."""
         if topic:
             settings = {"min.insync.replicas": 2} | {name.replace("_", "."): value for name, value in topic_settings.items()}
@@ -43,9 +43,8 @@ class KafkaSite:
             "dfn_cert": str(client.certificate),
             "dfn_key": str(client.key),
         }
-        self.daemon = Daemon(
-            self.folder, self.kafka.mutual_tls, dfn=self.dfn, kafka={"timeout": timeout, "idempotence": idempotence}
-        )
+        how = {"timeout": timeout, "idempotence": idempotence, "compression_type": compression}
+        self.daemon = Daemon(self.folder, self.kafka.mutual_tls, dfn=self.dfn, kafka=how)
         return self.daemon
 
     @contextmanager
@@ -74,11 +73,21 @@ class KafkaSite:
         self.daemon.wait_until(lambda: settled(self.daemon) >= goal, timeout, "delivery of what is written now")
         return time.monotonic() - began
 
+    def wait_until_settled(self, timeout=60):
+        wait_until_settled(self.daemon, self.corpus, timeout)
+
+    def records(self):
+        return read_all(self.kafka.bootstrap, self.topic, expect=self.corpus.relevant)
+
     def finish(self, timeout=60):
         """Wait until all is settled, end the daemon, and compare what arrived with what was written."""
-        wait_until_settled(self.daemon, self.corpus, timeout)
+        self.wait_until_settled(timeout)
         assert self.daemon.stop() == 0
-        return self.arrived()
+        return outcome(self.corpus, self.records())
 
-    def arrived(self):
-        return outcome(self.corpus, read_all(self.kafka.bootstrap, self.topic, expect=self.corpus.relevant))
+    def finish_in_doubt(self, position):
+        """The same where the daemon could not know what had arrived: nothing is lost, and nothing before this byte is repeated."""
+        lost, repeated, misplaced = self.finish()
+        assert (lost, misplaced) == ([], [])
+        assert repeated_before(self.corpus, self.records(), position) == []
+        assert repeated < self.corpus.relevant / 10
