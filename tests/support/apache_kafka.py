@@ -230,7 +230,7 @@ class KafkaCluster:
     def _acl(self, user: str, topic: str, operations: tuple[str, ...], permission: AclPermissionType) -> None:
         where = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{user}", "*")
         rules = [AclBinding(*where, AclOperation[operation], permission) for operation in operations]
-        for done in self.admin.create_acls(rules).values():
+        for done in self.admin.create_acls(rules).values() if rules else ():
             done.result(ADMIN_WITHIN)
 
     def forget_acls(self) -> None:

@@ -29,11 +29,10 @@ class KafkaSite:
         self.corpus = Corpus()
         self.daemon = None
 
-    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, timeout=10, compression="gzip", **topic_settings):
-        """Make the topic, grant the rights, configure the daemon (which does not run yet)."""
+    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, topic_settings=None, **settings):
+        """Make the topic, grant the rights, configure the daemon (which does not run yet). `settings` are those of its section kafka."""
         if topic:
-            settings = {"min.insync.replicas": 2} | {name.replace("_", "."): value for name, value in topic_settings.items()}
-            self.kafka.create_topic(self.topic, **settings)
+            self.kafka.create_topic(self.topic, **({"min.insync.replicas": 2} | (topic_settings or {})))
         if rights:
             self.kafka.allow(self.topic, self.topic, *rights)
         client = self.kafka.certificates.client_named(self.topic)
@@ -43,7 +42,7 @@ class KafkaSite:
             "dfn_cert": str(client.certificate),
             "dfn_key": str(client.key),
         }
-        how = {"timeout": timeout, "idempotence": idempotence, "compression_type": compression}
+        how = {"timeout": 10, "idempotence": idempotence} | settings
         self.daemon = Daemon(self.folder, self.kafka.mutual_tls, dfn=self.dfn, kafka=how)
         return self.daemon
 
