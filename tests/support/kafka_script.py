@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.apache_kafka import KafkaCluster, java_command
+from support.apache_kafka import KafkaCluster
 from support.certs import make_certificates
 from support.kafka_jars import KafkaNotAvailableError, jars
+from support.kafka_node import java_command
 
 EPILOG = """examples:
   scripts/kafka                         one node until Ctrl-C, with the settings for wazuh-dfn that fit
