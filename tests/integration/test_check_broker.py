@@ -132,7 +132,7 @@ def test_a_topic_that_does_not_exist_is_not_made_by_asking(broker):
 def test_a_topic_that_we_may_not_see(mock):
     mock.topic_error(TOPIC, 29)
     found = failed(check(mock.bootstrap), "topic")
-    assert found.text == f"not authorised to write to topic {TOPIC}"
+    assert found.text == f"not authorised to write to topic {TOPIC}: the right DESCRIBE on it is missing (or it does not exist)"
     assert "allow our certificate to write" in found.remedy
 
 
@@ -153,6 +153,11 @@ def test_no_right_to_write_idempotently(mock):
     found = failed(check(mock.bootstrap), "idempotence")
     assert "not authorised to write idempotently" in found.text
     assert "allow our certificate" in found.remedy
+
+
+def test_a_broker_that_has_just_started_is_asked_again_for_a_producer_id(mock):
+    mock.push_errors(INIT_PRODUCER_ID, 14, 15, 14)
+    assert check(mock.bootstrap).code == 0
 
 
 def test_a_broker_that_gives_no_producer_id():

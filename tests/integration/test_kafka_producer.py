@@ -188,11 +188,11 @@ async def test_retriable_errors_are_retried_without_duplicates(mock):
 @pytest.mark.parametrize(
     ("code", "reason", "needs_operator"),
     [
-        (29, "not authorised to write to topic alerts", True),
+        (29, "not authorised to write to topic alerts: the right WRITE on it is missing", True),
         (32, "the broker refuses all records: .*INVALID_TIMESTAMP.*this host's clock", True),
         (43, "the broker refuses all records: .*error 43.*topic's settings", True),
         (87, "the broker refuses all records: .*INVALID_RECORD", True),
-        (31, "not authorised to write idempotently.*kafka.idempotence = false", True),
+        (31, "not authorised to write idempotently to topic alerts: the right WRITE on it is missing.*kafka.idempotence = false", True),
         (76, "does not support this compression: kafka.compression_type = gzip", True),
         (45, "a new one is needed: .*error 45", False),
         (47, "a new one is needed", False),
@@ -221,7 +221,7 @@ async def test_a_missing_topic(mock):
 async def test_a_topic_that_is_not_ours(mock):
     mock.topic_error("alerts", 29)
     error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3))
-    assert error.reason == "not authorised to write to topic alerts"
+    assert error.reason == "not authorised to write to topic alerts: the right DESCRIBE on it is missing (or it does not exist)"
     assert error.needs_operator
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
 
@@ -18,6 +19,12 @@ class Pair:
 
     certificate: Path
     key: Path
+
+    def key_as_pkcs8(self) -> bytes:
+        """Return the key in the only form that Java reads."""
+        key = serialization.load_pem_private_key(self.key.read_bytes(), password=None)
+        form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return key.private_bytes(*form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Certificates:
     expired_client: Pair
     untrusted_client: Pair
     host: str
+    authority: trustme.CA
+    """Whose certificate is `ca`."""
 
     def server_context(self, pair: Pair | None = None, *, verify_client: bool = True) -> ssl.SSLContext:
         """Return what a server needs: its certificate, and the demand for one of the client."""
@@ -52,6 +61,18 @@ class Certificates:
         context.load_cert_chain(pair.certificate, pair.key)
         return context
 
+    def client_named(self, common_name: str) -> Pair:
+        """Return a client's certificate with this CN, from which a broker takes the user's name."""
+        leaf = self.authority.issue_cert(f"{common_name}@example.org", common_name=common_name)
+        return _write(self.folder, f"client-{common_name}", leaf)
+
+
+def _write(folder: Path, name: str, leaf: trustme.LeafCert) -> Pair:
+    pair = Pair(folder / f"{name}.pem", folder / f"{name}-key.pem")
+    pair.certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+    leaf.private_key_pem.write_to_path(pair.key)
+    return pair
+
 
 def make_certificates(folder: Path, host: str = "localhost") -> Certificates:
     """Write everything into `folder`; the server's certificate is good for `host` alone."""
@@ -64,10 +85,7 @@ def make_certificates(folder: Path, host: str = "localhost") -> Certificates:
         return path
 
     def write(name: str, leaf: trustme.LeafCert) -> Pair:
-        pair = Pair(folder / f"{name}.pem", folder / f"{name}-key.pem")
-        pair.certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
-        leaf.private_key_pem.write_to_path(pair.key)
-        return pair
+        return _write(folder, name, leaf)
 
     return Certificates(
         folder=folder,
@@ -79,4 +97,5 @@ def make_certificates(folder: Path, host: str = "localhost") -> Certificates:
         expired_client=write("expired-client", ca.issue_cert("client@example.org", not_after=YESTERDAY)),
         untrusted_client=write("untrusted-client", other.issue_cert("client@example.org")),
         host=host,
+        authority=ca,
     )

@@ -21,7 +21,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from wazuh_dfn.adapters.broker_probe import explain
 from wazuh_dfn.adapters.kafka_compression import use_fast_gzip
 from wazuh_dfn.adapters.kafka_ending import ProducerEnding, retrieve
-from wazuh_dfn.adapters.kafka_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
+from wazuh_dfn.adapters.kafka_errors import ABOUT_RIGHTS, SET_IDEMPOTENCE, in_words, known_reason, topic_reason
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.config.addresses import BrokerAddress
@@ -92,7 +92,8 @@ class KafkaConnection:
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
         """Say in one line why it did not work after `waited` seconds, if need be by looking at the broker, for at most `within` seconds."""
-        known = known_reason(error, self._options)
+        known = await self._topic_reason(within) if isinstance(error, ABOUT_RIGHTS) else None
+        known = known or known_reason(error, self._options)
         if known is not None:
             return known
         addresses = self.leader() or self._options.addresses

@@ -47,6 +47,9 @@ class UnsupportedCompressionTypeError(BrokerResponseError):  # type: ignore[misc
 for _added in (InvalidRecordError, UnsupportedCompressionTypeError):
     aiokafka.errors.kafka_errors.setdefault(_added.errno, _added)
 
+ABOUT_RIGHTS: tuple[type[KafkaError], ...] = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
+"""The topic's metadata show which right is missing."""
+
 REJECTIONS: tuple[type[KafkaError], ...] = (CorruptRecordException, MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
 """One record is to blame, and the others would be taken."""
 
@@ -77,13 +80,14 @@ def rejection_reason(error: BaseException, largest: int, options: KafkaOptions) 
 
 
 def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:  # noqa: PLR0911 - a table of reasons
-    """Return the reason where the error says enough by itself."""
+    """Return the reason where the error says enough by itself. An error about rights does so only once `topic_reason` found nothing."""
     if isinstance(error, TopicAuthorizationFailedError):
-        return topic_reason(_TOPIC_NOT_AUTHORISED, options.topic)
-    if isinstance(error, ClusterAuthorizationFailedError):
-        text = "not authorised to write idempotently: let the broker's operator grant it (IdempotentWrite)"
-        text = f"{text}, or {SET_IDEMPOTENCE}" if options.idempotence else "not authorised to use this cluster"
+        text = f"not authorised to write to topic {options.topic}: the right WRITE on it is missing"
         return BrokerUnavailableError(text, needs_operator=True)
+    if isinstance(error, ClusterAuthorizationFailedError):
+        text = f"not authorised to write idempotently to topic {options.topic}: the right WRITE on it is missing"
+        text += f" (before Kafka 3.0 also IdempotentWrite on the cluster: if that cannot be granted, {SET_IDEMPOTENCE})"
+        return BrokerUnavailableError(text if options.idempotence else "not authorised to use this cluster", needs_operator=True)
     if isinstance(error, IncompatibleBrokerVersion):
         text = in_words(error)
         if "InitProducerId" in text:
@@ -105,6 +109,6 @@ def topic_reason(code: int, topic: str) -> BrokerUnavailableError | None:
     texts = {
         _UNKNOWN_TOPIC: f"topic {topic} does not exist",
         _INVALID_TOPIC: f"the broker does not accept the topic's name: {topic!r}",
-        _TOPIC_NOT_AUTHORISED: f"not authorised to write to topic {topic}",
+        _TOPIC_NOT_AUTHORISED: f"not authorised to write to topic {topic}: the right DESCRIBE on it is missing (or it does not exist)",
     }
     return BrokerUnavailableError(texts[code], needs_operator=True) if code in texts else None

@@ -28,6 +28,9 @@ _SPOKEN = {PRODUCE: (3, 8), METADATA: (4, 5), INIT_PRODUCER_ID: (0, 0)}
 """Versions that aiokafka 0.14 speaks and we need: records of format 2 need Produce 3, not to create a topic needs Metadata 4."""
 _ZSTD_PRODUCE = 7
 _NAMES = {PRODUCE: "Produce", METADATA: "Metadata", INIT_PRODUCER_ID: "InitProducerId"}
+_NOT_YET = (14, 15)
+"""COORDINATOR_LOAD_IN_PROGRESS and COORDINATOR_NOT_AVAILABLE."""
+_ATTEMPTS, _PAUSE_SECONDS = 10, 0.2
 _WRITE = 1 << 4
 """The bit of AclOperation.WRITE in `authorized_operations` (KIP-430)."""
 _UNKNOWN_OPERATIONS = -(2**31)
@@ -142,8 +145,18 @@ async def _ask(connection: AIOKafkaConnection, options: KafkaOptions) -> Answers
     metadata = await connection.send(_TopicRequest(options.topic))
     producer_error = None
     if options.idempotence:
-        producer_error = (await connection.send(InitProducerIdRequest(None, 0))).error_code
+        producer_error = await _producer_error(connection)
     return _answers(offered, metadata, options.topic, producer_error)
+
+
+async def _producer_error(connection: AIOKafkaConnection) -> int:
+    """Return the answer to InitProducerId. A broker that has just started needs a moment for it."""
+    for _ in range(_ATTEMPTS):
+        error = int((await connection.send(InitProducerIdRequest(None, 0))).error_code)
+        if error not in _NOT_YET:
+            break
+        await anyio.sleep(_PAUSE_SECONDS)
+    return error
 
 
 def _needed(options: KafkaOptions) -> dict[int, tuple[int, int]]:

@@ -29,11 +29,16 @@ BURST_INTERVAL_SECONDS = 0.2
 console = Console()
 
 
-async def run_demo(seconds: float | None) -> int:
-    """Show alerts on their way for `seconds` (None: until interrupted); returns an exit code, not 0 if something did not arrive."""
-    cluster = _start_broker()
-    bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in cluster.list_topics(timeout=10).brokers.values())
-    console.print(f"An embedded broker listens on [bold]{bootstrap}[/]; alerts are being written; what arrives is shown below.")
+async def run_demo(seconds: float | None, bootstrap: str | None = None) -> int:
+    """Show alerts on their way for `seconds` (None: until interrupted) to the broker at `bootstrap` (None: one of our own).
+
+    Returns an exit code, not 0 if something did not arrive.
+    """
+    cluster, which = None, "The given broker"
+    if bootstrap is None:
+        cluster, which = _start_broker(), "An embedded broker"
+        bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in cluster.list_topics(timeout=10).brokers.values())
+    console.print(f"{which} listens on [bold]{bootstrap}[/]; alerts are being written; what arrives is shown below.")
     with TemporaryDirectory(prefix="wazuh-dfn-demo-") as folder:
         settings = _settings(Path(folder), bootstrap)
         configure_logs(settings)

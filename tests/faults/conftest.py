@@ -1,0 +1,41 @@
+"""Apache Kafka for the tests of this folder."""
+
+import fcntl
+import os
+
+import pytest
+
+from support.apache_kafka import KafkaCluster
+from support.certs import make_certificates
+from support.kafka_jars import KafkaNotAvailableError, cache_folder, jars, java
+from support.kafka_site import KafkaSite
+
+
+@pytest.fixture(scope="module")
+def apache_kafka(tmp_path_factory):
+    """Run three nodes for all tests of a module. Another module's cluster has to wait, in whatever process it is, as memory is limited."""
+    try:
+        java(), jars()
+    except KafkaNotAvailableError as error:
+        if os.environ.get("WAZUH_DFN_REQUIRE_KAFKA"):
+            pytest.fail(f"Apache Kafka is required here: {error}")
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("kafka")
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with KafkaCluster(folder, make_certificates(folder / "certificates")) as running:
+            yield running
+
+
+@pytest.fixture
+def kafka(apache_kafka):
+    """Lend the cluster to one test. Afterwards all nodes run again, and nobody has any rights."""
+    yield apache_kafka
+    apache_kafka.start()
+    apache_kafka.forget_acls()
+
+
+@pytest.fixture
+def site(tmp_path, kafka):
+    """Make a topic with three replicas, and a customer who has what customers have: WRITE and DESCRIBE on it, by mutual TLS."""
+    return KafkaSite(tmp_path, kafka)

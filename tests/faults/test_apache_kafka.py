@@ -1,0 +1,203 @@
+"""The real daemon on Apache Kafka itself: three nodes, mutual TLS, ACLs. What a site's cluster does to it, and that nothing is lost.
+
+All tests on Apache Kafka are in this one file: xdist gives a file to one worker (`--dist loadfile`), and only one cluster is to run.
+"""
+
+import json
+import os
+import time
+
+import pytest
+
+from support.checking import run_check
+from support.checkpoints import settled
+from support.corpus import line, windows_alert
+from support.outage import PERFECT, append, append_bytes, complaints
+
+pytestmark = [pytest.mark.integration, pytest.mark.apache_kafka]
+
+
+def test_write_and_describe_on_the_one_topic_are_all_that_an_idempotent_producer_needs(site):
+    with site.prepare():
+        append(site.daemon, site.corpus, 20_000)
+        assert site.finish() == PERFECT
+    assert complaints(site.daemon) == []
+
+
+def test_write_includes_describe(site):
+    with site.prepare(rights=["WRITE"]):
+        append(site.daemon, site.corpus, 500)
+        assert site.finish() == PERFECT
+    assert complaints(site.daemon) == []
+
+
+@pytest.mark.parametrize("idempotence", [True, False], ids=["idempotent", "plain"])
+@pytest.mark.parametrize(
+    ("rights", "denied", "missing"), [(["DESCRIBE"], [], "WRITE"), ([], [], "DESCRIBE"), (["WRITE"], ["DESCRIBE"], "DESCRIBE")]
+)
+def test_a_right_that_is_missing_is_named_and_once_it_is_granted_all_arrives(site, kafka, rights, denied, missing, idempotence):
+    daemon = site.prepare(rights=rights, idempotence=idempotence)
+    kafka.deny(site.topic, site.topic, *denied)
+    append(daemon, site.corpus, 500)
+    with daemon:
+        daemon.wait_for_log("broker unavailable")
+        [complaint] = complaints(daemon)
+        assert f"topic {site.topic}: the right {missing} on it is missing" in complaint
+        assert "needs_operator=true" in complaint
+        assert settled(daemon) == 0
+        kafka.forget_acls()
+        kafka.allow(site.topic, site.topic, "WRITE")
+        assert site.finish() == PERFECT
+
+
+@pytest.mark.parametrize("rights", [["WRITE"], ["WRITE", "CREATE"]])
+def test_a_topic_that_does_not_exist_and_may_not_be_made_is_named_and_delivery_begins_once_it_is_there(site, kafka, rights):
+    daemon = site.prepare(rights=rights, topic=False, timeout=4)
+    append(daemon, site.corpus, 500)
+    with daemon:
+        daemon.wait_for_log("broker unavailable")
+        [complaint] = complaints(daemon)
+        assert f"topic {site.topic} does not exist" in complaint
+        assert "needs_operator=true" in complaint
+        assert site.topic not in kafka.admin.list_topics(timeout=10).topics
+        kafka.create_topic(site.topic)
+        assert site.finish() == PERFECT
+
+
+def test_without_enough_replicas_in_sync_it_waits_and_then_goes_on(site, kafka):
+    """Two of three are enough. With one the broker refuses all records (NOT_ENOUGH_REPLICAS), until the others are back."""
+    with site.prepare(timeout=40):
+        with site.under_load():
+            leader = kafka.leader(site.topic)
+            first, second = (node for node in kafka.nodes if node is not leader)
+            first.stop()
+            assert site.wait_for_more() < 20
+            second.stop()
+            kafka.wait_until_in_sync(site.topic, 1)
+            time.sleep(1)  # what was acknowledged before gets into the checkpoint
+            waiting = settled(site.daemon)
+            time.sleep(2)
+            assert settled(site.daemon) == waiting < site.corpus.size
+            kafka.start()
+            assert site.wait_for_more() < 20
+        assert site.finish() == PERFECT
+
+
+def test_a_leader_killed_under_load_costs_seconds_and_nothing_else(site, kafka):
+    """The timeout is longer than the cluster needs to notice (3 s here, 9 s by default), so nothing is sent twice."""
+    with site.prepare(timeout=30):
+        with site.under_load():
+            former = kafka.leader(site.topic)
+            former.kill()
+            assert site.wait_for_more() < 20
+            assert kafka.leader(site.topic) is not former
+            kafka.start()
+            kafka.wait_until_in_sync(site.topic)
+            site.wait_for_more()
+        assert site.finish() == PERFECT
+
+
+def test_a_leader_frozen_under_load_is_left_after_the_timeout(site, kafka):
+    """The cluster has another leader after 3 s. The daemon waits for the former one until its own timeout, and may ask it again first."""
+    with site.prepare(timeout=4):
+        with site.under_load():
+            former = kafka.leader(site.topic)
+            doubtful = settled(site.daemon)
+            former.freeze()
+            site.wait_for_more(timeout=90)
+            assert kafka.leader(site.topic) is not former
+            kafka.start()
+            kafka.wait_until_in_sync(site.topic)
+            site.wait_for_more()
+        site.finish_in_doubt(doubtful)
+
+
+def test_a_killed_follower_is_waited_for_until_the_cluster_gives_it_up(site, kafka):
+    with site.prepare(timeout=30):
+        with site.under_load():
+            leader = kafka.leader(site.topic)
+            follower = next(node for node in kafka.nodes if node is not leader)
+            follower.kill()
+            site.wait_for_more()
+            follower.start()
+            kafka.wait_until_in_sync(site.topic)
+        assert site.finish() == PERFECT
+    assert complaints(site.daemon) == []
+
+
+def test_a_majority_killed_under_load_loses_nothing_and_repeats_only_what_was_in_flight(site, kafka):
+    """The daemon gives up after its timeout. A batch that the leader had appended by then is sent again by a new producer."""
+    with site.prepare(timeout=4):
+        with site.under_load():
+            doubtful = settled(site.daemon)
+            for node in kafka.nodes[:2]:
+                node.kill()
+            site.daemon.wait_for_log("broker unavailable")
+            time.sleep(2)
+            kafka.start()
+            assert site.wait_for_more() < 20
+        site.finish_in_doubt(doubtful)
+
+
+def test_a_rolling_restart_and_the_leader_moved_back_are_hardly_noticed(site, kafka):
+    gaps = []
+    with site.prepare():
+        with site.under_load():
+            preferred = kafka.leader(site.topic)
+            for node in sorted(kafka.nodes, key=lambda each: each is preferred):
+                node.restart()
+                kafka.wait_until_in_sync(site.topic)
+                gaps.append(site.wait_for_more())
+            assert kafka.leader(site.topic) is not preferred
+            kafka.move_leader_back(site.topic)
+            assert kafka.leader(site.topic) is preferred
+            gaps.append(site.wait_for_more())
+        assert site.finish() == PERFECT
+    assert max(gaps) < 15
+    assert complaints(site.daemon) == []
+
+
+def test_a_record_larger_than_the_broker_takes_is_the_only_one_that_is_dead_lettered(site):
+    daemon = site.prepare(topic_settings={"max.message.bytes": 30_000})
+    append(daemon, site.corpus, 2_000)
+    refused = windows_alert(10**6)
+    refused["data"]["win"]["eventdata"]["noise"] = os.urandom(50_000).hex()
+    place = append_bytes(daemon, site.corpus, line(refused))
+    append(daemon, site.corpus, 2_000)
+    with daemon:
+        assert site.finish() == PERFECT
+    assert complaints(daemon) == []
+    [note] = [json.loads(path.read_text()) for path in daemon.dead_letters.glob("*.json")]
+    assert (note["stage"], note["offset"]) == ("rejected", place)
+
+
+def test_a_quota_is_obeyed_and_nothing_is_lost_or_repeated(site, kafka):
+    """The broker lets ten seconds' worth pass before it throttles."""
+    rate = 150_000
+    daemon = site.prepare(compression_type="none", max_batch_bytes=50_000, timeout=30)
+    append(daemon, site.corpus, 24_000)
+    with kafka.quota(site.topic, rate), daemon:
+        began = time.monotonic()
+        site.wait_until_settled()
+        seconds = time.monotonic() - began
+        assert site.finish() == PERFECT
+    sent = sum(len(value) for _, _, value in site.records())
+    assert seconds > 0.7 * (sent / rate - 10) > 2
+    assert complaints(daemon) == []
+
+
+def test_send_test_compares_clocks_where_the_broker_stamps_the_records(site):
+    daemon = site.prepare(topic_settings={"message.timestamp.type": "LogAppendTime"})
+    daemon.alerts.touch()
+    said = run_check(daemon.config, "--send-test")
+    assert "differ by less than" in said.one("clock", "ok").text
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_kafkas_own_consumer_reads_every_compression(site, kafka, compression):
+    with site.prepare(compression_type=compression):
+        append(site.daemon, site.corpus, 1_000)
+        assert site.finish() == PERFECT
+    arguments = ("--topic", site.topic, "--from-beginning", "--max-messages", str(site.corpus.relevant), "--timeout-ms", "20000")
+    lines = kafka.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", *arguments).splitlines()
+    assert len([json.loads(each) for each in lines]) == site.corpus.relevant

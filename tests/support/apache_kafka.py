@@ -1,0 +1,187 @@
+"""Apache Kafka itself: one node or three, each of which can be stopped, killed, frozen and started again.
+
+    with KafkaCluster(folder, certificates, nodes=3) as kafka:
+        kafka.create_topic("site-1", **{"min.insync.replicas": 2})
+        kafka.allow("site-1", "site-1", "WRITE", "DESCRIBE")
+        ... kafka.mutual_tls, certificates.client_named("site-1") ...
+        kafka.nodes[1].kill()
+
+Each node has three listeners: plaintext and TLS without a client certificate, where everybody may do everything, and mutual TLS, where
+the CN of the client's certificate is the user and may do only what `allow` says. The nodes are brokers and controllers.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from support.certs import Certificates
+from support.kafka_node import KafkaNode, java_command
+
+ADMIN_WITHIN = 60
+
+
+class KafkaCluster:
+    """`nodes` nodes with their data and logs in `folder`. The logs stay there."""
+
+    def __init__(self, folder: Path, certificates: Certificates, nodes: int = 3, **settings: object) -> None:
+        self.folder = folder
+        self.certificates = certificates
+        self.nodes = [KafkaNode(number, folder) for number in range(1, nodes + 1)]
+        for node in self.nodes:
+            node.configure(self.nodes, certificates, {name: str(value) for name, value in settings.items()})
+        self._admin: AdminClient | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """The plaintext addresses."""
+        return self._addresses("PLAIN")
+
+    @property
+    def tls(self) -> str:
+        """The addresses with TLS, for clients without a certificate."""
+        return self._addresses("TLS")
+
+    @property
+    def mutual_tls(self) -> str:
+        """The addresses that demand a client's certificate."""
+        return self._addresses("MUTUAL")
+
+    @property
+    def admin(self) -> AdminClient:
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        return self._admin
+
+    def __enter__(self) -> Self:
+        try:
+            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            for process in [node.format(cluster) for node in self.nodes]:
+                assert process.wait(ADMIN_WITHIN) == 0, self.log_tails()
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._admin = None
+        for node in self.nodes:
+            node.__exit__()
+            shutil.rmtree(node.home / "data", ignore_errors=True)
+
+    def start(self) -> None:
+        """Start all nodes that do not run, let those go on that are frozen, and wait until the cluster knows all of them."""
+        for node in self.nodes:
+            if node.process is None or node.process.poll() is not None:
+                node.launch()
+            else:
+                node.thaw()
+        for node in self.nodes:
+            node._wait_ready(node.bootstrap)
+        self._until(lambda: len(self.admin.list_topics(timeout=5).brokers) == len(self.nodes), "all nodes in the metadata")
+
+    def wait_until_in_sync(self, topic: str, replicas: int | None = None) -> None:
+        """Wait until so many replicas of the topic's first partition are in sync: all, if nothing else is said."""
+        wanted = replicas or len(self.nodes)
+        self._until(lambda: len(self._partition(topic).isrs) == wanted, f"{wanted} replicas in sync")
+
+    def leader(self, topic: str) -> KafkaNode:
+        """Return the node that leads the topic's first partition."""
+        self._until(lambda: self._partition(topic).leader > 0, "a leader")
+        return self.nodes[self._partition(topic).leader - 1]
+
+    def move_leader_back(self, topic: str) -> None:
+        """Let the topic's first replica lead again, which is what an operator does after a rolling restart."""
+        self.tool("org.apache.kafka.tools.LeaderElectionCommand", "--election-type", "preferred", "--topic", topic, "--partition", "0")
+
+    def create_topic(self, name: str, partitions: int = 1, **settings: object) -> None:
+        config = {key: str(value) for key, value in settings.items()}
+        topic = NewTopic(name, partitions, min(3, len(self.nodes)), config=config)
+        self.admin.create_topics([topic])[name].result(ADMIN_WITHIN)
+        self._until(lambda: name in self.admin.list_topics(timeout=5).topics, f"topic {name}")
+
+    def delete_topic(self, name: str) -> None:
+        self.admin.delete_topics([name])[name].result(ADMIN_WITHIN)
+
+    def configure_topic(self, name: str, **settings: object) -> None:
+        entries = [ConfigEntry(key, str(value)) for key, value in settings.items()]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        self.admin.incremental_alter_configs([resource])[resource].result(ADMIN_WITHIN)
+
+    def allow(self, user: str, topic: str, *operations: str) -> None:
+        """Let a user of mutual TLS do these operations with the topic."""
+        self._acl(user, topic, operations, AclPermissionType.ALLOW)
+
+    def deny(self, user: str, topic: str, *operations: str) -> None:
+        """Deny it, whatever is allowed elsewhere."""
+        self._acl(user, topic, operations, AclPermissionType.DENY)
+
+    def _acl(self, user: str, topic: str, operations: tuple[str, ...], permission: AclPermissionType) -> None:
+        where = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{user}", "*")
+        rules = [AclBinding(*where, AclOperation[operation], permission) for operation in operations]
+        for done in self.admin.create_acls(rules).values() if rules else ():
+            done.result(ADMIN_WITHIN)
+
+    def forget_acls(self) -> None:
+        pattern = (ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)
+        for done in self.admin.delete_acls([AclBindingFilter(*pattern)]).values():
+            done.result(ADMIN_WITHIN)
+
+    @contextmanager
+    def quota(self, user: str, bytes_per_second: int) -> Iterator[None]:
+        """Limit what a user of mutual TLS may write on each node."""
+        entity = ("--entity-type", "users", "--entity-name", user)
+        self.tool("org.apache.kafka.tools.ConfigCommand", "--alter", "--add-config", f"producer_byte_rate={bytes_per_second}", *entity)
+        try:
+            yield
+        finally:
+            self.tool("org.apache.kafka.tools.ConfigCommand", "--alter", "--delete-config", "producer_byte_rate", *entity)
+
+    def tool(self, name: str, *arguments: str) -> str:
+        """Run one of Kafka's own tools on the plaintext listener and return what it prints."""
+        command = java_command(name, "--bootstrap-server", self.bootstrap, *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ADMIN_WITHIN, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def log_tails(self, size: int = 3000) -> str:
+        return "\n".join(f"--- {node.log}\n{node.log.read_text(errors='replace')[-size:]}" for node in self.nodes if node.log.exists())
+
+    def _addresses(self, listener: str) -> str:
+        return ",".join(node.address(listener) for node in self.nodes)
+
+    def _partition(self, topic: str) -> Any:
+        return self.admin.list_topics(topic, timeout=5).topics[topic].partitions[0]
+
+    def _until(self, condition: Any, what: str) -> None:
+        end = time.monotonic() + ADMIN_WITHIN
+        while True:
+            try:
+                if condition():
+                    return
+            except (KafkaException, KeyError):  # no node answers, or not with all that it will know
+                pass
+            assert time.monotonic() < end, f"{what} did not come true\n{self.log_tails()}"
+            time.sleep(0.05)

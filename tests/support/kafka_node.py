@@ -1,0 +1,98 @@
+"""One node of Apache Kafka: its settings and its process."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from support.brokers import _Broker, _start, free_port
+from support.certs import Certificates
+from support.kafka_jars import jars, java
+
+JVM_OPTIONS = ("-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+SETTINGS = {
+    "auto.create.topics.enable": "false",
+    "unclean.leader.election.enable": "false",
+    "auto.leader.rebalance.enable": "false",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+    "allow.everyone.if.no.acl.found": "false",
+    "ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/,DEFAULT",
+    "inter.broker.listener.name": "PLAIN",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MUTUAL:SSL",
+    "listener.name.mutual.ssl.client.auth": "required",
+    # A dead node is noticed within seconds, and no node takes more memory or threads than a test needs.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "controlled.shutdown.enable": "true",
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.num.partitions": "3",
+    "transaction.state.log.num.partitions": "3",
+    "log.cleaner.dedupe.buffer.size": "4194304",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+}
+LOGGING = """<Configuration status="WARN"><Appenders><Console name="out"><PatternLayout pattern="%d{ISO8601} %p %c{1} %m%n"/></Console></Appenders>
+<Loggers><Root level="INFO"><AppenderRef ref="out"/></Root></Loggers></Configuration>"""
+
+
+def java_command(*arguments: str, logging: Path | None = None) -> list[str]:
+    """Return the command that runs a class of Apache Kafka."""
+    options = [f"-Dlog4j2.configurationFile={logging}"] if logging else ["-Dlog4j2.level=ERROR"]
+    return [java(), *JVM_OPTIONS, *options, "-cp", f"{jars()}/*", *arguments]
+
+
+class KafkaNode(_Broker):
+    """One node of a cluster. `stop()` hands its partitions over first, `kill()` does not."""
+
+    def __init__(self, number: int, folder: Path) -> None:
+        super().__init__()
+        self.number = number
+        self.home = folder / f"node-{number}"
+        self.home.mkdir(parents=True)
+        self.log = self.home / "server.log"
+        self.properties = self.home / "server.properties"
+        self.ports = {name: free_port() for name in ("PLAIN", "CONTROLLER", "TLS", "MUTUAL")}
+        self.bootstrap = self.address("PLAIN")
+
+    def address(self, listener: str) -> str:
+        return f"localhost:{self.ports[listener]}"
+
+    def configure(self, nodes: list[KafkaNode], certificates: Certificates, extra: dict[str, str]) -> None:
+        """Write the properties and the logging."""
+        advertised = {name: port for name, port in self.ports.items() if name != "CONTROLLER"}
+        copies = str(len(nodes))
+        keystore = self.home / "keystore.pem"
+        keystore.write_bytes(certificates.server.key_as_pkcs8() + certificates.server.certificate.read_bytes())
+        settings = SETTINGS | {
+            "process.roles": "broker,controller",
+            "node.id": str(self.number),
+            "log.dirs": str(self.home / "data"),
+            "controller.quorum.voters": ",".join(f"{node.number}@{node.address('CONTROLLER')}" for node in nodes),
+            "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in self.ports.items()),
+            "advertised.listeners": ",".join(f"{name}://localhost:{port}" for name, port in advertised.items()),
+            "default.replication.factor": copies,
+            "offsets.topic.replication.factor": copies,
+            "transaction.state.log.replication.factor": copies,
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(keystore),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(certificates.ca),
+        }
+        self.properties.write_text("".join(f"{key}={value}\n" for key, value in (settings | extra).items()))
+        (self.home / "log4j2.xml").write_text(LOGGING)
+
+    def format(self, cluster: str) -> subprocess.Popen[bytes]:
+        """Begin to format the data folder."""
+        arguments = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.properties))
+        return _start(java_command(*arguments), cwd=self.home, log=self.log)
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
+        command = java_command("kafka.Kafka", str(self.properties), logging=self.home / "log4j2.xml")
+        self.process = _start(command, cwd=self.home, log=self.log)
+
+    def start(self) -> None:
+        self.launch()
+        self._wait_ready(self.bootstrap)

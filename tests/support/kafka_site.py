@@ -1,0 +1,92 @@
+"""A customer of Apache Kafka: a topic, the rights on it, and the real daemon that writes to it over mutual TLS while alerts come in."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import contextmanager
+
+from support.checkpoints import settled
+from support.corpus import Corpus
+from support.daemon import Daemon
+from support.kafka_read import read_all
+from support.outage import append, outcome, repeated_before, wait_until_settled
+
+LINES_A_TICK = 250
+TICK_SECONDS = 0.05
+
+_numbers = itertools.count(1)
+
+
+class KafkaSite:
+    """Everything about one test: no other test has this topic or this user."""
+
+    def __init__(self, folder, kafka):
+        self.kafka = kafka
+        self.folder = folder
+        self.topic = f"site-{next(_numbers)}"
+        self.corpus = Corpus()
+        self.daemon = None
+
+    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, topic_settings=None, **settings):
+        """Make the topic, grant the rights, configure the daemon (which does not run yet). `settings` are those of its section kafka."""
+        if topic:
+            self.kafka.create_topic(self.topic, **({"min.insync.replicas": 2} | (topic_settings or {})))
+        if rights:
+            self.kafka.allow(self.topic, self.topic, *rights)
+        client = self.kafka.certificates.client_named(self.topic)
+        self.dfn = {
+            "dfn_id": self.topic,
+            "dfn_ca": str(self.kafka.certificates.ca),
+            "dfn_cert": str(client.certificate),
+            "dfn_key": str(client.key),
+        }
+        how = {"timeout": 10, "idempotence": idempotence} | settings
+        self.daemon = Daemon(self.folder, self.kafka.mutual_tls, dfn=self.dfn, kafka=how)
+        return self.daemon
+
+    @contextmanager
+    def under_load(self):
+        """Write alerts all the time: 5,000 a second, of which 500 are relevant. What happens meanwhile falls in the middle of them."""
+        stop = threading.Event()
+
+        def write():
+            while not stop.wait(TICK_SECONDS):
+                append(self.daemon, self.corpus, LINES_A_TICK)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            self.wait_for_more()
+            yield
+            self.wait_for_more()
+        finally:
+            stop.set()
+            writer.join()
+
+    def wait_for_more(self, timeout=60):
+        """Wait until the daemon has delivered something that was written from now on."""
+        goal = self.corpus.size + 1
+        began = time.monotonic()
+        self.daemon.wait_until(lambda: settled(self.daemon) >= goal, timeout, "delivery of what is written now")
+        return time.monotonic() - began
+
+    def wait_until_settled(self, timeout=60):
+        wait_until_settled(self.daemon, self.corpus, timeout)
+
+    def records(self):
+        return read_all(self.kafka.bootstrap, self.topic, expect=self.corpus.relevant)
+
+    def finish(self, timeout=60):
+        """Wait until all is settled, end the daemon, and compare what arrived with what was written."""
+        self.wait_until_settled(timeout)
+        assert self.daemon.stop() == 0
+        return outcome(self.corpus, self.records())
+
+    def finish_in_doubt(self, position):
+        """The same where the daemon could not know what had arrived: nothing is lost, and nothing before this byte is repeated."""
+        lost, repeated, misplaced = self.finish()
+        assert (lost, misplaced) == ([], [])
+        assert repeated_before(self.corpus, self.records(), position) == []
+        assert repeated < self.corpus.relevant / 10
