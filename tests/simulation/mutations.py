@@ -4,28 +4,33 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
-from wazuh_dfn.actors.resuming import Resuming
-from wazuh_dfn.actors.tailer import Tailer
-
 from simulation.process import ProcessDisk
+from simulation.reading_mutations import READING_MUTATIONS
 from wazuh_dfn.actors.kafka import KafkaActor
-from wazuh_dfn.adapters import alert_content, former_files
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.errors import BrokerUnavailableError
-from wazuh_dfn.messages import Position
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox
-from wazuh_dfn.tailing.alert_file import AlertFolder
-from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
 
 
 def checkpoint_before_acknowledgement(self):
     while self._chunks:
         self.acked_through = self._chunks[min(self._chunks)].end
+        self._on_settled(self.acked_through)
         if not self._chunks[min(self._chunks)].is_settled:
             return
         del self._chunks[min(self._chunks)]
+
+
+def of_settled_chunks_in_a_row_the_last_counts_whatever_its_file(self):
+    kept = {}
+    for ticket, chunk in self._chunks.items():
+        if kept and chunk.is_settled and next(reversed(kept.values())).is_settled:
+            kept.popitem()
+        kept[ticket] = chunk
+    self._chunks = kept
+    self._crowded_at = 0
 
 
 def no_redelivery_after_a_crash(self, error):
@@ -44,31 +49,6 @@ def the_rest_of_a_divided_chunk_is_not_redelivered(self, lease, parts):
     for each in leases[is_kept:]:
         each.done = each.slot.leave
     return leases
-
-
-async def rotation_drops_the_tail(self, lifeline):
-    place = self._place
-    if place.file is not None and not await self._following._files.is_current(place.file):
-        successor = await self._following._files.open_current()
-        if successor is not None:
-            place.move_to(successor, Position(successor.path, await successor.identity(), 0))
-    return await original_step(self, lifeline)
-
-
-original_step = Tailer._step
-
-
-async def rotation_while_down_is_not_noticed(self, saved):
-    current = await self._open_current()
-    if current is None:
-        return None
-    if await current.holds(saved.position):
-        return current, saved.position
-    return current, Position(current.path, await current.identity(), 0)
-
-
-def seek_without_looking(content, position):
-    return len(content.read(max(0, position.offset - 1), 1)) == 1 or position.offset == 0
 
 
 async def an_unclear_answer_counts_as_delivered(self, lifeline, entries):
@@ -97,14 +77,6 @@ def dead_letters_are_settled_before_they_are_durable(self, folder):
     pass
 
 
-def the_checkpoint_is_overwritten_in_place(self, position):
-    self._disk.write(self._path, encode(position, self._now()))
-
-
-async def copies_are_overlooked(self, since, until):
-    return None
-
-
 def done_before_the_work(self, lease):
     self._leases.append(lease)
     lease.done()
@@ -122,15 +94,6 @@ def nobody_waits_for_room(self, name, capacity, **options):
 
 
 original_mailbox = Mailbox.__init__
-
-
-async def a_crash_of_the_tailer_skips_to_the_end(self, lifeline):
-    if self._place.file is not None and self._place.at is not None:
-        self._place.at = self._place.at.after(await self._place.file.size() - self._place.at.offset, b"")
-    await original_run(self, lifeline)
-
-
-original_run = Tailer.run
 
 
 def batches_are_sent_backwards(self, leases):
@@ -156,23 +119,19 @@ def a_crash_makes_all_of_a_batch_poison(self, error):
 
 MUTATIONS = {
     checkpoint_before_acknowledgement: [(Ledger, "_advance")],
+    of_settled_chunks_in_a_row_the_last_counts_whatever_its_file: [(Ledger, "_merge_settled")],
     no_redelivery_after_a_crash: [(Mailbox, "reclaim")],
     the_rest_of_a_divided_chunk_is_not_redelivered: [(Mailbox, "_divide")],
-    rotation_drops_the_tail: [(Tailer, "_step")],
-    rotation_while_down_is_not_noticed: [(Resuming, "_saved_place")],
-    seek_without_looking: [(alert_content, "holds_content"), (former_files, "holds_content")],
     an_unclear_answer_counts_as_delivered: [(KafkaActor, "_deliver")],
     what_is_settled_is_sent_again: [(KafkaActor, "_batches")],
     a_dead_letter_is_given_up_on_a_full_disk: [(DeadLetterFolder, "_store_patiently")],
     dead_letters_are_settled_before_they_are_durable: [(ProcessDisk, "sync_file_system")],
-    the_checkpoint_is_overwritten_in_place: [(CheckpointFile, "_save")],
-    copies_are_overlooked: [(AlertFolder, "open_copy")],
     done_before_the_work: [(Mailbox, "_lease")],
     batches_are_sent_backwards: [(KafkaActor, "_batches")],
     one_refused_record_costs_its_batch: [(KafkaActor, "_isolate")],
     a_crash_makes_all_of_a_batch_poison: [(Mailbox, "reclaim")],
     nobody_waits_for_room: [(Mailbox, "__init__")],
-    a_crash_of_the_tailer_skips_to_the_end: [(Tailer, "run")],
+    **READING_MUTATIONS,
 }
 """Each bug, and what it is put in place of."""
 

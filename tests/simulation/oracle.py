@@ -111,6 +111,13 @@ class Oracle:
                         f"{known.path} is saved at {known.settled.offset}, ahead of {self._describe(line)}, which is not settled"
                     )
 
+    def saved(self):
+        """What has been saved survives a power cut from now on."""
+        disk = self.world.disk
+        inode = disk.names[CHECKPOINT]
+        if disk.durable_names.get(CHECKPOINT) is not inode or inode.durable != bytes(inode.data):
+            self.world.violate("a checkpoint that was saved would not survive a power cut")
+
     def check_bounds(self, pipeline):
         """At every step: no mailbox ever holds more than it may."""
         for mailbox in pipeline.mailboxes:

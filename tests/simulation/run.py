@@ -18,6 +18,7 @@ from simulation.world import SimulatedWorld
 from wazuh_dfn.actors import router
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery import ledger
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.supervision.errors import SupervisionError
 from wazuh_dfn.supervision.events import DrainCutShort, Escalated, MessagePoisoned
@@ -50,6 +51,7 @@ class CheckedCheckpoints(CheckpointFile):
     async def save(self, checkpoint):
         self._world.oracle.saving(checkpoint.files)
         await super().save(checkpoint)
+        self._world.oracle.saved()
         self._world.note(f"checkpoint {checkpoint.saves}")
 
     async def note(self, files, saves):
@@ -95,6 +97,7 @@ class Run:
                 stack.enter_context(patch.object(module, "LINE_LIMIT_BYTES", LINE_LIMIT_BYTES))
             stack.enter_context(patch.object(chunks, "KEPT_LINE_BYTES", KEPT_LINE_BYTES))
             stack.enter_context(patch.object(chunks, "UNSETTLED_BYTES", 2 * LINE_LIMIT_BYTES))
+            stack.enter_context(patch.object(ledger, "CROWDED_CHUNKS", 4))
             stack.enter_context(patch.object(router, "PARSED_AT_ONCE", PARSED_AT_ONCE))
             try:
                 run_seeded(self._main, self.seed, instruments=[self.crashes], on_log=self._hear)
