@@ -188,7 +188,7 @@ class AlertFolder:
     def _open_current(self) -> AlertFile:
         """Open it by its dated name where it has one: that tells its place among the others."""
         alerts = self._disk.resolve(self._path)
-        current = next((sighting for sighting in sight(self._disk, alerts, RECENT_MONTHS) if sighting.is_current), None)
+        current = next((sighting for sighting in sight(self._disk, alerts, RECENT_MONTHS, {}) if sighting.is_current), None)
         return self._open(current.path if current is not None else alerts)
 
     async def is_mount_point(self) -> bool:

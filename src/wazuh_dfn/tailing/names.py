@@ -73,34 +73,46 @@ def naming_of(path: Path, alerts: Path) -> Naming:
     return "lettered" if re.fullmatch(rf"{stem}[-.\w:+]*{suffix}[-.\w:+]*", name) else "stranger"
 
 
-def dated_paths(disk: Disk, folder: Path, months: int | None = None) -> Iterator[Path]:
-    """Yield the dated files in the newest `months` month folders below `folder` (None: in all), the newest folder first."""
+type Failed = dict[Path, str]
+"""Folders and files that can't be looked at, and why."""
+
+
+def dated_paths(disk: Disk, folder: Path, months: int | None = None, failed: Failed | None = None) -> Iterator[Path]:
+    """Yield the dated files in the newest `months` month folders below `folder` (None: in all), the newest folder first.
+
+    Raises:
+        OSError: a folder can't be listed, and there is no `failed` to note it in.
+    """
     years = sorted((name for name in names(disk, folder) if re.fullmatch(r"\d{4}", name)), reverse=True)
     found = 0
     for year in years:
-        there = names(disk, folder / year)
+        there = names(disk, folder / year, failed)
         for month in (month for month in reversed(_MONTHS) if month in there):
             if found == months:
                 return
             found += 1
-            yield from (folder / year / month / name for name in names(disk, folder / year / month) if _DATED.fullmatch(name))
+            yield from (folder / year / month / name for name in names(disk, folder / year / month, failed) if _DATED.fullmatch(name))
 
 
-def sight(disk: Disk, alerts: Path, months: int | None = None) -> list[Sighting]:
+def sight(disk: Disk, alerts: Path, months: int | None = None, failed: Failed | None = None) -> list[Sighting]:
     """Return all files that may hold alerts: the dated ones, those beside `alerts`, and `alerts` itself where it has no dated name.
 
     Raises:
-        OSError: the folder of `alerts` can't be listed, or a file's status can't be read.
+        OSError: the folder of `alerts` can't be listed, or its status not be read; or that of what may hold alerts, without a `failed`.
     """
     current = _status(disk, alerts)
-    paths = [*dated_paths(disk, alerts.parent, months), *_beside(disk, alerts)]
+    paths = [*dated_paths(disk, alerts.parent, months, failed), *_beside(disk, alerts)]
     there = set(paths)
     found = []
     for path in paths:
-        status = _status(disk, path)
+        slot = slot_of(path) if path.parent != alerts.parent else None
+        naming = "dated" if slot is not None else naming_of(path, alerts)
+        try:
+            status = _status(disk, path)
+        except OSError as error:
+            _note(path, error, {} if naming == "stranger" else failed)
+            continue
         if status is not None:
-            slot = slot_of(path) if path.parent != alerts.parent else None
-            naming = "dated" if slot is not None else naming_of(path, alerts)
             is_current = current is not None and status.node == current.node
             found.append(Sighting(path, status, naming, slot, is_current, is_packed_name(path) and unpacked_name(path) in there))
     if current is not None and not any(sighting.is_current for sighting in found):
@@ -108,12 +120,21 @@ def sight(disk: Disk, alerts: Path, months: int | None = None) -> list[Sighting]
     return found
 
 
-def names(disk: Disk, folder: Path) -> list[str]:
-    """Return the names in a folder, none if it is not there."""
+def names(disk: Disk, folder: Path, failed: Failed | None = None) -> list[str]:
+    """Return the names in a folder, none if it is not there, or if that it can't be listed was noted in `failed`."""
     try:
         return disk.names(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        _note(folder, error, failed)
+        return []
+
+
+def _note(path: Path, error: OSError, failed: Failed | None) -> None:
+    if failed is None:
+        raise error
+    failed[path] = f"{path}: {error.strerror or error}"
 
 
 def _beside(disk: Disk, alerts: Path) -> list[Path]:

@@ -141,6 +141,8 @@ class OpenFiles:
         if 0 < self._failed_surveys < FAILED_SURVEYS:
             return False  # it may pass, and files are read in their order
         for file in [file for file in place.held if file in found.lost]:
+            if file is place.file:
+                self.leave()
             with suppress(OSError):
                 await self._close(file)
         self._has_looked_everywhere, self._survey_at = True, anyio.current_time() + SURVEY_SECONDS

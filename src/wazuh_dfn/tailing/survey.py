@@ -52,7 +52,7 @@ class Survey:
     read: list[tuple[KnownFile, Sighting]] = field(default_factory=list)
     copies: list[tuple[KnownFile, Sighting, Fingerprint, Mark]] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
-    """Files that may have unread bytes, and why they can't be looked into."""
+    """Files and folders that may have unread bytes, and why they can't be looked into."""
     lost: list[HeldFile] = field(default_factory=list)
     """Open files that answer with an error."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
@@ -70,11 +70,12 @@ def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile
         everything: whether to look into the folders of all months.
 
     Raises:
-        OSError: the folders or the status of a file can't be read.
+        OSError: the folder of `alerts` or its status can't be read.
     """
-    sightings = sight(disk, alerts, None if everything else RECENT_MONTHS)
+    failed: dict[Path, str] = {}
+    sightings = sight(disk, alerts, None if everything else RECENT_MONTHS, failed)
     current = next((sighting for sighting in sightings if sighting.is_current), None)
-    return _Surveyor(disk, alerts, registry, Survey(sightings, current)).look(held)
+    return _Surveyor(disk, alerts, registry, Survey(sightings, current, failed=failed)).look(held)
 
 
 def match(registry: Registry, content: Content, path: str, number: int | None) -> Match | None:
