@@ -82,7 +82,8 @@ class OpenFiles:
             if not await self._recognise(file, chosen):
                 self.look_again()
                 return True
-        place.is_complete = file.is_packed or (not chosen.sighting.is_current and self._has_current)
+        may_grow = chosen.sighting.is_current or not (self._has_current or self._queue)  # without alerts.json, the last of all
+        place.is_complete = file.is_packed or not may_grow
         if file is present:
             return place.is_complete
         place.file, place.scanned = file, 0
