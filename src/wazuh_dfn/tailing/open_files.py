@@ -210,7 +210,7 @@ class OpenFiles:
         """Find its number in the registry, or give it one; False if it is not what the survey has found (any more)."""
         registry = self._place.registry
         found = await self._files.match(registry, file)
-        if found is None:
+        if found is None or found.known.is_whole:
             known = registry.add(file.path)
         elif not found.is_shorter:
             known = found.known

@@ -178,6 +178,8 @@ class _Surveyor:
 
     def _judge(self, sighting: Sighting, held: HeldFile | None, content: Content) -> None:
         found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
+        if found is not None and found.known.is_whole and not content.is_packed and (sighting.is_current or held is not None):
+            found = None  # what was packed then may be its first part alone
         if found is None:
             if self._may_be_new(sighting, content, held) and has_more(content, 0):
                 is_short = held is None and not sighting.is_current and not has_more(content, FINGERPRINT_BYTES)
