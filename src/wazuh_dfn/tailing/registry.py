@@ -184,7 +184,7 @@ class Registry:
     def note_read(self, known: KnownFile, appearance: Appearance, now: float) -> None:
         """There is nothing unread in it, as it looks by now; `now` in seconds since the epoch."""
         known.path = appearance.path
-        if appearance.modified < now - SETTLED_SECONDS and known.read != appearance:
+        if abs(appearance.modified - now) > SETTLED_SECONDS and known.read != appearance:
             known.read = appearance
             self.changes += 1
 
