@@ -146,7 +146,8 @@ class OpenFiles:
                 self.leave()
             with suppress(OSError):
                 await self._close(file)
-        self._has_looked_everywhere, self._survey_at = True, anyio.current_time() + SURVEY_SECONDS
+        self._has_looked_everywhere = not found.failed and all(unread.sighting.is_current for unread in found.unread)
+        self._survey_at = anyio.current_time() + SURVEY_SECONDS
         self._has_current = found.current is not None
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
