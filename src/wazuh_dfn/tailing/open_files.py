@@ -154,7 +154,7 @@ class OpenFiles:
         for whole, sighting, head, end in found.copies:
             registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now())
         await self._close_all_but(found)
-        registry.forget(found.sightings, [file.number for file in place.held if file.number is not None])
+        self._forget(found)
         place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)
         there = {sighting.path for sighting in found.sightings}
         self._damaged = {path: text for path, text in (self._damaged | found.damaged).items() if path in there}
@@ -163,6 +163,11 @@ class OpenFiles:
         self._queue = self._in_order(found)
         place.is_over(Trouble.UNREADABLE)
         return True
+
+    def _forget(self, found: Survey) -> None:
+        keep = [*(file.number for file in self._place.held), *(unread.number for unread in found.unread)]
+        unknown = [unread.sighting.status.modified for unread in found.unread if unread.number is None and not unread.sighting.is_current]
+        self._place.registry.forget(found.sightings, [number for number in keep if number is not None], min([self._now(), *unknown]))
 
     def _in_order(self, found: Survey) -> list[Unread]:
         now = anyio.current_time()

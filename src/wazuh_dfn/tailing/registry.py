@@ -211,17 +211,28 @@ class Registry:
         numbers = (self.touched | self._in_save) & self.files.keys()
         return [snapshot(known) for known in map(self.files.__getitem__, numbers) if known.settled.offset]
 
-    def forget(self, there: Iterable[Sighting], keep: Iterable[int]) -> None:
-        """Forget what is too much: first the files that are gone, then the oldest; never one in `keep` or one that is not settled."""
+    def forget(self, there: Iterable[Sighting], keep: Iterable[int], before: float) -> None:
+        """Forget what is too much: first the files that are gone, then the oldest; never one in `keep` or one that is not settled.
+
+        Nor one that was written to at `before` (in seconds since the epoch) or later: files of that age that are not known are unread.
+        """
         surplus = len(self.files) - KEPT_FILES
         if surplus <= 0:
             return
         sightings, kept = {str(sighting.path): sighting for sighting in there}, set(keep)
+        seen_from = min((sighting.slot for sighting in sightings.values() if sighting.slot is not None), default=(0, 0, 0, 0))
         able = [known for known in self.files.values() if known.is_settled and known.number not in kept]
         able.sort(key=lambda known: (known.path in sightings, slot_of(Path(known.path)) or (0, 0, 0, 0), known.number))
-        for known in able[:surplus]:
-            self.drop(known)
-            self.forget_unseen([sightings[known.path]] if known.path in sightings else [])
+        for known in able:
+            slot, sighting = slot_of(Path(known.path)), sightings.get(known.path)
+            is_elsewhere = sighting is None and known.read is not None and slot is not None and slot < seen_from
+            modified = sighting.status.modified if sighting is not None else known.read.modified if known.read and is_elsewhere else 0.0
+            if modified < before and surplus > 0:
+                surplus -= 1
+                self.drop(known)
+                self.forgotten_before = max(self.forgotten_before, modified)
+                if is_elsewhere or sighting is not None:  # a month that is not looked into in each survey
+                    self.forgotten_slot = max(self.forgotten_slot, slot or self.forgotten_slot)
 
     def forget_unseen(self, sightings: Iterable[Sighting]) -> None:
         """Take these files, which are not known (any more), for read as long as they are as old as they are now."""
