@@ -13,6 +13,7 @@ import pytest
 
 from support.site import NOBODY, line, lines, pause, restart_and_expect, settle, site_in, without_privileges
 from support.wazuh_writer import compress
+from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.tailing import registry
 from wazuh_dfn.tailing.contents import PackedContent
 
@@ -148,3 +149,16 @@ async def test_a_packed_file_with_a_time_in_the_future_is_not_unpacked_in_each_s
         monkeypatch.setattr(PackedContent, "read", lambda self, *args: reads.append(args) or read(self, *args))
         await pause(0.3)
     assert len(reads) <= 3
+
+
+async def test_files_that_were_forgotten_are_not_opened_in_each_survey(site, monkeypatch):
+    monkeypatch.setattr(registry, "KEPT_FILES", 3)
+    for number in range(9):
+        await settle(site, number)
+        site.wazuh.roll()
+    opened, open_file = [], LocalDisk.open
+    async with site.tailing():
+        await pause(0.2)
+        monkeypatch.setattr(LocalDisk, "open", lambda self, path: opened.append(path) or open_file(self, path))
+        await pause(0.3)
+    assert {path for path in opened if path.suffix == ".json"} <= {site.wazuh.dated_path(8), site.wazuh.dated_path(9)}

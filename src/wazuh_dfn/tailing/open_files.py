@@ -149,6 +149,7 @@ class OpenFiles:
         self._has_looked_everywhere = not found.failed and all(unread.sighting.is_current for unread in found.unread)
         self._survey_at = anyio.current_time() + SURVEY_SECONDS
         self._has_current = found.current is not None
+        registry.passed_over = frozenset(found.passed_over)
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
         for whole, sighting, head, end in found.copies:

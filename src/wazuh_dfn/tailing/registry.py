@@ -100,6 +100,8 @@ class Registry:
         """Unknown files that were last written to then (seconds since the epoch) or earlier were known once, and forgotten."""
         self.forgotten_slot: Slot = (0, 0, 0, 0)
         """The same for packed dated files, which are not written to any more: up to this place in the order of days."""
+        self.passed_over: frozenset[Appearance] = frozenset()
+        """How the files look that the last survey found to be forgotten ones: as long as they look so, they need not be opened either."""
         self.changes = 0
         """Rises with each change that is worth saving."""
         self.touched: set[int] = set()

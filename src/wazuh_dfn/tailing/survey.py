@@ -14,7 +14,7 @@ from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import RECENT_MONTHS, Sighting, naming_of, sight, slot_of, unpacked_name
-from wazuh_dfn.tailing.registry import TELLING_BYTES, KnownFile, Mark, Match, Registry, appearance_of, order_of
+from wazuh_dfn.tailing.registry import TELLING_BYTES, Appearance, KnownFile, Mark, Match, Registry, appearance_of, order_of
 
 NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
 
@@ -55,6 +55,8 @@ class Survey:
     """Files and folders that may have unread bytes, and why they can't be looked into."""
     lost: list[HeldFile] = field(default_factory=list)
     """Open files that answer with an error."""
+    passed_over: list[Appearance] = field(default_factory=list)
+    """Of files that were known once, and forgotten."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
     damaged: dict[Path, str] = field(default_factory=dict)
 
@@ -127,7 +129,11 @@ class _Surveyor:
                 self._found.failed[Path(file.path)] = f"{file.path} (open): {error.strerror or error}"
                 self._found.lost.append(file)
         for sighting in self._found.sightings:
-            is_read = appearance_of(sighting) in read and not sighting.is_current
+            look = appearance_of(sighting)
+            if look in self._registry.passed_over and not sighting.is_current:
+                self._found.passed_over.append(look)
+                continue
+            is_read = look in read and not sighting.is_current
             if sighting.status.node not in nodes and not is_read:
                 self._open_and(sighting, partial(self._judge, sighting, None))
         for sighting, held_file, found in self._shorter:
@@ -201,7 +207,10 @@ class _Surveyor:
     def _may_be_new(self, sighting: Sighting, content: Content, held: HeldFile | None) -> bool:
         if sighting.is_current or held is not None:
             return True
-        if sighting.naming == "stranger" or self._registry.is_forgotten(sighting):
+        if self._registry.is_forgotten(sighting):
+            self._found.passed_over.append(appearance_of(sighting))
+            return False
+        if sighting.naming == "stranger":
             return False
         return sighting.naming != "lettered" or content.read(0, FINGERPRINT_BYTES).lstrip(b"\0").startswith(b"{")
 
