@@ -1,10 +1,12 @@
 """Days on which reading once stopped, repeated or lost something: each test is one defect that was found by trying to break the following."""
 
 import gzip
+import json
 
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +16,9 @@ import pytest
 from support.site import NOBODY, line, lines, pause, restart_and_expect, settle, site_in, without_privileges
 from support.wazuh_writer import compress
 from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.messages import Fingerprint
 from wazuh_dfn.tailing import registry
+from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, _checksum
 from wazuh_dfn.tailing.contents import PackedContent
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
@@ -161,4 +165,63 @@ async def test_files_that_were_forgotten_are_not_opened_in_each_survey(site, mon
         await pause(0.2)
         monkeypatch.setattr(LocalDisk, "open", lambda self, path: opened.append(path) or open_file(self, path))
         await pause(0.3)
-    assert {path for path in opened if path.suffix == ".json"} <= {site.wazuh.dated_path(8), site.wazuh.dated_path(9)}
+    assert {path for path in opened if path.suffix == ".json"} <= {site.wazuh.dated_path(number) for number in (7, 8, 9)}
+
+
+# The checkpoint of a former version.
+
+
+def save_as_version_2(site, path, data, offset):
+    """What the former version saved in the middle of a backlog: one position, in a file that need not have its name any more."""
+    head, tail = Fingerprint.of(data[:1024]), Fingerprint.of(data[max(0, offset - 1024) : offset])
+    position = {"path": str(path), "offset": offset, "tail": asdict(tail), "file": {"device": 1, "inode": 1, "head": asdict(head)}}
+    content = {"position": position, "saved_at": time.time()}
+    site.checkpoint.parent.mkdir(exist_ok=True)
+    site.checkpoint.write_bytes(json.dumps({"version": 2, **content, "checksum": _checksum(content)}).encode())
+
+
+async def test_after_an_upgrade_within_a_backlog_of_days_all_that_is_newer_is_read_and_nothing_older(site):
+    for number in range(4):
+        site.wazuh.write(lines(2 * number, 2 * number + 1))
+        if number == 1:
+            save_as_version_2(site, site.wazuh.dated, lines(2, 3), len(line(2)))
+        if number < 3:
+            site.wazuh.next_day()
+    await restart_and_expect(site, 3, 4, 5, 6, 7)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_after_an_upgrade_within_a_backlog_of_copies_all_that_is_newer_is_read_and_nothing_older(tmp_path, packed):
+    with site_in(tmp_path / "elsewhere") as site:
+        site.path = tmp_path / "alerts.json"
+        for number, name in enumerate(("alerts.json.3", "alerts.json.2", "alerts.json.1", "alerts.json")):
+            path = tmp_path / name
+            path.write_bytes(lines(2 * number, 2 * number + 1))
+            if packed and number < 3:
+                compress(path)
+                path = path.with_name(f"{name}.gz")
+            os.utime(path, (time.time() - 500 + 100 * number,) * 2)
+        site.checkpoint = site.path.parent / "state" / "checkpoint.json"
+        site.checkpoints = CheckpointFile(site.checkpoint, LocalDisk())
+        save_as_version_2(site, site.path, lines(2, 3), len(line(2)))
+        await restart_and_expect(site, 3, 4, 5, 6, 7)
+
+
+async def test_a_damaged_packed_file_is_not_unpacked_in_each_survey(site, monkeypatch):
+    await settle(site, 1, 2)
+    site.wazuh.write(lines(3))
+    former = site.wazuh.next_day()
+    site.wazuh.write(lines(4))
+    data = bytes(byte for number in range(100, 140) for byte in line(number)) + os.urandom(50_000)
+    packed = gzip.compress(former.read_bytes() + data)
+    former.unlink()
+    path = former.with_name(f"{former.name}.gz")
+    path.write_bytes(packed[: len(packed) // 2])
+    os.utime(path, (time.time() - 60,) * 2)
+    async with site.tailing():
+        await site.until_problem(path)
+        await pause(0.3)
+        reads, read = [], PackedContent.read
+        monkeypatch.setattr(PackedContent, "read", lambda self, *args: reads.append(args) or read(self, *args))
+        await pause(0.3)
+    assert reads == []
