@@ -1,5 +1,6 @@
 """What once went wrong with the checkpoint's files: each test is one defect that was found by trying to break them."""
 
+import contextlib
 import threading
 
 import anyio
@@ -68,7 +69,12 @@ async def test_notes_do_not_count_for_a_checkpoint_of_a_former_version(store, pa
     await store.save(Checkpoint((known(1, 100), known(2, 50)), 7))
     await store.note([known(2, 90)], 7)
     content = {
-        "position": {"path": "/a.json", "offset": 9, "tail": {"digest": "0" * 32, "length": 9}, "file": {"head": {"digest": "0" * 32, "length": 9}}},
+        "position": {
+            "path": "/a.json",
+            "offset": 9,
+            "tail": {"digest": "0" * 32, "length": 9},
+            "file": {"head": {"digest": "0" * 32, "length": 9}},
+        },
         "saved_at": 5.0,
     }
     monkeypatch.setattr(checkpoint_file, "VERSION", 2)
@@ -91,10 +97,8 @@ async def test_notes_on_a_disk_that_hangs_take_one_thread_and_not_all_in_which_a
     try:
         for _ in range(READING_THREADS + 1):
             with anyio.move_on_after(0.05):
-                try:
+                with contextlib.suppress(OSError):
                     await store.note([known(1, 100)], 1)
-                except OSError:
-                    pass
         with anyio.fail_after(2):
             assert await disk.run(lambda: "read") == "read"
     finally:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-
 import os
 import time
 from contextlib import contextmanager

@@ -134,8 +134,9 @@ def load(disk: Disk, path: Path) -> Checkpoint | None:
 def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
     """Add what moved after the save, or while it was going on; what can't be read, or is older, counts for nothing."""
     try:
-        content = _unsealed(disk.read(latest(path))) if saved.is_complete else {"after": -1}
-        moved = list(map(_decode_file, content["files"])) if content["after"] >= saved.saves - 1 else []
+        content = _unsealed(disk.read(latest(path)))
+        does_count = saved.is_complete and content["after"] >= saved.saves - 1
+        moved = list(map(_decode_file, content["files"])) if does_count else []
     except (OSError, ValueError, KeyError, TypeError):
         return saved
     files = {known.number: known for known in saved.files}
