@@ -127,16 +127,16 @@ class Registry:
         first = content.read(0, FINGERPRINT_BYTES)
         digests: dict[int, str] = {}
         alike = [known for known in list(self.files.values()) if _begins(first, known.head, digests) and _may_be(known, path)]
-        shortest = None
-        for match in sorted((Match(known, mark) for known in alike for mark in _marks(known)), key=_offset, reverse=True):
-            if shortest is not None and match.mark.offset > shortest:
-                continue
+        found = None
+        for match in sorted((Match(known, mark) for known in alike for mark in _marks(known)), key=_offset):
             start = max(0, match.mark.offset - max(1, match.mark.tail.length))
             data = content.read(start, match.mark.offset - start)
             if len(data) < match.mark.offset - start:
-                shortest = start + len(data)
-            elif match.mark.tail.fits(data):
-                return match
+                break
+            if match.mark.tail.fits(data):
+                found = match  # forwards, as a packed file is unpacked from its beginning for each step back
+        if found is not None:
+            return found
         return next((Match(known, known.read_to) for known in alike if known.is_whole), None)
 
     def appearances(self) -> Collection[Appearance]:
