@@ -75,7 +75,12 @@ class Beginning:
             known = registry.add(path, file.head, file.mark or BEGINNING, is_whole=file.mark is None)
             if not file.sighting.is_current:
                 known.read = appearance_of(file.sighting)
-        registry.forget_unseen(file.sighting for file in old[KEPT_FILES:])
+        newest = max((file.sighting.status.modified for file in old[:KEPT_FILES]), default=0.0)
+        for file in old[KEPT_FILES:]:
+            if file.sighting.status.modified <= newest:
+                registry.forget_unseen([file.sighting])
+            else:  # a wrong clock: all that is older would be taken for forgotten
+                registry.add(str(file.sighting.path), is_whole=True).read = appearance_of(file.sighting)
 
 
 def _written_before(time: float) -> IsOld:

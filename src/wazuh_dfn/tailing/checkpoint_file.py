@@ -6,12 +6,12 @@ since: written in place without a sync after each acknowledgement, it survives a
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,6 +76,8 @@ class CheckpointFile:
         self._path = path
         self._disk = disk
         self._now = now
+        self._is_noting = False
+        """Whether a note is being written, perhaps by a thread that nobody waits for any more."""
 
     async def load(self) -> Checkpoint | None:
         """See `CheckpointStore`."""
@@ -87,15 +89,27 @@ class CheckpointFile:
 
     async def note(self, files: Collection[KnownFile], saves: int) -> None:
         """See `CheckpointStore`."""
+        if self._is_noting:  # a disk that hangs gets one thread, not all of them; nor may an old note come after a new one
+            raise BlockingIOError(errno.EAGAIN, "the note before it is still being written", str(latest(self._path)))
         content = {"after": saves, "files": [_encode_file(known) for known in files]}
-        await self._disk.run(self._disk.write_unsynced, latest(self._path), _sealed(content))
+        await self._disk.run(self._note, _sealed(content))
+
+    def _note(self, data: bytes) -> None:
+        self._is_noting = True
+        try:
+            self._disk.write_unsynced(latest(self._path), data)
+        finally:
+            self._is_noting = False
 
     def _save(self, checkpoint: Checkpoint) -> None:
         self._disk.make_folder(self._path.parent)
         temporary = self._path.with_name(f".{self._path.name}.tmp")
         self._disk.write(temporary, encode(checkpoint, self._now()))
-        with suppress(FileNotFoundError, ValueError):  # a damaged one must not take the place of its predecessor
+        try:
             decode(self._disk.read(self._path))
+        except (FileNotFoundError, ValueError):  # a damaged one must not take the place of its predecessor
+            self._disk.remove(latest(self._path))  # belongs to what is gone
+        else:
             self._disk.rename(self._path, previous(self._path))
         self._disk.rename(temporary, self._path)
         self._disk.sync_folder(self._path.parent)
@@ -118,16 +132,18 @@ def load(disk: Disk, path: Path) -> Checkpoint | None:
 
 
 def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
-    """Add what moved after the save; what is torn, not for us, or older than the save, counts for nothing."""
+    """Add what moved after the save, or while it was going on; what can't be read, or is older, counts for nothing."""
     try:
         content = _unsealed(disk.read(latest(path)))
-        moved = {known.number: known for known in map(_decode_file, content["files"])} if content["after"] >= saved.saves else {}
+        does_count = saved.is_complete and content["after"] >= saved.saves - 1
+        moved = list(map(_decode_file, content["files"])) if does_count else []
     except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError, KeyError, TypeError):
         return saved
-    files = {known.number: known for known in saved.files} | moved
-    return Checkpoint(
-        tuple(files.values()), saved.saves, saved.forgotten_before, saved.forgotten_slot, saved.saved_at, is_complete=saved.is_complete
-    )
+    files = {known.number: known for known in saved.files}
+    for known in moved:
+        if known.number not in files or known.settled.offset > files[known.number].settled.offset:
+            files[known.number] = known
+    return replace(saved, files=tuple(files.values()))
 
 
 def previous(path: Path) -> Path:

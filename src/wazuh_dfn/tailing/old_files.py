@@ -34,12 +34,25 @@ def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> li
     Raises:
         OSError: a folder or the current file can't be read.
     """
-    found = _with_current(list_files(disk, disk.resolve(alerts)).sightings)
-    sightings = [each for each in found if each.naming != "stranger" and is_old(each)]
+    sightings = [each for each in _with_current(list_files(disk, disk.resolve(alerts)).sightings) if each.naming != "stranger"]
     key = order_of(sightings)
-    newest_first = sorted(sightings, key=key, reverse=True)
-    old = [_old_file(disk, sighting, registry) for sighting in newest_first[:KEPT_FILES]]
-    return [file for file in old if file is not None] + [OldFile(sighting, NO_BYTES, None) for sighting in newest_first[KEPT_FILES:]]
+    known = next((key(each) for each in sightings if each.slot is None and _is_known(disk, each, registry)), None)
+    old = [each for each in sightings if is_old(each) and (known is None or each.slot is not None or key(each) < known)]
+    newest_first = sorted(old, key=key, reverse=True)
+    found = [_old_file(disk, sighting, registry) for sighting in newest_first[:KEPT_FILES]]
+    return [file for file in found if file is not None] + [OldFile(sighting, NO_BYTES, None) for sighting in newest_first[KEPT_FILES:]]
+
+
+def _is_known(disk: Disk, sighting: Sighting, registry: Registry) -> bool:
+    """Whether it is where reading stopped: of the files without a date, what was written to later was not read yet."""
+    if not registry.files:
+        return False
+    try:
+        with closing(open_content(disk, sighting.path)) as content:
+            found = registry.identify(content, str(sighting.path))
+            return found is not None and not found.is_shorter
+    except (OSError, CannotUnpackError):
+        return False
 
 
 def _with_current(sightings: list[Sighting]) -> list[Sighting]:

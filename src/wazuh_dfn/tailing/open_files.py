@@ -89,7 +89,8 @@ class OpenFiles:
             if not await self._recognise(file, chosen):
                 self.look_again()
                 return True
-        place.is_complete = file.is_packed or (not chosen.sighting.is_current and self._has_current)
+        may_grow = chosen.sighting.is_current or not (self._has_current or self._queue)  # without alerts.json, the last of all
+        place.is_complete = file.is_packed or not may_grow
         if file is present:
             return place.is_complete
         place.file, place.scanned = file, 0
@@ -167,6 +168,7 @@ class OpenFiles:
         self._surveyed_at = anyio.current_time()
         self._survey_at = self._surveyed_at + max(SURVEY_SECONDS, SURVEY_SHARE * (self._surveyed_at - began))
         self._has_current = found.current is not None
+        registry.passed_over = frozenset(found.passed_over)
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
         for whole, sighting, head, end in found.copies:
@@ -233,7 +235,7 @@ class OpenFiles:
         """Find its number in the registry, or give it one; False if it is not what the survey has found (any more)."""
         registry = self._place.registry
         found = await self._files.match(registry, file)
-        if found is None:
+        if found is None or found.known.is_whole:
             known = registry.add(file.path)
         elif not found.is_shorter:
             known = found.known

@@ -97,6 +97,8 @@ class Registry:
         """Unknown files that were last written to then (seconds since the epoch) or earlier were known once, and forgotten."""
         self.forgotten_slot: Slot = FIRST_SLOT
         """The same for packed dated files, which are not written to any more: up to this place in the order of days."""
+        self.passed_over: frozenset[Appearance] = frozenset()
+        """How the files look that the last survey found to be forgotten ones: as long as they look so, they need not be opened either."""
         self.changes = 0
         """Rises with each change that is worth saving."""
         self.touched: set[int] = set()
@@ -122,9 +124,14 @@ class Registry:
         first = content.read(0, FINGERPRINT_BYTES)
         alike = [known for known in list(self.files.values()) if known.head.length and known.head.fits(first) and _may_be(known, path)]
         marks = (Match(known, mark) for known in alike for mark in _marks(known))
-        for match in sorted(marks, key=lambda match: (match.mark.offset, match.known.number), reverse=True):
+        found = None
+        for match in sorted(marks, key=lambda match: (match.mark.offset, match.known.number)):
             if holds(content, match.mark):
-                return match
+                found = match  # forwards: for each step back, a packed file is unpacked from its beginning
+            elif not content.read(match.mark.offset - 1, 1):
+                break
+        if found is not None:
+            return found
         return next((Match(known, known.read_to) for known in alike if known.is_whole), None)
 
     def appearances(self) -> Collection[Appearance]:
@@ -180,7 +187,7 @@ class Registry:
     def note_read(self, known: KnownFile, appearance: Appearance, now: float) -> None:
         """There is nothing unread in it, as it looks by now; `now` in seconds since the epoch."""
         known.path = appearance.path
-        if appearance.modified < now - SETTLED_SECONDS and known.read != appearance:
+        if abs(appearance.modified - now) > SETTLED_SECONDS and known.read != appearance:
             known.read = appearance
             self.changes += 1
 

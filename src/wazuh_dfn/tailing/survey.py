@@ -15,7 +15,7 @@ from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import FIRST_MONTH, Month, Sighting, list_files, naming_of, slot_of, unpacked_name
-from wazuh_dfn.tailing.registry import TELLING_BYTES, KnownFile, Mark, Match, Registry, appearance_of, holds, order_of
+from wazuh_dfn.tailing.registry import TELLING_BYTES, Appearance, KnownFile, Mark, Match, Registry, appearance_of, holds, order_of
 
 NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
 
@@ -58,6 +58,8 @@ class Survey:
     """Whether a file was not there any more when it was opened: what was found then may be wrong."""
     broken: list[tuple[HeldFile, OSError]] = field(default_factory=list)
     """Open files that answer with an error."""
+    passed_over: list[Appearance] = field(default_factory=list)
+    """Of files that were known once, and forgotten."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
     damaged: dict[Path, str] = field(default_factory=dict)
 
@@ -73,7 +75,7 @@ def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile
         since: the first month whose files are looked at.
 
     Raises:
-        OSError: the folders or the status of a file can't be read.
+        OSError: the folder of `alerts` or its status can't be read.
     """
     alerts = disk.resolve(alerts)
     listing = list_files(disk, alerts, since)
@@ -123,7 +125,11 @@ class _Surveyor:
                 self._found.failed[Path(file.path)] = f"{file.path} (open): {error.strerror or error}"
                 self._found.broken.append((file, error))
         for sighting in self._found.sightings:
-            is_read = appearance_of(sighting) in read and not sighting.is_current
+            look = appearance_of(sighting)
+            if look in self._registry.passed_over and not sighting.is_current:
+                self._found.passed_over.append(look)
+                continue
+            is_read = look in read and not sighting.is_current
             if sighting.status.node not in nodes and not is_read:
                 self._open_and(sighting, None, partial(self._judge, sighting, None))
         for sighting, held_file, found in self._shorter:
@@ -160,6 +166,8 @@ class _Surveyor:
 
     def _judge(self, sighting: Sighting, held: HeldFile | None, content: Content) -> None:
         found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
+        if found is not None and found.known.is_whole and not content.is_packed and (sighting.is_current or held is not None):
+            found = None  # what was packed then may be its first part alone
         if found is None:
             if self._is_part_of_plain(sighting, content):
                 return
@@ -191,7 +199,10 @@ class _Surveyor:
     def _may_be_new(self, sighting: Sighting, content: Content, held: HeldFile | None) -> bool:
         if sighting.is_current or held is not None:
             return True
-        if sighting.naming == "stranger" or self._registry.is_forgotten(sighting):
+        if self._registry.is_forgotten(sighting):
+            self._found.passed_over.append(appearance_of(sighting))
+            return False
+        if sighting.naming == "stranger":
             return False
         return sighting.naming != "lettered" or content.read(0, FINGERPRINT_BYTES).lstrip(b"\0").startswith(b"{")
 

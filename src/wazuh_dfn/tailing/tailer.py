@@ -41,7 +41,7 @@ class Tailer:
         self._reader = reader
         self._poll_interval_seconds = poll_interval_seconds
         self._errors = 0
-        """In a row."""
+        """Of the file at hand, in a row."""
 
     async def run(self, lifeline: Lifeline[None]) -> None:
         """Read until asked to stop."""
@@ -100,6 +100,7 @@ class Tailer:
         return await self._turn_to_next(lifeline)
 
     async def _turn_to_next(self, lifeline: Lifeline[None], *, anew: bool = False) -> bool:
+        self._errors = 0  # what fails from here on is no reason to close the file at hand: it may have lost its name
         with lifeline.waiting("a survey of the alert files"):  # packed ones may have to be unpacked
             return await self._files.turn_to_next(anew=anew)
 
