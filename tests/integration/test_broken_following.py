@@ -164,7 +164,7 @@ async def test_files_that_were_forgotten_are_not_opened_in_each_survey(site, mon
         await pause(0.2)
         monkeypatch.setattr(LocalDisk, "open", lambda self, path: opened.append(path) or open_file(self, path))
         await pause(0.3)
-    assert {path for path in opened if path.suffix == ".json"} <= {site.wazuh.dated_path(number) for number in (7, 8, 9)}
+    assert {path for path in opened if path.suffix == ".json"} <= {site.wazuh.dated_path(number) for number in (6, 7, 8, 9)}
 
 
 # The checkpoint of a former version.

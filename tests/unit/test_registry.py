@@ -211,8 +211,8 @@ def test_numbers_go_on_after_a_restart(registry):
 # What is forgotten.
 
 
-def forget(registry, *sightings, keep=(), before=NOW):
-    registry.forget(sightings, keep, before)
+def forget(registry, *sightings, keep=(), waiting=()):
+    registry.forget(sightings, waiting, keep, NOW)
     return sorted(known.path for known in registry.files.values())
 
 
@@ -239,17 +239,9 @@ def test_never_forgotten_is_what_would_lose_something(two_files, registry, why):
     fill(registry, dated(2), dated(3))
     modified = {"as new as what is unread": NOW - 50, "from the future": NOW + 10}.get(why, NOW - 100)
     sightings = [seen(dated(1), modified), seen(dated(2)), seen(dated(3))]
-    left = forget(registry, *sightings, keep=[first.number] if why == "kept" else [], before=NOW - 60)
+    left = forget(registry, *sightings, keep=[first.number] if why == "kept" else [], waiting=[seen(dated(9), NOW - 60)])
     assert left == [str(dated(1)), str(dated(3))]
     assert registry.forgotten_before == NOW - 100
-
-
-def test_a_file_in_a_month_that_is_not_looked_into_is_forgotten_not_gone(two_files, registry):
-    files = fill(registry, dated(1), dated(2), dated(3))
-    registry.note_read(files[0], appearance_of(seen(dated(1), NOW - 300)), NOW)
-    forget(registry, seen(dated(2)), seen(dated(3)))
-    assert registry.is_forgotten(seen(dated(1), NOW - 300))
-    assert registry.is_forgotten(seen(dated(1, suffix=".gz"), NOW))
 
 
 def test_a_copy_of_what_is_forgotten_is_let_go(two_files, registry):

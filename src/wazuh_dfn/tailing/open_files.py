@@ -176,7 +176,7 @@ class OpenFiles:
         await self._close_all_but(found)
         waiting = [unread.sighting for unread in found.unread]
         if since == FIRST_MONTH:
-            registry.forget(found.sightings, waiting, [file.number for file in place.held if file.number is not None])
+            registry.forget(found.sightings, waiting, [file.number for file in place.held if file.number is not None], now())
         old_ones = [sighting for sighting in waiting if not sighting.is_current]
         newest = max((each.slot for each in found.sightings if each.slot is not None), default=None)
         self._since = month_before(newest) if newest is not None and not (old_ones or found.failed) else FIRST_MONTH

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -214,16 +213,16 @@ class Registry:
         numbers = (self.touched | self._in_save) & self.files.keys()
         return [snapshot(known) for known in map(self.files.__getitem__, numbers) if known.settled.offset]
 
-    def forget(self, there: Iterable[Sighting], waiting: Collection[Sighting], keep: Collection[int]) -> None:
+    def forget(self, there: Iterable[Sighting], waiting: Collection[Sighting], keep: Collection[int], now: float) -> None:
         """Forget what is too much: first the files that are gone, then the oldest.
 
-        None is forgotten that is in `keep`, is not settled, or is not older than all that is `waiting` to be read.
+        None is forgotten that is in `keep`, is not settled, or is not older than all that is `waiting` to be read, and than `now`.
         """
         surplus = len(self.files) - KEPT_FILES
         if surplus <= 0:
             return
         sightings = {str(sighting.path): sighting for sighting in there}
-        modified = min((sighting.status.modified for sighting in waiting), default=inf)
+        modified = min([now, *(sighting.status.modified for sighting in waiting)])
         slot = min((sighting.slot for sighting in waiting if sighting.slot is not None), default=LAST_SLOT)
 
         def is_older(known: KnownFile) -> bool:
