@@ -88,7 +88,11 @@ class Site:
         reader = ChunkReader(place, ledger, outbox, 256 * 1024)
         tailer = Tailer(place, beginning, OpenFiles(files, place, time.time), reader, poll_interval_seconds=0.01)
         lifeline = Lifeline(None, lambda: None)
-        with capture_logs() as events, patch.object(open_files, "SURVEY_SECONDS", 0.02), patch.object(chunks, "REST_SECONDS", 0.05):
+        with (
+            capture_logs() as events,
+            patch.multiple(open_files, SURVEY_SECONDS=0.02, PATIENCE_SECONDS=0.1),
+            patch.object(chunks, "REST_SECONDS", 0.05),
+        ):
             self.events.append(events)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.consume, outbox, ledger)

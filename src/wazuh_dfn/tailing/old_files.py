@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wazuh_dfn.errors import CannotUnpackError
+from wazuh_dfn.errors import CannotUnpackError, FileTruncatedError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
@@ -74,7 +74,7 @@ def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | N
                 mark = Mark.at_end(content, end_of_last_line(content) if sighting.is_current else content.size())
             head = content.read(0, FINGERPRINT_BYTES if mark is None else min(FINGERPRINT_BYTES, mark.offset))
             return OldFile(sighting, Fingerprint.of(head), mark)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileTruncatedError):
         return None
     except (OSError, CannotUnpackError):
         if sighting.is_current:

@@ -24,8 +24,8 @@ SURVEY_SHARE = 20
 """The time between surveys as a multiple of what the last one took: many files must not leave time for nothing else."""
 OLD_SURVEY_SECONDS = 600.0
 """A survey after a longer time looks at all months again."""
-FAILED_SURVEYS = 3
-"""After this many surveys in a row in which a file could not be looked into, the others are read without it."""
+PATIENCE_SECONDS = 3.0
+"""After this time without a survey in which all files could be looked into, the others are read without them."""
 AVOIDED_SECONDS = 60.0
 """For how long a file that could not be read comes after all others."""
 log = structlog.get_logger(__name__)
@@ -41,7 +41,8 @@ class OpenFiles:
         self._queue: list[Unread] = []
         """What the last survey has found and was not read yet; at last the current file, even if it is empty."""
         self._survey_at = 0.0
-        self._failed_surveys = 0
+        self._failing_since: float | None = None
+        """When the first survey in a row failed to look into all files."""
         self._surveyed_at = 0.0
         self._since = FIRST_MONTH
         """All files of earlier months were read when the last survey was made."""
@@ -159,8 +160,8 @@ class OpenFiles:
         since = self._since if began - self._surveyed_at < OLD_SURVEY_SECONDS else FIRST_MONTH
         found = await self._files.survey(registry, place.held, since)
         place.note_all(Trouble.FILE_UNREADABLE, found.failed)
-        self._failed_surveys = self._failed_surveys + 1 if found.failed or found.has_changed else 0
-        if 0 < self._failed_surveys < FAILED_SURVEYS:
+        self._failing_since = (self._failing_since or began) if found.failed or found.has_changed else None
+        if self._failing_since is not None and began - self._failing_since < PATIENCE_SECONDS:
             return False  # it may pass, and files are read in their order
         for file, error in found.broken:
             if isinstance(file, AlertFile):

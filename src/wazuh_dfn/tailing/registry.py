@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from wazuh_dfn.errors import FileTruncatedError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.contents import Content
 from wazuh_dfn.tailing.names import FIRST_SLOT, LAST_SLOT, Sighting, Slot, slot_of, unpacked_name
@@ -34,8 +35,12 @@ class Mark(NamedTuple):
 
     @classmethod
     def at_end(cls, content: Content, size: int) -> Mark:
-        """Return the mark behind the last of `size` bytes."""
-        return cls(size, Fingerprint.of(content.read(max(0, size - FINGERPRINT_BYTES), min(size, FINGERPRINT_BYTES))))
+        """Return the mark behind the last of `size` bytes; raises FileTruncatedError if there are fewer by now."""
+        length = min(size, FINGERPRINT_BYTES)
+        tail = Fingerprint.of(content.read(size - length, length))
+        if tail.length < length:
+            raise FileTruncatedError("an alert file was written again while it was looked at")
+        return cls(size, tail)
 
 
 BEGINNING = Mark()

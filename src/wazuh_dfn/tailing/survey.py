@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from wazuh_dfn.errors import CannotUnpackError
+from wazuh_dfn.errors import CannotUnpackError, FileTruncatedError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
@@ -149,7 +149,7 @@ class _Surveyor:
                 judge(content)
                 if content.damage is not None and sighting.naming != "stranger":
                     self._found.damaged[sighting.path] = damage_of(sighting.path, content)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileTruncatedError):
             self._found.has_changed = True  # renamed or packed just now: the next survey finds it
         except CannotUnpackError as error:
             if sighting.naming != "stranger" and not self._was_read_before_packing(sighting):
@@ -215,8 +215,9 @@ class _Surveyor:
         whole = self._whole_of(sighting, found, end)
         # fewer bytes are a packed file that is just begun, more than were read one that has grown since it was looked at
         if whole is not None and TELLING_BYTES <= end.offset <= whole.read_to.offset:
-            first = content.read(0, min(FINGERPRINT_BYTES, end.offset))
-            self._found.copies.append((whole, sighting, Fingerprint.of(first), end))
+            first = Fingerprint.of(content.read(0, min(FINGERPRINT_BYTES, end.offset)))
+            if first.length == min(FINGERPRINT_BYTES, end.offset):
+                self._found.copies.append((whole, sighting, first, end))
         elif whole is None:
             self._add(sighting, content, held, None, is_shorter=found is not None)
 
