@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -114,10 +115,6 @@ def list_files(disk: Disk, alerts: Path, since: Month = FIRST_MONTH) -> Listing:
         OSError: the folder of `alerts` cannot be listed, or `alerts` not be reached.
     """
     listing = Listing()
-    try:
-        current = disk.status(alerts)
-    except FileNotFoundError:
-        current = None
     paths = [*dated_paths(disk, alerts.parent, listing.failed, since), *_beside(disk, alerts)]
     there = set(paths)
     for path in paths:
@@ -129,11 +126,14 @@ def list_files(disk: Disk, alerts: Path, since: Month = FIRST_MONTH) -> Listing:
             if naming in {"dated", "copy"} and error.errno not in {errno.ENOENT, errno.ELOOP}:
                 listing.failed[path] = f"{path}: {error.strerror or error}"
             continue
-        is_current = current is not None and status.node == current.node
-        is_beside_plain = is_packed_name(path) and unpacked_name(path) in there
-        listing.sightings.append(Sighting(path, status, naming, slot, is_current, is_beside_plain))
-    if current is not None and listing.current is None:
-        listing.sightings.append(Sighting(alerts, current, is_current=True))
+        listing.sightings.append(
+            Sighting(path, status, naming, slot, is_beside_plain=is_packed_name(path) and unpacked_name(path) in there)
+        )
+    with suppress(FileNotFoundError):
+        current = disk.status(alerts)  # at last, so that all others are complete
+        listing.sightings = [replace(each, is_current=each.status.node == current.node) for each in listing.sightings]
+        if listing.current is None:
+            listing.sightings.append(Sighting(alerts, current, is_current=True))
     return listing
 
 
