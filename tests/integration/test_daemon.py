@@ -161,7 +161,9 @@ def test_a_file_system_that_does_not_answer_holds_up_no_stop(tmp_path, broker, s
         assert time.monotonic() - began < 20, "seconds, of which 1 for the drain and 3 of grace; the call hangs for ever"
     daemon.checkpoint.with_name(".checkpoint.json.tmp").unlink()
     daemon.write_config(supervisor={"shutdown_timeout": 20})
+    daemon.log.unlink()
     with daemon:
+        daemon.wait_for_log("event=reading")
         wait_until_settled(daemon, corpus)
         assert daemon.stop() == 0
     assert len(read_all(broker.bootstrap, TOPIC, expect=corpus.relevant)) == corpus.relevant

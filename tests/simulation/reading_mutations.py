@@ -5,7 +5,6 @@ import trio
 from wazuh_dfn.messages import Fingerprint
 from wazuh_dfn.tailing import alert_file, names, registry, survey
 from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, encode
-from wazuh_dfn.tailing.checkpointer import Checkpointer
 from wazuh_dfn.tailing.chunks import ChunkReader
 from wazuh_dfn.tailing.names import list_files
 from wazuh_dfn.tailing.open_files import OpenFiles
@@ -49,10 +48,6 @@ def the_folder_of_the_checkpoint_is_not_synced(self, checkpoint):
     temporary = self._path.with_name("new")
     self._disk.write(temporary, encode(checkpoint, self._now()))
     self._disk.rename(temporary, self._path)
-
-
-async def nothing_is_noted_after_an_acknowledgement(self):
-    pass
 
 
 def a_copy_counts_as_settled_at_once(self, whole, path, head, end):
@@ -115,7 +110,6 @@ READING_MUTATIONS = {
     a_crash_of_the_tailer_skips_to_the_end: [(Tailer, "run")],
     the_checkpoint_is_overwritten_in_place: [(CheckpointFile, "_save")],
     the_folder_of_the_checkpoint_is_not_synced: [(CheckpointFile, "_save")],
-    nothing_is_noted_after_an_acknowledgement: [(Checkpointer, "note")],
     a_copy_counts_as_settled_at_once: [(Registry, "add_copy")],
     the_current_file_is_not_held: [(OpenFiles, "keep_the_current_open")],
     names_tell_files: [(Registry, "identify")],

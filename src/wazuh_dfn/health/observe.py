@@ -103,7 +103,7 @@ class Observed:
             acked = at
         size, unnamed_bytes = await self.sizes.of(file)
         if not self.sizes.is_answering:
-            problems += ("the file system of the alert file does not answer",)
+            problems += ("the file system of the alert file does not answer; `wazuh-dfn check` looks at it",)
         return Reading(
             file=file.path,
             read_to=at.offset,

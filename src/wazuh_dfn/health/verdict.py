@@ -87,7 +87,7 @@ def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Pro
 
 def _reading(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
     for problem in report.reading.problems:
-        yield Problem(f"Reading: {problem.rstrip('.;')}; `wazuh-dfn check` tells what to do.")
+        yield Problem(f"Reading: {problem}.")
 
 
 def _checkpoint(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:

@@ -25,8 +25,6 @@ class AlertFile:
         """Key in the registry, once that is known."""
         self.head = NO_BYTES
         """Fingerprint of the first bytes that were read."""
-        self.finished_at: float | None = None
-        """When it was read to its end and left, on the event loop's clock."""
         self.content = content
         self._disk = disk
 

@@ -195,6 +195,7 @@ def _encode_file(known: KnownFile) -> dict[str, Any]:
         "earlier": [[save, *_encode_mark(*mark)] for save, mark in known.earlier.items()],
         "read": known.read[1:] if known.read is not None else None,
         "is_whole": known.is_whole,
+        "copy_of": known.copy_of,
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -210,6 +211,7 @@ def _decode_file(fields: dict[str, Any]) -> KnownFile:
         {save: _decode_mark(*mark) for save, *mark in fields.get("earlier", [])},
         Appearance(fields["path"], *fields["read"]) if "read" in fields else None,
         fields.get("is_whole", False),
+        fields.get("copy_of", 0),
     )
 
 

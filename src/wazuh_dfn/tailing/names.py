@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -73,11 +74,15 @@ def slot_of(path: Path) -> Slot | None:
 
 def naming_of(path: Path, alerts: Path) -> Naming:
     """Return what kind of name a file in the folder of `alerts` has."""
-    stem, suffix = map(re.escape, (alerts.stem, alerts.suffix))
+    copy, lettered = _patterns(alerts.stem, alerts.suffix)
     name = _SUFFIX.sub("", path.name)
-    if re.fullmatch(rf"{stem}[-._:+T\d]*{suffix}[-._:+TZ\d]*", name):
-        return "copy"
-    return "lettered" if re.fullmatch(rf"{stem}[-.\w:+]*{suffix}[-.\w:+]*", name) else "stranger"
+    return "copy" if copy.fullmatch(name) else "lettered" if lettered.fullmatch(name) else "stranger"
+
+
+@cache
+def _patterns(stem: str, suffix: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    stem, suffix = re.escape(stem), re.escape(suffix)
+    return re.compile(rf"{stem}[-._:+T\d]*{suffix}[-._:+TZ\d]*"), re.compile(rf"{stem}[-.\w:+]*{suffix}[-.\w:+]*")
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.names import FIRST_MONTH, Sighting, month_before
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
-from wazuh_dfn.tailing.registry import SETTLED_SECONDS, Appearance, appearance_of
+from wazuh_dfn.tailing.registry import Appearance, appearance_of
 from wazuh_dfn.tailing.survey import Survey, Unread, damage_of
 
 SURVEY_SECONDS = 10.0
@@ -27,7 +27,7 @@ OLD_SURVEY_SECONDS = 600.0
 PATIENCE_SECONDS = 3.0
 """After this time without a survey in which all files could be looked into, the others are read without them."""
 PACKING_SECONDS = 120.0
-"""For how long a file without a name stays open after it was read to its end."""
+"""For how long a file stays open after a packed copy of it was last written to."""
 AVOIDED_SECONDS = 60.0
 """For how long a file that could not be read comes after all others."""
 log = structlog.get_logger(__name__)
@@ -107,7 +107,6 @@ class OpenFiles:
             known, appearance = place.registry.files[file.number], await file.appearance()
             if file.is_packed or appearance.size == known.read_to.offset:
                 place.registry.note_read(known, appearance, self._now())
-            file.finished_at = anyio.current_time()
         self.leave()
 
     def leave(self) -> None:
@@ -176,8 +175,7 @@ class OpenFiles:
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
         for whole, sighting, head, end in found.copies:
-            if sighting.status.modified < now() - SETTLED_SECONDS:  # else it may still be growing
-                registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now())
+            registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now())
         await self._close_all_but(found)
         waiting = [unread.sighting for unread in found.unread]
         if since == FIRST_MONTH:
@@ -209,14 +207,13 @@ class OpenFiles:
         place, needed = self._place, {id(unread.held) for unread in found.unread}
         for file in list(place.held):
             is_current = found.current is not None and file.node == found.current.status.node
-            if file is not place.file and not is_current and id(file) not in needed and not await self._is_just_finished(file):
+            if file is not place.file and not is_current and id(file) not in needed and not self._is_being_packed(file, found):
                 await self._close(file)
 
-    async def _is_just_finished(self, file: AlertFile) -> bool:
-        """Return whether it has no name any more and was just read: a copy of its first part, which is still being packed, is told by it."""
-        if file.finished_at is None or anyio.current_time() - file.finished_at >= PACKING_SECONDS:
-            return False
-        return bool(await file.unnamed_bytes())
+    def _is_being_packed(self, file: AlertFile, found: Survey) -> bool:
+        """Return whether a packed copy of its first part was written to just now: how much of it that holds, only the file can tell."""
+        since = self._now() - PACKING_SECONDS
+        return any(whole.number == file.number and copy.status.modified >= since for whole, copy, *_ in found.copies)
 
     async def _close(self, file: AlertFile) -> None:
         place = self._place

@@ -70,6 +70,8 @@ class KnownFile:
     """Set once there was nothing unread in it."""
     is_whole: bool = False
     """Whether all of it counts as read, however much that is: a packed file from before the first start."""
+    copy_of: int = 0
+    """The number of the file of which it is a copy of the first part; 0 if it is none."""
 
     @property
     def is_settled(self) -> bool:
@@ -157,7 +159,10 @@ class Registry:
 
     def add_copy(self, whole: KnownFile, path: str, head: Fingerprint, end: Mark) -> KnownFile:
         """Remember a copy of the first part of a known file; it is settled as soon as that part is."""
+        for former in [known for known in self.files.values() if known.copy_of == whole.number and known.path == path]:
+            self.drop(former)  # it was not packed to its end then
         copy = self.add(path, head, end)
+        copy.copy_of = whole.number
         if whole.settled.offset < end.offset:
             copy.settled = BEGINNING
             self._copies.setdefault(whole.number, []).append(copy)

@@ -179,6 +179,8 @@ class _Surveyor:
             self._whole.setdefault(found.known.number, held or sighting.path)
         if found.known.is_whole or not (found.is_shorter or has_more(content, found.mark.offset)):
             self._found.read.append((found.known, sighting))
+        elif not found.is_shorter and (whole := self._registry.files.get(found.known.copy_of)) is not None and content.is_packed:
+            self._shorter.append((sighting, held, Match(whole, found.mark)))  # it was not packed to its end when it was looked at
         elif not found.is_shorter:
             self._add(sighting, content, held, found.known.number)
         elif sighting.naming != "stranger" or sighting.is_current or held is not None:

@@ -41,7 +41,7 @@ function listed(texts) {
 }
 
 function showCounts(counts) {
-  for (const key of ["lines_read", "not_relevant", "delivered", "dead_lettered", "in_flight"]) put(key, toldNumber(counts[key]));
+  for (const key of ["lines_read", "not_relevant", "odd", "delivered", "dead_lettered", "in_flight"]) put(key, toldNumber(counts[key]));
   element("dead-letters").classList.toggle("attention", counts.dead_lettered > 0);
   tag("balance", counts.balanced ? "balanced" : "not balanced", counts.balanced ? "good" : "bad");
 }
