@@ -155,7 +155,8 @@ class ProcessDisk:
         self._disk.interleave()
         if self._world.happens("read_error"):
             passing = [errno.EIO, errno.EMFILE]
-            is_beside = path.name.startswith("alerts") and path.name != "alerts.json"  # of these, one that may not be read is not for us
+            # of what lies beside alerts.json one that may not be read is not for us, and what the daemon has written it may read
+            is_beside = (path.name.startswith("alerts") and path.name != "alerts.json") or path.name.startswith("checkpoint")
             number = self._world.random.choice(passing if is_beside else [*passing, errno.EACCES])
             self._world.note(f"{name} {path.name}: {errno.errorcode[number]}")
             self._process.hinder(30)

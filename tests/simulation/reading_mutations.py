@@ -15,6 +15,8 @@ original_read_rest, original_run, original_survey = ChunkReader.read_rest, Taile
 
 
 async def rotation_drops_the_tail(self, lifeline, file, at, quiet_seconds=None):
+    if (left := await file.size() - at.offset) > 0:
+        self._place.go_on(at.after(left, b""))
     return True
 
 

@@ -6,12 +6,21 @@ from simulation.mutations import MUTATIONS, planted
 from simulation.simulate import failure_of
 
 SEEDS = 500
+FOUND_BY = {
+    "older_files_do_not_grow_again": 123,
+    "a_line_counts_as_complete_at_once": 181,
+    "a_few_bytes_tell_a_file": 235,
+    "of_settled_chunks_in_a_row_the_last_counts_whatever_its_file": 302,
+    "what_has_lost_its_name_is_closed": 302,
+}
+"""The seeds that found those that take many, which are tried first."""
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 def test_a_planted_bug_is_found_within_five_hundred_seeds(mutation, record_property):
+    seeds = [*(seed for name, seed in FOUND_BY.items() if name == mutation.__name__), *range(SEEDS)]
     with planted(mutation):
-        found = next((seed for seed in range(SEEDS) if "ViolationError" in (failure_of(seed) or "")), None)
+        found = next((seed for seed in seeds if "ViolationError" in (failure_of(seed) or "")), None)
     record_property("seed", found)
     print(f"{mutation.__name__}: found by seed {found}")
     assert found is not None

@@ -101,13 +101,16 @@ class OpenFiles:
         return True
 
     async def finish(self) -> None:
-        """Leave the present file, which is complete and read to its end."""
+        """Leave the present file, which is complete and read to its end; without a name it stays open until a survey has judged it."""
         place, file = self._place, self._place.file
-        if isinstance(file, AlertFile) and file.number is not None:
+        if file is not None and file.number is not None:
             known, appearance = place.registry.files[file.number], await file.appearance()
             if file.is_packed or appearance.size == known.read_to.offset:
                 place.registry.note_read(known, appearance, self._now())
         self.leave()
+        if file in place.held and not await file.unnamed_bytes():
+            async with self._in_use:
+                await self._close(file)
 
     def leave(self) -> None:
         """Leave the present file; it stays open until a survey has shown that nothing else needs it."""
