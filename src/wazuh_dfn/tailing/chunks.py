@@ -15,7 +15,7 @@ from wazuh_dfn.tailing.place import ReadingPlace
 
 UNSETTLED_BYTES = 4 * 1024 * 1024
 """The most bytes of lines that are under way before a line longer than a chunk is read: as objects and records they take ten times that."""
-REST_SECONDS = 3.0
+REST_SECONDS = 10.0
 """How long what follows the last line feed of a complete file must stay as it is before it counts as all there will be of that line."""
 _WAIT_SECONDS = 0.02
 

@@ -48,7 +48,7 @@ class OpenFiles:
         self._surveyed_at = 0.0
         self._since = FIRST_MONTH
         """All files of earlier months were read when the last survey was made."""
-        self._has_current = False
+        self._current_node: tuple[int, int] | None = None
         self._avoided: dict[str, float] = {}
         """By path, until when."""
         self._damaged: dict[Path, str] = {}
@@ -92,11 +92,13 @@ class OpenFiles:
             if not await self._recognise(file, chosen):
                 self.look_again()
                 return True
-        may_grow = chosen.sighting.is_current or not (self._has_current or self._queue)  # without alerts.json, the last of all
+        may_grow = chosen.sighting.is_current or not (self._current_node is not None or self._queue)  # without alerts.json, the last of all
         place.is_complete = file.is_packed or not may_grow
         if file is present:
             return place.is_complete
         place.file, place.scanned = file, 0
+        if present is not None and present.node != self._current_node and not any(unread.held is present for unread in self._queue):
+            await self._close_named(present)
         log.info("reading", file=file.path, offset=place.at.offset if place.at is not None else 0)
         return True
 
@@ -108,8 +110,13 @@ class OpenFiles:
             if file.is_packed or appearance.size == known.read_to.offset:
                 place.registry.note_read(known, appearance, self._now())
         self.leave()
-        if file in place.held and not await file.unnamed_bytes():
-            async with self._in_use:
+        if file is not None:
+            await self._close_named(file)
+
+    async def _close_named(self, file: AlertFile) -> None:
+        """Close a file that has nothing unread. Without a name it stays open until the next survey has judged copies of it."""
+        async with self._in_use:
+            if file in self._place.held and not await file.unnamed_bytes():
                 await self._close(file)
 
     def leave(self) -> None:
@@ -173,7 +180,7 @@ class OpenFiles:
                 await self._close_broken(file, error)
         self._surveyed_at = anyio.current_time()
         self._survey_at = self._surveyed_at + max(SURVEY_SECONDS, SURVEY_SHARE * (self._surveyed_at - began))
-        self._has_current = found.current is not None
+        self._current_node = found.current.status.node if found.current is not None else None
         registry.passed_over = frozenset(found.passed_over)
         for known, sighting in found.read:
             registry.note_read(known, appearance_of(sighting), now())
