@@ -23,16 +23,6 @@ def checkpoint_before_acknowledgement(self):
         del self._chunks[min(self._chunks)]
 
 
-def of_settled_chunks_in_a_row_the_last_counts_whatever_its_file(self):
-    kept = {}
-    for ticket, chunk in self._chunks.items():
-        if kept and chunk.is_settled and next(reversed(kept.values())).is_settled:
-            kept.popitem()
-        kept[ticket] = chunk
-    self._chunks = kept
-    self._crowded_at = 0
-
-
 def no_redelivery_after_a_crash(self, error):
     for lease in self._leases:
         lease.slot.leave()
@@ -119,7 +109,6 @@ def a_crash_makes_all_of_a_batch_poison(self, error):
 
 MUTATIONS = {
     checkpoint_before_acknowledgement: [(Ledger, "_advance")],
-    of_settled_chunks_in_a_row_the_last_counts_whatever_its_file: [(Ledger, "_merge_settled")],
     no_redelivery_after_a_crash: [(Mailbox, "reclaim")],
     the_rest_of_a_divided_chunk_is_not_redelivered: [(Mailbox, "_divide")],
     an_unclear_answer_counts_as_delivered: [(KafkaActor, "_deliver")],

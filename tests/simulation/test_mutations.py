@@ -10,7 +10,6 @@ FOUND_BY = {
     "older_files_do_not_grow_again": 123,
     "a_line_counts_as_complete_at_once": 181,
     "a_few_bytes_tell_a_file": 235,
-    "of_settled_chunks_in_a_row_the_last_counts_whatever_its_file": 302,
     "what_has_lost_its_name_is_closed": 302,
 }
 """The seeds that found those that take many, which are tried first."""

@@ -85,7 +85,7 @@ class KafkaNode(_Broker):
 
     def format(self, cluster: str) -> subprocess.Popen[bytes]:
         """Begin to format the data folder."""
-        arguments = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.properties))
+        arguments = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self.properties))
         return _start(java_command(*arguments), cwd=self.home, log=self.log)
 
     def launch(self) -> None:

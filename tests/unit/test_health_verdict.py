@@ -66,7 +66,7 @@ def test_nothing_wrong_is_healthy():
         ({"mailboxes": (mailbox(7),)}, "degraded", "mailbox of kafka is 70 % full"),
         ({"mailboxes": (mailbox(10),)}, "degraded", "mailbox of kafka is 100 % full"),
         ({"mailboxes": (mailbox(10),), "actors": (actor(silent=59.9),)}, "degraded", "mailbox of kafka is 100 % full"),
-        ({"reading": Reading(problems=("there is no alerts.json",))}, "degraded", "there is no alerts.json"),
+        ({"reading": Reading(problems=("there is no alerts.json; check that Wazuh runs",))}, "degraded", "there is no alerts.json"),
         ({"checkpoint": Checkpoint(problem="No space left on device")}, "degraded", "No space left"),
         ({"checkpoint": Checkpoint(seconds_since_save=119)}, "healthy", ""),
         ({"checkpoint": Checkpoint(seconds_since_save=120)}, "degraded", "has not been saved for 120 s"),

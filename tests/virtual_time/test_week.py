@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import sys
 from collections import Counter, deque
 from datetime import timedelta
@@ -156,6 +157,7 @@ async def look_for_too_much(world, pipeline, supervisor, found):
 
 def bytes_by_type():
     """Of all objects that the garbage collector knows, and what they refer to; tracemalloc would make the week last three times as long."""
+    re.purge()  # the cache of whatever tests ran before in this process
     gc.collect()
     known = gc.get_objects()
     found = {id(each): each for each in chain(known, chain.from_iterable(map(gc.get_referents, known)))}
