@@ -203,6 +203,12 @@ def test_a_copy_is_settled_as_soon_as_its_part_of_the_whole_is(registry):
     assert copy.is_settled
 
 
+def test_what_its_copy_holds_as_well_is_the_file_itself(registry):
+    whole = know(registry, "alerts.json", content("a"))
+    registry.add_copy(whole, "alerts.json", whole.head, whole.read_to)
+    assert registry.identify(Bytes(content("a") + content("b")), "alerts.json.1.gz").known is whole
+
+
 def test_numbers_go_on_after_a_restart(registry):
     know(registry, dated(1), content("a"))
     assert restarted(registry).add(str(dated(2))).number == 2

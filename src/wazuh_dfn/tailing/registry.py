@@ -131,7 +131,7 @@ class Registry:
         alike = [known for known in list(self.files.values()) if known.head.length and known.head.fits(first) and _may_be(known, path)]
         marks = (Match(known, mark) for known in alike for mark in _marks(known))
         found = None
-        for match in sorted(marks, key=lambda match: (match.mark.offset, match.known.number)):
+        for match in sorted(marks, key=lambda match: (match.mark.offset, not match.known.copy_of, match.known.number)):
             if holds(content, match.mark):
                 found = match  # forwards: for each step back, a packed file is unpacked from its beginning
             elif not content.read(match.mark.offset - 1, 1):
