@@ -6,6 +6,7 @@ import trio
 
 from simulation.disk import SimulatedHandle, children, status_of
 from wazuh_dfn.tailing.alert_file import AlertFile
+from wazuh_dfn.tailing.open_files import LONGEST_SURVEY_PAUSE_SECONDS
 
 SECONDS_TO_NOTICE = 15
 """Which file is the current one has to be noticed within this time, if nothing goes wrong meanwhile."""
@@ -69,7 +70,7 @@ class ProcessDisk:
         is_closing = getattr(function, "__func__", None) is AlertFile.close
         if not is_closing and self._world.happens("read_hangs"):
             self._world.note(f"{function.__name__} hangs")
-            self._process.hinder(600)
+            self._process.hinder(600 + LONGEST_SURVEY_PAUSE_SECONDS)
             await trio.sleep(600)
         return function(*args, **kwargs)
 

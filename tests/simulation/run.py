@@ -150,9 +150,8 @@ class Run:
     async def _until_quiet(self, pipeline):
         """Wait until nothing changes any more, for longer than any retry takes."""
         for _ in range(100):
-            before = pipeline.ledger.accounting
+            before, is_over = pipeline.ledger.accounting, self.world.wazuh.is_done and not self.crashes.process.is_hindered
             await trio.sleep(100)
-            is_over = self.world.wazuh.is_done and not self.crashes.process.is_hindered
             if is_over and pipeline.ledger.accounting == before and not before.in_flight:
                 return
         self.world.violate(f"nothing goes wrong any more, and it does not come to rest: {before}")

@@ -62,7 +62,8 @@ class ChunkReader:
         if (at, length) != self._rest:
             self._rest, self._rest_since = (at, length), anyio.current_time()
         quiet_seconds = REST_SECONDS if quiet_seconds is None else quiet_seconds
-        if not file.is_packed and anyio.current_time() - self._rest_since < quiet_seconds:
+        may_grow = not file.is_packed or file.content.damage is not None  # one that ends early may still be being packed
+        if may_grow and anyio.current_time() - self._rest_since < quiet_seconds:
             return False
         await self._hand_on_long_line(lifeline, file, at, length)
         return False

@@ -22,6 +22,8 @@ SURVEY_SECONDS = 10.0
 """How often all files are looked at, besides when one was read to its end."""
 SURVEY_SHARE = 20
 """The time between surveys as a multiple of what the last one took: many files must not leave time for nothing else."""
+LONGEST_SURVEY_PAUSE_SECONDS = 300.0
+"""The longest time between surveys: one that took long because a disk did not answer says nothing about the next."""
 OLD_SURVEY_SECONDS = 600.0
 """A survey after a longer time looks at all months again."""
 PATIENCE_SECONDS = 3.0
@@ -52,6 +54,8 @@ class OpenFiles:
         self._avoided: dict[str, float] = {}
         """By path, until when."""
         self._damaged: dict[Path, str] = {}
+        self._chosen: Sighting | None = None
+        """How the present file looked when it was chosen."""
         self._still: tuple[Appearance, float] | None = None
         """How the current file looks, and since when, while others are newer."""
         self._in_use = anyio.Lock()
@@ -92,6 +96,7 @@ class OpenFiles:
             if not await self._recognise(file, chosen):
                 self.look_again()
                 return True
+        self._chosen = chosen.sighting
         may_grow = chosen.sighting.is_current or not (self._current_node is not None or self._queue)  # without alerts.json, the last of all
         place.is_complete = file.is_packed or not may_grow
         if file is present:
@@ -100,6 +105,18 @@ class OpenFiles:
         if present is not None and present.node != self._current_node and not any(unread.held is present for unread in self._queue):
             await self._close_named(present)
         log.info("reading", file=file.path, offset=place.at.offset if place.at is not None else 0)
+        return True
+
+    async def is_packed_again(self) -> bool:
+        """Return whether the present file is a packed one that is not any more what was chosen; then it is left, for another survey to judge."""
+        file, chosen = self._place.file, self._chosen
+        if file is None or not file.is_packed or chosen is None:
+            return False
+        _, size, modified = await file.appearance()
+        if (size, modified) == (chosen.status.size, chosen.status.modified):
+            return False
+        self.look_again()
+        self.leave()
         return True
 
     async def finish(self) -> None:
@@ -179,7 +196,7 @@ class OpenFiles:
             if isinstance(file, AlertFile):
                 await self._close_broken(file, error)
         self._surveyed_at = anyio.current_time()
-        self._survey_at = self._surveyed_at + max(SURVEY_SECONDS, SURVEY_SHARE * (self._surveyed_at - began))
+        self._survey_at = self._surveyed_at + _pause_seconds(self._surveyed_at - began)
         self._current_node = found.current.status.node if found.current is not None else None
         registry.passed_over = frozenset(found.passed_over)
         for known, sighting in found.read:
@@ -275,3 +292,7 @@ class OpenFiles:
 
 def _is_newer(other: Sighting, current: Sighting) -> bool:
     return other.slot is not None and not other.has_packed_name and other.status.modified > current.status.modified
+
+
+def _pause_seconds(survey_seconds: float) -> float:
+    return max(SURVEY_SECONDS, min(SURVEY_SHARE * survey_seconds, LONGEST_SURVEY_PAUSE_SECONDS))

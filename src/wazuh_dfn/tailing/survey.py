@@ -239,6 +239,7 @@ class _Surveyor:
             with closing(open_content(self._disk, where)) as whole:
                 return holds(whole, known.read_to) and holds(whole, end)
         except (FileNotFoundError, CannotUnpackError):
+            self._found.has_changed |= known.number in self._whole  # it was there before in this survey
             return False
 
 

@@ -94,6 +94,8 @@ class Tailer:
         if not self._place.is_complete:
             is_due = await self._files.is_replaced() or self._files.is_survey_due
             return is_due and await self._turn_to_next(lifeline, anew=True)
+        if await self._files.is_packed_again():
+            return True
         if not await self._reader.read_rest(lifeline, file, at):
             return False
         await self._files.finish()
