@@ -157,7 +157,6 @@ async def look_for_too_much(world, pipeline, supervisor, found):
 
 def bytes_by_type():
     """Of all objects that the garbage collector knows, and what they refer to; tracemalloc would make the week last three times as long."""
-    re.purge()  # the cache of whatever tests ran before in this process
     gc.collect()
     known = gc.get_objects()
     found = {id(each): each for each in chain(known, chain.from_iterable(map(gc.get_referents, known)))}
@@ -165,7 +164,8 @@ def bytes_by_type():
         id(data) for each in known if isinstance(each, Inode) for data in (each.data, each.durable)
     }  # bounded, see `look_for_too_much`
     sizes = Counter()
-    for each in (each for key, each in found.items() if key not in files):
+    # the collector comes to see the patterns of modules that other tests have imported at any time; the daemon makes none as it runs
+    for each in (each for key, each in found.items() if key not in files and not isinstance(each, re.Pattern)):
         sizes[f"{type(each).__module__}.{type(each).__qualname__}"] += sys.getsizeof(each, 0)
     return sizes
 
