@@ -115,6 +115,12 @@ def test_a_few_bytes_tell_a_file_only_under_its_name(registry, path, is_known):
     assert (registry.identify(Bytes(b"\n"), path.format(dated(1))) is not None) == is_known
 
 
+@pytest.mark.parametrize(("torn", "more", "mark"), [(b'{"timestamp":"2026', b'-01-02"}\n', 0), (b"{}\n", b"{}\n", 3), (b"{}", b"", 2)])
+def test_after_the_few_bytes_of_a_torn_line_nothing_is_read_on(registry, torn, more, mark):
+    know(registry, "alerts.json", torn)
+    assert registry.identify(Bytes(torn + more), "alerts.json").mark.offset == mark
+
+
 def test_a_file_of_nuls_is_not_skipped_past_what_it_really_shares(registry):
     know(registry, dated(1), bytes(4096))
     found = registry.identify(Bytes(bytes(8192) + content("a")), str(dated(2)))

@@ -132,7 +132,7 @@ class Registry:
         marks = (Match(known, mark) for known in alike for mark in _marks(known))
         found = None
         for match in sorted(marks, key=lambda match: (match.mark.offset, not match.known.copy_of, match.known.number)):
-            if holds(content, match.mark):
+            if holds(content, match.mark) and _is_telling(content, match.mark):
                 found = match  # forwards: for each step back, a packed file is unpacked from its beginning
             elif not content.read(match.mark.offset - 1, 1):
                 break
@@ -291,6 +291,12 @@ def holds(content: Content, mark: Mark) -> bool:
 
 def _may_be(known: KnownFile, path: str) -> bool:
     return known.head.length >= TELLING_BYTES or unpacked_name(Path(known.path)) == unpacked_name(Path(path))
+
+
+def _is_telling(content: Content, mark: Mark) -> bool:
+    """Return whether reading on there is safe: the few bytes of a torn line are those with which any other one begins, too."""
+    ends_line = content.read(mark.offset - 1, 1) == b"\n" if 0 < mark.offset < TELLING_BYTES else True
+    return ends_line or not content.read(mark.offset, 1)
 
 
 def _marks(known: KnownFile) -> Iterator[Mark]:
