@@ -215,6 +215,45 @@ def test_what_its_copy_holds_as_well_is_the_file_itself(registry):
     assert registry.identify(Bytes(content("a") + content("b")), "alerts.json.1.gz").known is whole
 
 
+def test_a_copy_takes_the_place_of_a_former_one_at_its_path_alone(registry):
+    whole = know(registry, "alerts.json", content("a"))
+    copies = [registry.add_copy(whole, path, whole.head, whole.read_to) for path in ("a.gz", "b.gz", "c.gz", "b.gz")]
+    assert [known.number for known in registry.files.values()] == [whole.number, copies[0].number, copies[2].number, copies[3].number]
+
+
+@pytest.mark.parametrize("path", ["a.json.gz", "c.json.gz"])
+def test_a_file_that_is_read_on_in_its_packed_copy_keeps_an_entry_for_where_it_was(registry, path):
+    known = know(registry, "b.json", content("a"))
+    registry.note_read(known, appearance_of(seen("b.json")), NOW)
+    registry.move(known, known.read.path)
+    assert list(registry.files.values()) == [known]
+    there = known.read
+    registry.move(known, path)
+    assert [(each.copy_of, each.read) for each in registry.files.values()] == [(0, None), (known.number, there)]
+
+
+def test_each_save_has_its_number_from_one_on(registry):
+    known = know(registry, "alerts.json", content("a"))
+    save(registry)
+    know_more = Position("alerts.json", 1, 0, file=known.number).after(10, content("b", 10))
+    registry.settle(know_more)
+    save(registry)
+    assert list(known.earlier) == [1, 2]
+    assert registry.saves == 2
+
+
+def test_what_is_forgotten_is_worth_a_save(registry):
+    known, changes = know(registry, "alerts.json", content("a")), registry.changes
+    registry.drop(known)
+    assert registry.changes == changes + 1
+
+
+@pytest.mark.parametrize(("day", "is_forgotten"), [(1, True), (2, True), (3, False)])
+def test_packed_files_up_to_the_latest_day_that_was_forgotten_are_forgotten_ones(registry, day, is_forgotten):
+    registry.forget_unseen([seen(dated(2, suffix=".gz"), modified=0)])
+    assert registry.is_forgotten(seen(dated(day, suffix=".gz"))) == is_forgotten
+
+
 def test_numbers_go_on_after_a_restart(registry):
     know(registry, dated(1), content("a"))
     assert restarted(registry).add(str(dated(2))).number == 2
