@@ -9,8 +9,6 @@ SEEDS = 500
 FOUND_BY = {
     "older_files_do_not_grow_again": 123,
     "a_line_counts_as_complete_at_once": 181,
-    "a_few_bytes_tell_a_file": 235,
-    "what_has_lost_its_name_is_closed": 302,
 }
 """The seeds that found those that take many, which are tried first."""
 
