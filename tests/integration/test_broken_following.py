@@ -24,17 +24,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
 
 @pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
 def open_site():
     """A site in a folder that another user can enter, unlike pytest's own; the daemon runs as that user."""
     with TemporaryDirectory(prefix="site-") as folder:

@@ -40,11 +40,6 @@ DAMAGED = {
 
 
 @pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
 def path(tmp_path):
     return tmp_path / "state" / "checkpoint.json"
 

@@ -19,11 +19,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 CRASHES = 5
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def broker(shared_broker):
     return shared_broker

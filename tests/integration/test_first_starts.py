@@ -6,24 +6,12 @@ import time
 import anyio
 import pytest
 
-from support.site import lines, pause, restart_and_expect, settle, site_in
+from support.site import DOWN_OR_UP, lines, pause, restart_and_expect, settle, site_in
 from support.wazuh_writer import add_files_of_others, compress
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 DAY_SECONDS = 86_400
 MANY = 400
-DOWN_OR_UP = pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        yield site
 
 
 def dated_files(site):

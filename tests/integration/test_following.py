@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from support.site import Site, line, lines, site_in, until, without_privileges
+from support.site import Site, line, lines, until, without_privileges
 from support.wazuh_writer import compress
 from wazuh_dfn.adapters.local_disk import LocalDisk, LocalHandle
 from wazuh_dfn.tailing import registry
@@ -20,17 +20,6 @@ from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.contents import PackedContent, open_content
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        yield site
 
 
 async def test_day_change_with_a_gap_in_which_alerts_json_does_not_exist(site):

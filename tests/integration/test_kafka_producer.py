@@ -33,11 +33,6 @@ BUSY_SECONDS = 10
 
 
 @pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
 async def tidy(anyio_backend, caplog):
     """See to it that no task, socket or unretrieved exception is left behind."""
 

@@ -15,11 +15,6 @@ from wazuh_dfn.tailing.alert_file import AlertFolder
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 async def test_calls_that_hang_take_no_thread_from_looking_up_host_names():
     disk, answer = LocalDisk(), threading.Event()
     try:

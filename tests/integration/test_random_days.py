@@ -12,11 +12,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 STEPS = 40
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 class Days:
     """Takes random steps that Wazuh takes, all of which leave every line somewhere on the disk."""
 

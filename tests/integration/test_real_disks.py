@@ -11,23 +11,11 @@ from tempfile import TemporaryDirectory
 import anyio
 import pytest
 
-from support.site import Site, lines, pause, restart_and_expect, settle, site_in
+from support.site import DOWN_OR_UP, Site, lines, pause, restart_and_expect, settle
 from support.wazuh_writer import WazuhWriter, compress
 from wazuh_dfn.adapters.local_disk import LocalHandle
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-DOWN_OR_UP = pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        yield site
 
 
 # The tree is moved or restored.

@@ -9,24 +9,17 @@ import time
 import pytest
 
 from support.logrotate import NAMES, PACKERS, Logrotate, RealLogrotate, pack
-from support.site import Site, lines, pause, restart_and_expect, settle, site_in
+from support.site import DOWN_OR_UP, Site, lines, pause, restart_and_expect, settle
 from support.wazuh_writer import add_files_of_others
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-DOWN_OR_UP = pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
 GROWN = pytest.mark.parametrize("last", [6, 9], ids=["smaller", "grown past the position"])
 
 
 @pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        add_files_of_others(site.wazuh)
-        yield site
+def site(site):
+    add_files_of_others(site.wazuh)
+    return site
 
 
 def need(packer):

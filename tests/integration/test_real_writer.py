@@ -5,23 +5,16 @@ import time
 
 import pytest
 
-from support.site import line, lines, pause, restart_and_expect, settle, site_in
+from support.site import DOWN_OR_UP, line, lines, pause, restart_and_expect, settle, site_in
 from support.wazuh_writer import Gzipping, add_files_of_others, compress
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-DOWN_OR_UP = pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
 
 
 @pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        add_files_of_others(site.wazuh)
-        yield site
+def site(site):
+    add_files_of_others(site.wazuh)
+    return site
 
 
 # The clock is set back over midnight.

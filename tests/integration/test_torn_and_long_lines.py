@@ -3,25 +3,13 @@
 import anyio
 import pytest
 
-from support.site import line, lines, pause, restart_and_expect, settle, site_in
+from support.site import DOWN_OR_UP, line, lines, pause, restart_and_expect, settle
 from support.wazuh_writer import compress
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-DOWN_OR_UP = pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
 KIB = 1024
 LIMIT = 4 * 1024 * KIB
 """Of a line with its line feed."""
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        yield site
 
 
 LONG = {

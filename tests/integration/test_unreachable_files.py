@@ -9,22 +9,10 @@ from tempfile import TemporaryDirectory
 import anyio
 import pytest
 
-from support.site import NOBODY, lines, pause, restart_and_expect, settle, site_in, without_privileges
+from support.site import DOWN_OR_UP, NOBODY, lines, pause, restart_and_expect, settle, site_in, without_privileges
 from support.wazuh_writer import compress
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-DOWN_OR_UP = pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_in(tmp_path) as site:
-        yield site
 
 
 # alerts.json stands still.

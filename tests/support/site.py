@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from unittest.mock import patch
 
 import anyio
+import pytest
 from structlog.testing import capture_logs
 
 from support.wazuh_writer import WazuhWriter
@@ -32,6 +33,8 @@ from wazuh_dfn.tailing.tailer import Tailer
 
 PAD = b"." * 1100
 """Makes each line longer than the fingerprint."""
+DOWN_OR_UP = pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+"""Whether the daemon runs meanwhile, see `Site.maybe_tailing`."""
 PATIENCE_SECONDS = 5.0
 """For so long nothing happens, and then nothing will."""
 QUIET_SECONDS = 0.08
