@@ -21,7 +21,7 @@ from wazuh_dfn.commands.terminal import out
 from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.resend.choosing import chosen
-from wazuh_dfn.resend.letters import LettersFile, Retry
+from wazuh_dfn.resend.letters import TORN_STAGES, LettersFile, Retry
 from wazuh_dfn.resend.session import Session
 from wazuh_dfn.tailing.alert_file import AlertFile
 
@@ -90,7 +90,7 @@ def _tell(outcome: Retry, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(result, indent=1) + "\n")
         return
     for letter, failure in outcome.failed:
-        what = "can't be sent, it is no alert" if failure.stage in {"malformed", "junk", "oversize"} else f"failed again: {failure.stage}"
+        what = "can't be sent, it is no alert" if failure.stage in TORN_STAGES else f"failed again: {failure.stage}"
         out.print(f"{letter.name}: {what}: {failure.reason}", markup=False)
     for letter in outcome.not_selected:
         out.print(f"{letter.name}: the configuration does not select it (any more), it stays", markup=False)

@@ -13,7 +13,7 @@ from wazuh_dfn.messages import LINE_LIMIT_BYTES, Position
 from wazuh_dfn.tailing.contents import Content
 from wazuh_dfn.tailing.disk import Status
 
-_TORN = ("malformed", "junk", "oversize")
+TORN_STAGES = frozenset({"malformed", "junk", "oversize"})
 """The stages of lines that can't be sent as they are."""
 
 
@@ -65,7 +65,7 @@ class LettersFile(Content):
     def _line(self, index: int) -> bytes:
         letter = self.letters[index]
         raw = self._kept.raw(letter) or b""
-        if raw and letter.stage in _TORN and (problem := _problem(raw)) is not None:
+        if raw and letter.stage in TORN_STAGES and (problem := _problem(raw)) is not None:
             self.torn[index] = problem
             raw = b""
         return raw[: letter.bytes].ljust(letter.bytes) + b"\n"

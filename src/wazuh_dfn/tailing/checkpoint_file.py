@@ -20,7 +20,7 @@ import structlog
 from wazuh_dfn.errors import CheckpointUnreadableError
 from wazuh_dfn.messages import DIGEST_LENGTH, NO_BYTES, Fingerprint
 from wazuh_dfn.tailing.disk import Disk
-from wazuh_dfn.tailing.names import Slot
+from wazuh_dfn.tailing.names import FIRST_SLOT, Slot
 from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark
 
 VERSION = 3
@@ -37,7 +37,7 @@ class Checkpoint:
     files: tuple[KnownFile, ...]
     saves: int = 0
     forgotten_before: float = 0.0
-    forgotten_slot: Slot = (0, 0, 0, 0)
+    forgotten_slot: Slot = FIRST_SLOT
     saved_at: float = 0.0
     is_complete: bool = True
 
@@ -228,10 +228,8 @@ def _decode_position(version: int, position: dict[str, Any], saved_at: float) ->
     file = position["file"]
     if version == 1:
         head, tail = _fingerprint(file["fingerprint"], file["fingerprint_length"]), NO_BYTES
-    elif version == 2:  # noqa: PLR2004
-        head, tail = _fingerprint(**file["head"]), _fingerprint(**position["tail"])
     else:
-        raise ValueError(f"version {version} is not known here")
+        head, tail = _fingerprint(**file["head"]), _fingerprint(**position["tail"])
     mark = Mark(position["offset"], tail)
     return Checkpoint((KnownFile(1, position["path"], head, mark, mark),), saved_at=saved_at, is_complete=False)
 

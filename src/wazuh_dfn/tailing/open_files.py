@@ -69,10 +69,13 @@ class OpenFiles:
         """Return whether `alerts.json` is another file than the one being read. A missing one is reported."""
         node, file = await self._files.current_node(), self._place.file
         if node is None:
-            self._place.note(Trouble.MISSING, f"{self._files.path} does not exist")
+            self._note_missing()
         else:
             self._place.is_over(Trouble.MISSING)
         return node is not None and file is not None and node != file.node
+
+    def _note_missing(self) -> None:
+        self._place.note(Trouble.MISSING, f"{self._files.path} does not exist")
 
     async def turn_to_next(self, *, anew: bool = False) -> bool:
         """Turn to the next file with unread bytes, or to the current one; `anew` after another survey. False if there is nothing new.
@@ -215,6 +218,8 @@ class OpenFiles:
         self._damaged = {path: text for path, text in (self._damaged | found.damaged).items() if path in there}
         place.note_all(Trouble.DAMAGED, self._damaged)
         await self._look_for_a_wrong_link(found)
+        if found.current is None:
+            self._note_missing()
         self._queue = self._in_order(found)
         place.is_over(Trouble.UNREADABLE)
         return True
@@ -223,9 +228,7 @@ class OpenFiles:
         now = anyio.current_time()
         self._avoided = {path: until for path, until in self._avoided.items() if until > now}
         queue = sorted(found.unread, key=lambda unread: str(unread.sighting.path) in self._avoided)
-        if found.current is None:
-            self._place.note(Trouble.MISSING, f"{self._files.path} does not exist")
-        elif not any(unread.sighting.is_current for unread in queue):
+        if found.current is not None and not any(unread.sighting.is_current for unread in queue):
             queue.append(Unread(found.current))
         return queue
 

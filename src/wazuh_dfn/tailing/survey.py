@@ -217,8 +217,9 @@ class _Surveyor:
         whole = self._whole_of(sighting, found, end)
         # fewer bytes are a packed file that is just begun, more than were read one that has grown since it was looked at
         if whole is not None and TELLING_BYTES <= end.offset <= whole.read_to.offset:
-            first = Fingerprint.of(content.read(0, min(FINGERPRINT_BYTES, end.offset)))
-            if first.length == min(FINGERPRINT_BYTES, end.offset):
+            length = min(FINGERPRINT_BYTES, end.offset)
+            first = Fingerprint.of(content.read(0, length))
+            if first.length == length:
                 self._found.copies.append((whole, sighting, first, end))
         elif whole is None:
             self._add(sighting, content, held, None, is_shorter=found is not None)
