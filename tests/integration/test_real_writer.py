@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from support.site import DOWN_OR_UP, line, lines, pause, restart_and_expect, settle, site_in
+from support.site import DOWN_OR_UP, line, lines, pause, restart_and_expect, settle, site_in, until
 from support.wazuh_writer import Gzipping, add_files_of_others, compress
+from wazuh_dfn.tailing.alert_file import AlertFolder
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
@@ -248,6 +249,30 @@ async def test_a_monitord_that_was_down_at_midnight_never_gzips_that_day(site, u
             await pause()
         site.wazuh.write(lines(8))
     await restart_and_expect(site, *range(1, 9))
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "empty"])
+async def test_a_day_that_is_written_and_gzipped_between_a_read_and_a_survey_is_read_once(site, monkeypatch, begun):
+    """The open file, without a name by now, and the gzipped one hold the same unread bytes."""
+    await settle(site, 1)
+    written = []
+
+    async def after_a_day(folder, registry, held, since, survey=AlertFolder.survey):
+        if not written and [file.path for file in held] == [str(site.wazuh.dated)]:
+            written.append(4)
+            site.wazuh.write(lines(4))
+            compress(site.wazuh.next_day())
+        return await survey(folder, registry, held, since)
+
+    site.wazuh.next_day()
+    if begun:
+        site.wazuh.write(lines(3))
+    async with site.tailing():
+        if begun:
+            await site.until_all_read(1, 3)
+        monkeypatch.setattr(AlertFolder, "survey", after_a_day)
+        await until(lambda: written)
+    await restart_and_expect(site, 1, *([3] if begun else []), 4)
 
 
 # What is configured is a symbolic link to alerts.json.

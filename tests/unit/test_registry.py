@@ -8,7 +8,7 @@ from wazuh_dfn.messages import Fingerprint, Position
 from wazuh_dfn.tailing import registry as module
 from wazuh_dfn.tailing.disk import Status
 from wazuh_dfn.tailing.names import Sighting, naming_of, slot_of
-from wazuh_dfn.tailing.registry import BEGINNING, KnownFile, Mark, Registry, appearance_of, order_of
+from wazuh_dfn.tailing.registry import BEGINNING, Mark, Registry, appearance_of, order_of
 
 FOLDER = Path("/alerts")
 NOW = 1_000_000.0
@@ -325,8 +325,3 @@ def test_a_file_without_a_date_comes_before_the_first_dated_one_that_was_written
 
 def test_a_packed_file_comes_before_another_plain_one_of_its_name():
     assert names_in_order(seen(dated(1)), seen(dated(1, suffix=".gz"))) == [f"{dated(1).name}.gz", dated(1).name]
-
-
-def test_a_file_with_only_its_number_known_is_not_restored(registry):
-    registry.restore([KnownFile(7, str(dated(1)))], 3, 0.0, (0, 0, 0, 0))
-    assert (registry.files, registry.saves) == ({}, 3)

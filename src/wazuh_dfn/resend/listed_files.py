@@ -32,8 +32,6 @@ class ListReader:
         """Read all, then wait until asked to stop."""
         lifeline.started()
         for file in self._files:
-            if file.number is None:
-                file.number = self._place.registry.add(file.path).number
             if self._place.file is not file:
                 self._place.file, self._place.scanned = file, 0
             while not lifeline.stopping.is_set() and not await self._is_read(lifeline, file):

@@ -22,7 +22,7 @@ class AlertFile:
         self.path = str(path)
         self.node = content.status().node
         self.number: int | None = None
-        """Key in the registry, once that is known."""
+        """Key in the registry. None as long as nothing of it was read: then its content can't tell yet which file it is."""
         self.head = NO_BYTES
         """Fingerprint of the first bytes that were read."""
         self.content = content

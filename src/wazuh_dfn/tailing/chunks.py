@@ -87,9 +87,12 @@ class ChunkReader:
     async def _hand_on(
         self, lifeline: Lifeline[None], file: AlertFile, at: Position, data: bytes, *, oversize: bool = False, cut: int = 0
     ) -> None:
-        known = self._place.registry.files[at.file]
-        if known.head.length < FINGERPRINT_BYTES:
-            known.head = file.head = await _head(file, at, data)
+        if file.head.length < FINGERPRINT_BYTES:
+            file.head = await _head(file, at, data)
+        if file.number is None:
+            file.number = self._place.registry.add(file.path).number
+        self._place.registry.files[file.number].head = file.head
+        at = replace(at, file=file.number)
         end = at.after(len(data) + cut, data)
         lines = 1 if oversize else count_lines(data)
         async with lifeline.reserve(self._outbox) as permit:

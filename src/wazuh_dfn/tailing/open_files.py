@@ -11,7 +11,7 @@ import anyio
 import structlog
 
 from wazuh_dfn.errors import CannotUnpackError
-from wazuh_dfn.messages import FINGERPRINT_BYTES, Fingerprint, Position
+from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.names import FIRST_MONTH, Sighting, month_before
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
@@ -250,9 +250,6 @@ class OpenFiles:
         if file is place.file:
             self.leave()
         place.held.remove(file)
-        known = place.registry.files.get(file.number or 0)
-        if known is not None and known.read_to.offset == 0 and all(other.number != file.number for other in place.held):
-            place.registry.drop(known)  # nothing of its content is known
         await file.aclose()
 
     async def _look_for_a_wrong_link(self, found: Survey) -> None:
@@ -270,12 +267,13 @@ class OpenFiles:
             place.note(Trouble.STANDS_STILL, f"{self._files.path} does not change although {newer[0]} was written to after it")
 
     async def _recognise(self, file: AlertFile, chosen: Unread) -> bool:
-        """Find its number in the registry, or give it one; False if it is not what the survey has found (any more)."""
+        """Find its number in the registry, if it has one; False if it is not what the survey has found (any more)."""
         registry = self._place.registry
         found = await self._files.match(registry, file)
         if found is None or found.known.is_whole:
-            known = registry.add(file.path)
-        elif not found.is_shorter:
+            file.number, file.head = None, NO_BYTES
+            return True
+        if not found.is_shorter:
             known = found.known
             registry.move(known, file.path)
         elif not chosen.is_shorter:  # another file with its content was read since

@@ -46,10 +46,13 @@ class ReadingPlace:
     @property
     def at(self) -> Position | None:
         """The byte up to which the file's lines have been handed on; None as long as there is no file."""
-        if self.file is None or self.file.number is None:
+        if self.file is None:
             return None
+        path, inode = self.file.path, self.file.node[1]
+        if self.file.number is None:
+            return Position(path, inode, 0)
         known = self.registry.files[self.file.number]
-        return Position(self.file.path, self.file.node[1], known.read_to.offset, known.read_to.tail, known.number)
+        return Position(path, inode, known.read_to.offset, known.read_to.tail, known.number)
 
     @property
     def problems(self) -> list[str]:

@@ -118,7 +118,7 @@ class Registry:
 
     def restore(self, files: Iterable[KnownFile], saves: int, forgotten_before: float, forgotten_slot: Slot) -> None:
         """Begin with what was saved."""
-        self.files = {known.number: known for known in files if known.settled.offset or known.is_whole}
+        self.files = {known.number: known for known in files}
         self.saves, self.forgotten_before, self.forgotten_slot = saves, forgotten_before, forgotten_slot
         self._last_number = max(self.files, default=0)
 
