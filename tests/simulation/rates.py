@@ -74,3 +74,6 @@ TRAITS = {
 """Drawn once for each world."""
 ON = frozenset(NEW_RATES)
 """Which of the new ones are on if nothing else is asked for: `frozenset(NEW_RATES)` turns on all."""
+QUIET_NIGHTS_EVERY = 8
+QUIET_NIGHTS = {"quiet_midnight": 0.3, "outage": 0.9, "slow": 0.3, "kill": 0.0, "power_cut": 0.0}
+"""Of one world in so many: files lose their names while nobody takes what is read, and nothing else excuses what is lost with them."""

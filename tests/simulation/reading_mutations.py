@@ -65,6 +65,12 @@ def names_tell_files(self, content, path):
     return Match(known, known.read_to) if known is not None else None
 
 
+async def what_has_lost_its_name_is_closed(self, found):
+    for file in list(self._place.held):
+        if file is not self._place.file:
+            await self._close(file)
+
+
 def older_files_do_not_grow_again(disk, alerts, known_files, held=(), since=(0, 0)):
     found = original_survey(disk, alerts, known_files, held, since)
     slots = [sighting.slot for _, sighting in found.read if sighting.slot]
@@ -105,6 +111,7 @@ READING_MUTATIONS = {
     a_copy_counts_as_settled_at_once: [(Registry, "add_copy")],
     the_current_file_is_not_held: [(OpenFiles, "keep_the_current_open")],
     names_tell_files: [(Registry, "identify")],
+    what_has_lost_its_name_is_closed: [(OpenFiles, "_close_all_but")],
     older_files_do_not_grow_again: [(alert_file, "survey")],
     a_stale_descriptor_is_kept: [(OpenFiles, "_close_broken")],
     a_line_counts_as_complete_at_once: [(ChunkReader, "read_rest")],

@@ -15,7 +15,7 @@ from simulation.logrotate import NAMINGS
 from simulation.nameless import Nameless
 from simulation.oracle import Oracle
 from simulation.places import ALERTS, FIRST_DAY
-from simulation.rates import NEW_RATES, ON, RATES, TRAITS
+from simulation.rates import NEW_RATES, ON, QUIET_NIGHTS, QUIET_NIGHTS_EVERY, RATES, TRAITS
 from simulation.wazuh import Wazuh
 
 LINK = Path("/etc/alerts/current.json")
@@ -34,31 +34,7 @@ class SimulatedWorld:
     def __init__(self, seed, lines, new=None):
         self.seed = seed
         self.random = Random(seed)
-        self.rates = {what: rate * self.random.choice([0, 0, 1, 1, 1, 4]) for what, rate in RATES.items()}
-        if seed % 10 == 0:
-            self.rates = dict.fromkeys(RATES, 0) | {what: RATES[what] for what in ("next_day", "roll", "interleave")}
-        # Copies, and what follows a file that is gone, are told by times and contents: power cuts, and one thing more that spoils those.
-        spoilers = ["clock_jump", "copytruncate", "restore"]
-        spoilers.remove(self.random.choice(spoilers))
-        self.rates |= dict.fromkeys(spoilers, 0)
-        if self.rates["restore"]:  # nobody can tell when a file, rotated away meanwhile, was restored to what it had been before
-            self.rates |= {"next_day": 0, "roll": 0}
-        # what is newer is drawn apart, so that the worlds without it stay as they were
-        draw = Random(seed + 1_000_000_007)
-        on = (ON if new is None else new) if seed % 10 else ()
-        rates = {what: rate * (1 if what in TRAITS else draw.choice([0, 1, 1, 4])) for what, rate in NEW_RATES.items()}
-        self.traits = {what for what in sorted(TRAITS) if draw.random() < rates[what] and what in on}
-        self.rates |= {what: rate if what in on else 0 for what, rate in rates.items()}
-        self.has_dated_files = "undated" not in self.traits
-        if self.has_dated_files:  # logrotate renames nothing that the writer finds by its date
-            self.rates["logrotate_create"] = 0
-        else:
-            # these are about dated files, and a name that is taken away would be the only one
-            self.rates |= dict.fromkeys(["roll", "hide", "quiet_midnight", "gzip_numbered", "delete_numbered"], 0)
-        if self.has("stormy"):
-            self.rates["power_cut"] = 5 * RATES["power_cut"]
-        if self.rates["restore"]:  # as above
-            self.rates |= dict.fromkeys(["clock_back", "writer_restart", "quiet_midnight", "logrotate_create"], 0)
+        draw = self._draw_rates(seed, new)
         self.naming = draw.choice(list(NAMINGS)) if self.has("other_names") else "number"
         self.compression = draw.choice(list(PACK)) if self.has("other_compression") else ".gz"
         self.alert_path = LINK if self.has("symlink") else ALERTS
@@ -86,6 +62,37 @@ class SimulatedWorld:
         self.nameless = Nameless(self)
         for trait in sorted(self.traits):
             self.note(trait)
+
+    def _draw_rates(self, seed, new):
+        """Draw how often what happens, and which traits this world has; returns what else is to be drawn from."""
+        self.rates = {what: rate * self.random.choice([0, 0, 1, 1, 1, 4]) for what, rate in RATES.items()}
+        if seed % 10 == 0:
+            self.rates = dict.fromkeys(RATES, 0) | {what: RATES[what] for what in ("next_day", "roll", "interleave")}
+        # Copies, and what follows a file that is gone, are told by times and contents: power cuts, and one thing more that spoils those.
+        spoilers = ["clock_jump", "copytruncate", "restore"]
+        spoilers.remove(self.random.choice(spoilers))
+        self.rates |= dict.fromkeys(spoilers, 0)
+        if self.rates["restore"]:  # nobody can tell when a file, rotated away meanwhile, was restored to what it had been before
+            self.rates |= {"next_day": 0, "roll": 0}
+        # what is newer is drawn apart, so that the worlds without it stay as they were
+        draw = Random(seed + 1_000_000_007)
+        on = (ON if new is None else new) if seed % 10 else ()
+        rates = {what: rate * (1 if what in TRAITS else draw.choice([0, 1, 1, 4])) for what, rate in NEW_RATES.items()}
+        self.traits = {what for what in sorted(TRAITS) if draw.random() < rates[what] and what in on}
+        self.rates |= {what: rate if what in on else 0 for what, rate in rates.items()}
+        self.has_dated_files = "undated" not in self.traits
+        if self.has_dated_files:  # logrotate renames nothing that the writer finds by its date
+            self.rates["logrotate_create"] = 0
+        else:
+            # these are about dated files, and a name that is taken away would be the only one
+            self.rates |= dict.fromkeys(["roll", "hide", "quiet_midnight", "gzip_numbered", "delete_numbered"], 0)
+        if self.has("stormy"):
+            self.rates["power_cut"] = 5 * RATES["power_cut"]
+        if self.has_dated_files and seed % QUIET_NIGHTS_EVERY == 1 and "quiet_midnight" in on:
+            self.rates |= QUIET_NIGHTS
+        if self.rates["restore"]:  # as above
+            self.rates |= dict.fromkeys(["clock_back", "writer_restart", "quiet_midnight", "logrotate_create"], 0)
+        return draw
 
     @property
     def rewrites_files(self):
