@@ -1,6 +1,7 @@
 """What once went wrong with the checkpoint's files: each test is one defect that was found by trying to break them."""
 
 import contextlib
+import json
 import threading
 
 import anyio
@@ -8,8 +9,7 @@ import pytest
 
 from wazuh_dfn.adapters.local_disk import READING_THREADS, LocalDisk
 from wazuh_dfn.messages import Fingerprint
-from wazuh_dfn.tailing import checkpoint_file
-from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointFile, latest, previous
+from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointFile, _checksum, latest, previous
 from wazuh_dfn.tailing.registry import KnownFile, Mark
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
@@ -59,7 +59,7 @@ async def test_notes_of_a_checkpoint_that_is_gone_do_not_count_for_its_successor
     assert await offsets(store) == {1: 5}
 
 
-async def test_notes_do_not_count_for_a_checkpoint_of_a_former_version(store, path, monkeypatch):
+async def test_notes_do_not_count_for_a_checkpoint_of_a_former_version(store, path):
     """The daemon was taken back to a former version for a while: its one position was mixed with the notes, and the tailer crashed for ever."""
     await store.save(Checkpoint((known(1, 100), known(2, 50)), 7))
     await store.note([known(2, 90)], 7)
@@ -72,9 +72,7 @@ async def test_notes_do_not_count_for_a_checkpoint_of_a_former_version(store, pa
         },
         "saved_at": 5.0,
     }
-    monkeypatch.setattr(checkpoint_file, "VERSION", 2)
-    path.write_bytes(checkpoint_file._sealed(content))
-    monkeypatch.undo()
+    path.write_text(json.dumps({"version": 2, **content, "checksum": _checksum(content)}))
     assert await offsets(store) == {1: 9}
 
 

@@ -26,7 +26,7 @@ def checkpoint(*offsets, saves=1):
     return Checkpoint(tuple(known(offset, number) for number, offset in enumerate(offsets, start=1)), saves, saved_at=5.0)
 
 
-GOOD = encode(checkpoint(7), saved_at=5.0)
+GOOD = encode(checkpoint(7))
 DAMAGED = {
     "torn": GOOD[:-40],
     "empty": b"",

@@ -43,17 +43,17 @@ async def a_crash_of_the_tailer_skips_to_the_end(self, lifeline):
 
 
 def the_checkpoint_is_overwritten_in_place(self, checkpoint):
-    self._disk.write(self._path, encode(checkpoint, self._now()))
+    self._disk.write(self._path, encode(checkpoint))
 
 
 def the_folder_of_the_checkpoint_is_not_synced(self, checkpoint):
     temporary = self._path.with_name("new")
-    self._disk.write(temporary, encode(checkpoint, self._now()))
+    self._disk.write(temporary, encode(checkpoint))
     self._disk.rename(temporary, self._path)
 
 
-def a_copy_counts_as_settled_at_once(self, whole, path, head, end):
-    return self.add(path, head, end)
+def a_copy_counts_as_settled_at_once(self, known):
+    return True
 
 
 async def the_current_file_is_not_held(self):
@@ -108,7 +108,7 @@ READING_MUTATIONS = {
     a_crash_of_the_tailer_skips_to_the_end: [(Tailer, "run")],
     the_checkpoint_is_overwritten_in_place: [(CheckpointFile, "_save")],
     the_folder_of_the_checkpoint_is_not_synced: [(CheckpointFile, "_save")],
-    a_copy_counts_as_settled_at_once: [(Registry, "add_copy")],
+    a_copy_counts_as_settled_at_once: [(Registry, "_is_settled_in_whole")],
     the_current_file_is_not_held: [(OpenFiles, "keep_the_current_open")],
     names_tell_files: [(Registry, "identify")],
     what_has_lost_its_name_is_closed: [(OpenFiles, "_close_all_but")],

@@ -202,11 +202,18 @@ def test_marks_are_thinned_out_with_their_age(registry):
 def test_a_copy_is_settled_as_soon_as_its_part_of_the_whole_is(registry):
     whole = know(registry, dated(1), content("a"), settled=False)
     copy = registry.add_copy(whole, "/alerts/alerts.json.1", Fingerprint.of(content("a")[:1024]), Mark(3000))
-    assert not copy.is_settled
+    assert copy.number not in restarted(registry).files
     registry.settle(Position(str(dated(1)), 1, 2999, file=whole.number))
-    assert not copy.is_settled
+    assert copy.number not in restarted(registry).files
     registry.settle(Position(str(dated(1)), 1, 3000, file=whole.number))
-    assert copy.is_settled
+    assert copy.number in restarted(registry).files
+
+
+def test_a_copy_that_was_written_to_is_settled_by_itself(registry):
+    whole = know(registry, dated(1), content("a"))
+    copy = registry.add_copy(whole, "/alerts/alerts.json.1", whole.head, whole.read_to)
+    registry.settle(Position("/alerts/alerts.json.1", 1, whole.read_to.offset + 100, file=copy.number))
+    assert restarted(registry).files[copy.number].settled.offset == whole.read_to.offset + 100
 
 
 def test_what_its_copy_holds_as_well_is_the_file_itself(registry):
@@ -293,6 +300,13 @@ def test_never_forgotten_is_what_would_lose_something(two_files, registry, why):
     left = forget(registry, *sightings, keep=[first.number] if why == "kept" else [], waiting=[seen(dated(9), NOW - 60)])
     assert left == [str(dated(1)), str(dated(3))]
     assert registry.forgotten_before == NOW - 100
+
+
+def test_a_copy_is_not_forgotten_before_its_part_of_the_whole_is_settled(two_files, registry):
+    whole = know(registry, dated(1), content("a"), settled=False)
+    registry.add_copy(whole, "/alerts/alerts.json.1", whole.head, whole.read_to)
+    fill(registry, dated(2))
+    assert forget(registry) == [str(dated(1)), "/alerts/alerts.json.1"]
 
 
 def test_a_copy_of_what_is_forgotten_is_let_go(two_files, registry):

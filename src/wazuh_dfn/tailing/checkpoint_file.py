@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
+from pydantic import TypeAdapter
 
 from wazuh_dfn.errors import CheckpointUnreadableError
 from wazuh_dfn.messages import DIGEST_LENGTH, NO_BYTES, Fingerprint
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import FIRST_SLOT, Slot
-from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark
+from wazuh_dfn.tailing.registry import KnownFile, Mark
 
 VERSION = 3
 log = structlog.get_logger(__name__)
@@ -40,6 +41,11 @@ class Checkpoint:
     forgotten_slot: Slot = FIRST_SLOT
     saved_at: float = 0.0
     is_complete: bool = True
+
+
+_SCHEMA = TypeAdapter(Checkpoint)
+_LEFT_OUT: dict[str, Any] = {"is_complete": True, "files": {"__all__": {"read_to"}}}
+"""What is read goes on from what is settled."""
 
 
 class CheckpointStore(Protocol):
@@ -91,8 +97,7 @@ class CheckpointFile:
         """See `CheckpointStore`."""
         if self._is_noting:  # a disk that hangs gets one thread, not all of them; nor may an old note come after a new one
             raise BlockingIOError(errno.EAGAIN, "the note before it is still being written", str(latest(self._path)))
-        content = {"after": saves, "files": [_encode_file(known) for known in files]}
-        await self._disk.run(self._note, _sealed(content))
+        await self._disk.run(self._note, encode(Checkpoint(tuple(files), saves)))
 
     def _note(self, data: bytes) -> None:
         self._is_noting = True
@@ -104,7 +109,7 @@ class CheckpointFile:
     def _save(self, checkpoint: Checkpoint) -> None:
         self._disk.make_folder(self._path.parent)
         temporary = self._path.with_name(f".{self._path.name}.tmp")
-        self._disk.write(temporary, encode(checkpoint, self._now()))
+        self._disk.write(temporary, encode(replace(checkpoint, saved_at=self._now())))
         try:
             decode(self._disk.read(self._path))
         except (FileNotFoundError, ValueError):  # a damaged one must not take the place of its predecessor
@@ -134,13 +139,13 @@ def load(disk: Disk, path: Path) -> Checkpoint | None:
 def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
     """Add what moved after the save, or while it was going on; what can't be read, or is older, counts for nothing."""
     try:
-        content = _unsealed(disk.read(latest(path)))
-        does_count = saved.is_complete and content["after"] >= saved.saves - 1
-        moved = list(map(_decode_file, content["files"])) if does_count else []
-    except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError, KeyError, TypeError):
+        noted = decode(disk.read(latest(path)))
+    except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError):
+        return saved
+    if not saved.is_complete or noted.saves < saved.saves - 1:
         return saved
     files = {known.number: known for known in saved.files}
-    for known in moved:
+    for known in noted.files:
         if known.number not in files or known.settled.offset > files[known.number].settled.offset:
             files[known.number] = known
     return replace(saved, files=tuple(files.values()))
@@ -156,16 +161,10 @@ def latest(path: Path) -> Path:
     return path.with_name(f"{path.name}.latest")
 
 
-def encode(checkpoint: Checkpoint, saved_at: float) -> bytes:
-    """Return the file's content: one JSON object with the version, and a checksum."""
-    content = {
-        "saved_at": saved_at,
-        "saves": checkpoint.saves,
-        "forgotten_before": checkpoint.forgotten_before,
-        "forgotten_slot": checkpoint.forgotten_slot,
-        "files": [_encode_file(known) for known in checkpoint.files],
-    }
-    return _sealed(content)
+def encode(checkpoint: Checkpoint) -> bytes:
+    """Return the file's content: one JSON object with the version, and a checksum. What is as it is by default is left out."""
+    content = _SCHEMA.dump_python(checkpoint, mode="json", exclude=_LEFT_OUT, exclude_defaults=True)
+    return json.dumps({"version": VERSION, **content, "checksum": _checksum(content)}, separators=(",", ":")).encode()
 
 
 def decode(data: bytes) -> Checkpoint:
@@ -175,52 +174,18 @@ def decode(data: bytes) -> Checkpoint:
         ValueError: torn, foreign, or of another version; the text says what.
     """
     try:
-        content = _unsealed(data)
-        if content["version"] != VERSION:
-            return _decode_position(content["version"], content["position"], content["saved_at"])
-        files = tuple(map(_decode_file, content["files"]))
-        slot = content["forgotten_slot"]
-        return Checkpoint(files, content["saves"], content["forgotten_before"], (slot[0], slot[1], slot[2], slot[3]), content["saved_at"])
-    except (KeyError, TypeError, IndexError, RecursionError) as error:
+        content = json.loads(data)
+        version, checksum = content.pop("version"), content.pop("checksum")
+        if version not in {1, 2, VERSION}:
+            raise ValueError(f"version {version} is not known here")
+        if checksum != _checksum(content):
+            raise ValueError("the checksum does not match")
+        if version != VERSION:
+            return _decode_position(version, content["position"], content["saved_at"])
+        saved = _SCHEMA.validate_python(content)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a checkpoint: {error!r}") from error
-
-
-def _encode_file(known: KnownFile) -> dict[str, Any]:
-    """What does not apply is left out: most files are read to their end and were saved long ago."""
-    fields = {
-        "number": known.number,
-        "path": known.path,
-        "head": _encode_mark(known.head.length, known.head),
-        "settled": _encode_mark(*known.settled),
-        "earlier": [[save, *_encode_mark(*mark)] for save, mark in known.earlier.items()],
-        "read": known.read[1:] if known.read is not None else None,
-        "is_whole": known.is_whole,
-        "copy_of": known.copy_of,
-    }
-    return {name: value for name, value in fields.items() if value}
-
-
-def _decode_file(fields: dict[str, Any]) -> KnownFile:
-    settled = _decode_mark(*fields["settled"])
-    return KnownFile(
-        fields["number"],
-        fields["path"],
-        _decode_mark(*fields["head"]).tail,
-        settled,
-        settled,
-        {save: _decode_mark(*mark) for save, *mark in fields.get("earlier", [])},
-        Appearance(fields["path"], *fields["read"]) if "read" in fields else None,
-        fields.get("is_whole", False),
-        fields.get("copy_of", 0),
-    )
-
-
-def _encode_mark(offset: int, tail: Fingerprint) -> list[Any]:
-    return [offset, tail.length, tail.digest]
-
-
-def _decode_mark(offset: int, length: int, digest: str) -> Mark:
-    return Mark(offset, Fingerprint(digest, length))
+    return replace(saved, files=tuple(replace(known, read_to=known.settled) for known in saved.files))
 
 
 def _decode_position(version: int, position: dict[str, Any], saved_at: float) -> Checkpoint:
@@ -236,22 +201,6 @@ def _decode_position(version: int, position: dict[str, Any], saved_at: float) ->
 
 def _fingerprint(digest: str, length: int) -> Fingerprint:
     return Fingerprint(digest[:DIGEST_LENGTH], length)
-
-
-_LEFT_OUT_OF_CHECKSUM = ("version", "checksum")
-
-
-def _sealed(content: dict[str, Any]) -> bytes:
-    return json.dumps({"version": VERSION, **content, "checksum": _checksum(content)}, separators=(",", ":")).encode()
-
-
-def _unsealed(data: bytes) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(data)
-    if document["version"] not in {1, 2, VERSION}:
-        raise ValueError(f"version {document['version']} is not known here")
-    if document["checksum"] != _checksum({name: value for name, value in document.items() if name not in _LEFT_OUT_OF_CHECKSUM}):
-        raise ValueError("the checksum does not match")
-    return document
 
 
 def _checksum(content: Any) -> str:

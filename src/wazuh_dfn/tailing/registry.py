@@ -112,8 +112,6 @@ class Registry:
         self.settled_through: Position | None = None
         """The latest position that was settled, in whichever file."""
         self._in_save: set[int] = set()
-        self._copies: dict[int, list[KnownFile]] = {}
-        """Copies that are not settled yet, by the number of the known file."""
         self._last_number = 0
 
     def restore(self, files: Iterable[KnownFile], saves: int, forgotten_before: float, forgotten_slot: Slot) -> None:
@@ -163,9 +161,6 @@ class Registry:
             self.drop(former)  # it was not packed to its end then
         copy = self.add(path, head, end)
         copy.copy_of = whole.number
-        if whole.settled.offset < end.offset:
-            copy.settled = BEGINNING
-            self._copies.setdefault(whole.number, []).append(copy)
         return copy
 
     def move(self, known: KnownFile, path: str) -> None:
@@ -184,14 +179,8 @@ class Registry:
         self.settled_through = position
         known = self.files.get(position.file)
         if known is not None:
-            known.settled = Mark(position.offset, position.tail)
+            known.settled, known.copy_of = Mark(position.offset, position.tail), 0
             self._touch(known)
-            for copy in self._copies.pop(known.number, []):
-                if known.settled.offset >= copy.read_to.offset:
-                    copy.settled = copy.read_to
-                    self._touch(copy)
-                else:
-                    self._copies.setdefault(known.number, []).append(copy)
 
     def note_read(self, known: KnownFile, appearance: Appearance, now: float) -> None:
         """There is nothing unread in it, as it looks by now; `now` in seconds since the epoch."""
@@ -208,7 +197,7 @@ class Registry:
             if known.number in self._in_save:
                 known.earlier[save] = known.settled
             known.earlier = {number: mark for number, mark in known.earlier.items() if _is_kept(number, save)}
-        return [snapshot(known) for known in self.files.values() if known.settled.offset or known.is_whole]
+        return self._snapshots(self.files.values())
 
     def end_save(self, *, is_saved: bool) -> None:
         """The save has ended, well or not."""
@@ -221,7 +210,15 @@ class Registry:
     def moved(self) -> Collection[KnownFile]:
         """Return the files whose settled position is not the one of the last save that ended well."""
         numbers = (self.touched | self._in_save) & self.files.keys()
-        return [snapshot(known) for known in map(self.files.__getitem__, numbers) if known.settled.offset]
+        return self._snapshots(self.files[number] for number in numbers)
+
+    def _snapshots(self, files: Iterable[KnownFile]) -> list[KnownFile]:
+        return [snapshot(known) for known in files if (known.settled.offset or known.is_whole) and self._is_settled_in_whole(known)]
+
+    def _is_settled_in_whole(self, known: KnownFile) -> bool:
+        """Whether it is no copy, or the same part of the file of which it is one is settled."""
+        whole = self.files.get(known.copy_of)
+        return whole is None or known.settled.offset <= whole.settled.offset
 
     def forget(self, there: Iterable[Sighting], waiting: Collection[Sighting], keep: Collection[int], now: float) -> None:
         """Forget what is too much: first the files that are gone, then the oldest.
@@ -235,11 +232,12 @@ class Registry:
         modified = min([now, *(sighting.status.modified for sighting in waiting)])
         slot = min((sighting.slot for sighting in waiting if sighting.slot is not None), default=LAST_SLOT)
 
-        def is_older(known: KnownFile) -> bool:
+        def may_go(known: KnownFile) -> bool:
             found = sightings.get(known.path)
-            return found is None or (found.status.modified < modified and (found.slot or FIRST_SLOT) < slot)
+            is_older = found is None or (found.status.modified < modified and (found.slot or FIRST_SLOT) < slot)
+            return is_older and known.number not in keep and known.is_settled and self._is_settled_in_whole(known)
 
-        able = [known for known in self.files.values() if known.is_settled and known.number not in keep and is_older(known)]
+        able = [known for known in self.files.values() if may_go(known)]
         able.sort(key=lambda known: (known.path in sightings, slot_of(Path(known.path)) or FIRST_SLOT, known.number))
         for known in able[:surplus]:
             self.drop(known)
@@ -254,7 +252,6 @@ class Registry:
     def drop(self, known: KnownFile) -> None:
         """Forget a file."""
         del self.files[known.number]
-        self._copies.pop(known.number, None)
         self.changes += 1
 
     def _touch(self, known: KnownFile) -> None:
