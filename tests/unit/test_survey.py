@@ -17,14 +17,14 @@ LINES = b"".join(b'{"number": %d, "filling": "%s"}\n' % (number, b"x" * 200) for
 
 
 class RenamesMeanwhile(LocalDisk):
-    """Its midnight is the moment when a packed file is opened for the second time, all others were judged by then."""
+    """Its midnight is the moment when the original is opened for the second time, to be compared with the copy."""
 
     def __init__(self, plain):
         super().__init__()
         self.plain, self.opened = plain, 0
 
     def open(self, path):
-        self.opened += path.suffix == ".gz"
+        self.opened += path == self.plain
         if self.opened == 2:
             self.plain.unlink(missing_ok=True)
         return super().open(path)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -104,6 +103,16 @@ def has_more(content: Content, offset: int) -> bool:
     return bool(content.read(offset, 1)) if content.is_packed else content.size() > offset
 
 
+@dataclass(slots=True)
+class _Part:
+    """A file that holds fewer bytes than were read of a known one, or too few to tell: perhaps a copy of the first part of another."""
+
+    unread: Unread
+    found: Match | None
+    head: Fingerprint
+    end: Mark
+
+
 class _Surveyor:
     def __init__(self, disk: Disk, alerts: Path, registry: Registry, found: Survey) -> None:
         self._disk = disk
@@ -112,7 +121,7 @@ class _Surveyor:
         self._found = found
         self._whole: dict[int, HeldFile | Path] = {}
         """Where all that was read of a known file is, by its number."""
-        self._shorter: list[tuple[Sighting, HeldFile | None, Match | None]] = []
+        self._parts: list[_Part] = []
 
     def look(self, held: Sequence[HeldFile]) -> Survey:
         nodes, read = set(), self._registry.appearances()
@@ -128,12 +137,10 @@ class _Surveyor:
             look = appearance_of(sighting)
             if look in self._registry.passed_over and not sighting.is_current:
                 self._found.passed_over.append(look)
-                continue
-            is_read = look in read and not sighting.is_current
-            if sighting.status.node not in nodes and not is_read:
-                self._open_and(sighting, None, partial(self._judge, sighting, None))
-        for sighting, held_file, found in self._shorter:
-            self._open_and(sighting, held_file, partial(self._judge_shorter, sighting, held_file, found))
+            elif sighting.status.node not in nodes and (sighting.is_current or look not in read):
+                self._open_and_judge(sighting)
+        for part in self._parts:
+            self._judge_part(part)
         self._found.unread = _in_order(self._found.unread, self._found.sightings)
         return self._found
 
@@ -143,10 +150,10 @@ class _Surveyor:
         slot = slot_of(path)
         return Sighting(path, status, "dated" if slot is not None else naming_of(path, self._alerts), slot, is_current)
 
-    def _open_and(self, sighting: Sighting, held: HeldFile | None, judge: Callable[[Content], None]) -> None:
+    def _open_and_judge(self, sighting: Sighting) -> None:
         try:
-            with nullcontext(held.content) if held is not None else closing(open_content(self._disk, sighting.path)) as content:
-                judge(content)
+            with closing(open_content(self._disk, sighting.path)) as content:
+                self._judge(sighting, None, content)
                 if content.damage is not None and sighting.naming != "stranger":
                     self._found.damaged[sighting.path] = damage_of(sighting.path, content)
         except (FileNotFoundError, FileTruncatedError):
@@ -166,68 +173,72 @@ class _Surveyor:
 
     def _judge(self, sighting: Sighting, held: HeldFile | None, content: Content) -> None:
         found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
-        if found is not None and found.known.is_whole and not content.is_packed and (sighting.is_current or held is not None):
+        is_written_to = sighting.is_current or held is not None
+        if found is not None and found.known.is_whole and is_written_to and not content.is_packed:
             found = None  # what was packed then may be its first part alone
+        unread = Unread(sighting, None, 0 if content.is_packed else content.size(), content.is_packed, held=held)
         if found is None:
-            if self._is_part_of_plain(sighting, content):
-                return
-            if self._may_be_new(sighting, content, held) and has_more(content, 0):
-                is_short = held is None and not sighting.is_current and not has_more(content, FINGERPRINT_BYTES)
-                self._shorter.append((sighting, held, None)) if is_short else self._add(sighting, content, held, None)
-            return
-        if not found.is_shorter:
+            if self._may_be_new(sighting, content, is_written_to=is_written_to) and has_more(content, 0):
+                if is_written_to or has_more(content, FINGERPRINT_BYTES):
+                    self._found.unread.append(unread)
+                else:
+                    self._add_part(unread, None, content)
+        elif found.is_shorter:
+            if is_written_to or sighting.naming != "stranger":
+                self._add_part(unread, found, content)
+        else:
             self._whole.setdefault(found.known.number, held or sighting.path)
-        if found.known.is_whole or not (found.is_shorter or has_more(content, found.mark.offset)):
-            self._found.read.append((found.known, sighting))
-        elif not found.is_shorter and (whole := self._registry.files.get(found.known.copy_of)) is not None and content.is_packed:
-            self._shorter.append((sighting, held, Match(whole, found.mark)))  # it was not packed to its end when it was looked at
-        elif not found.is_shorter:
-            self._add(sighting, content, held, found.known.number)
-        elif sighting.naming != "stranger" or sighting.is_current or held is not None:
-            self._shorter.append((sighting, held, found))
+            if found.known.is_whole or not has_more(content, found.mark.offset):
+                self._found.read.append((found.known, sighting))
+            elif content.is_packed and (whole := self._registry.files.get(found.known.copy_of)) is not None:
+                self._add_part(unread, Match(whole, found.mark), content)  # it was not packed to its end when it was looked at
+            else:
+                self._found.unread.append(replace(unread, number=found.known.number))
 
-    def _add(self, sighting: Sighting, content: Content, held: HeldFile | None, number: int | None, *, is_shorter: bool = False) -> None:
-        size = 0 if content.is_packed else content.size()
-        self._found.unread.append(Unread(sighting, number, size, content.is_packed, is_shorter, held))
-
-    def _is_part_of_plain(self, sighting: Sighting, content: Content) -> bool:
-        """Whether it is just being packed, or a crash of the machine left both files."""
-        if not sighting.is_beside_plain:
-            return False
-        with closing(open_content(self._disk, unpacked_name(sighting.path))) as plain:
-            first = content.read(0, FINGERPRINT_BYTES)
-            return plain.read(0, len(first)) == first and holds(plain, Mark.at_end(content, content.size()))
-
-    def _may_be_new(self, sighting: Sighting, content: Content, held: HeldFile | None) -> bool:
-        if sighting.is_current or held is not None:
+    def _may_be_new(self, sighting: Sighting, content: Content, *, is_written_to: bool) -> bool:
+        if is_written_to:
             return True
         if self._registry.is_forgotten(sighting):
             self._found.passed_over.append(appearance_of(sighting))
             return False
-        if sighting.naming == "stranger":
+        first = content.read(0, FINGERPRINT_BYTES)
+        if sighting.naming == "stranger" or (sighting.naming == "lettered" and not first.lstrip(b"\0").startswith(b"{")):
             return False
-        return sighting.naming != "lettered" or content.read(0, FINGERPRINT_BYTES).lstrip(b"\0").startswith(b"{")
+        return not (sighting.is_beside_plain and self._is_part_of_plain(sighting, content, first))
 
-    def _judge_shorter(self, sighting: Sighting, held: HeldFile | None, found: Match | None, content: Content) -> None:
-        """It begins like a known file and ends before the place up to which that was read, or has too few bytes to tell.
+    def _is_part_of_plain(self, sighting: Sighting, content: Content, first: bytes) -> bool:
+        """Whether it is just being packed, or a crash of the machine left both files."""
+        with closing(open_content(self._disk, unpacked_name(sighting.path))) as plain:
+            return plain.read(0, len(first)) == first and holds(plain, Mark.at_end(content, content.size()))
 
-        If a known file that is still there begins with all of it, it is a copy of that part, made (or packed) before the rest was written.
-        """
+    def _add_part(self, unread: Unread, found: Match | None, content: Content) -> None:
         end = Mark.at_end(content, content.size())
-        whole = self._whole_of(sighting, found, end)
-        # fewer bytes are a packed file that is just begun, more than were read one that has grown since it was looked at
-        if whole is not None and TELLING_BYTES <= end.offset <= whole.read_to.offset:
-            length = min(FINGERPRINT_BYTES, end.offset)
-            first = Fingerprint.of(content.read(0, length))
-            if first.length == length:
-                self._found.copies.append((whole, sighting, first, end))
-        elif whole is None:
-            self._add(sighting, content, held, None, is_shorter=found is not None)
+        length = min(FINGERPRINT_BYTES, end.offset)
+        head = Fingerprint.of(content.read(0, length))
+        if head.length < length:
+            raise FileTruncatedError(str(unread.sighting.path))
+        self._parts.append(_Part(unread, found, head, end))
 
-    def _whole_of(self, sighting: Sighting, found: Match | None, end: Mark) -> KnownFile | None:
-        if found is not None:
-            return found.known if end == found.mark or self._is_part_of(found.known, end) else None
-        plain, all_known = unpacked_name(sighting.path), list(self._registry.files.values())
+    def _judge_part(self, part: _Part) -> None:
+        """If a known file that is still there begins with all of it, it is a copy of that, made (or packed) before the rest was written."""
+        sighting, end = part.unread.sighting, part.end
+        try:
+            whole = self._whole_of(part)
+        except OSError as error:
+            self._found.failed[sighting.path] = f"{sighting.path}: {error.strerror or error}"
+            return
+        if whole is None:
+            self._found.unread.append(replace(part.unread, is_shorter=part.found is not None))
+        elif TELLING_BYTES <= end.offset <= whole.read_to.offset:
+            # fewer bytes are a packed file that is just begun, more than were read one that has grown since it was looked at
+            self._found.copies.append((whole, sighting, part.head, end))
+
+    def _whole_of(self, part: _Part) -> KnownFile | None:
+        end = part.end
+        if part.found is not None:
+            known = part.found.known
+            return known if end == part.found.mark or self._is_part_of(known, end) else None
+        plain, all_known = unpacked_name(part.unread.sighting.path), list(self._registry.files.values())
         same_name = [known for known in all_known if unpacked_name(Path(known.path)) == plain]
         candidates = same_name + [known for known in all_known if known.number in self._whole and end.offset >= TELLING_BYTES]
         return next((known for known in candidates if self._is_part_of(known, end)), None)
