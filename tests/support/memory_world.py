@@ -42,13 +42,17 @@ class MemoryFile:
         known = registry.files.get(self.number)
         return known and Match(known, known.read_to)
 
-    async def old_files(self, is_old, registry):
+    @property
+    def disk(self):
+        return SimpleNamespace(run=self._without_old_files)
+
+    async def _without_old_files(self, function, *args):
         return []
 
     async def current_node(self):
         return self.node
 
-    async def current_path(self):
+    async def current_path(self, since):
         return Path(self.path)
 
     async def is_mount_point(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wazuh_dfn.errors import FileTruncatedError
@@ -10,7 +11,6 @@ from wazuh_dfn.messages import NO_BYTES, Position
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import Month, list_files
-from wazuh_dfn.tailing.old_files import IsOld, OldFile, old_files
 from wazuh_dfn.tailing.registry import Appearance, Mark, Match, Registry
 from wazuh_dfn.tailing.survey import Survey, is_same, match, survey
 
@@ -73,41 +73,37 @@ class AlertFile:
         self._disk.return_memory()
 
 
+@dataclass(frozen=True, slots=True)
 class AlertFolder:
-    """The path `alerts.json` and the files around it. Each method runs its function in a thread of the disk."""
+    """The path of `alerts.json`, and the disk where that and the files around it are. What its methods do is done in a thread of the disk."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
-        self.path = path
-        self._disk = disk
+    path: Path
+    disk: Disk
 
     async def survey(self, registry: Registry, held: Sequence[AlertFile], since: Month) -> Survey:
         """See `tailing.survey.survey`."""
-        return await self._disk.run(survey, self._disk, self.path, registry, tuple(held), since)
+        return await self.disk.run(survey, self.disk, self.path, registry, tuple(held), since)
 
     async def open(self, path: Path) -> AlertFile:
         """Open a file that a survey has found. Raises OSError or CannotUnpackError."""
-        return await self._disk.run(lambda: AlertFile(self._disk, path, open_content(self._disk, path)))
+        return await self.disk.run(lambda: AlertFile(self.disk, path, open_content(self.disk, path)))
 
     async def match(self, registry: Registry, file: AlertFile) -> Match | None:
         """See `tailing.survey.match`."""
-        return await self._disk.run(match, registry, file.content, file.path, file.number)
-
-    async def old_files(self, is_old: IsOld, registry: Registry) -> list[OldFile]:
-        """See `tailing.old_files.old_files`."""
-        return await self._disk.run(old_files, self._disk, self.path, is_old, registry)
+        return await self.disk.run(match, registry, file.content, file.path, file.number)
 
     async def current_node(self) -> tuple[int, int] | None:
         """Return device and inode of `alerts.json`. None while it does not exist."""
         try:
-            return (await self._disk.run(self._disk.status, self.path)).node
+            return (await self.disk.run(self.disk.status, self.path)).node
         except FileNotFoundError:
             return None
 
-    async def current_path(self) -> Path | None:
-        """Return the path of the current file, by its dated name if it has one. None while `alerts.json` does not exist."""
-        found = await self._disk.run(lambda: list_files(self._disk, self._disk.resolve(self.path)))
+    async def current_path(self, since: Month) -> Path | None:
+        """Return the path of the current file, by its dated name if it has one of these months. None while `alerts.json` does not exist."""
+        found = await self.disk.run(lambda: list_files(self.disk, self.disk.resolve(self.path), since))
         return found.current.path if found.current is not None else None
 
     async def is_mount_point(self) -> bool:
         """Return whether `alerts.json` itself is a mount point, which Wazuh cannot replace."""
-        return await self._disk.run(self._disk.is_mount_point, self.path)
+        return await self.disk.run(self.disk.is_mount_point, self.path)

@@ -182,7 +182,7 @@ class OpenFiles:
         for file in [file for file in place.held if file is not place.file]:
             if not await file.unnamed_bytes():
                 await self._close(file)
-        if path := await self._files.current_path():
+        if path := await self._files.current_path(self._since):
             place.held.append(await self._files.open(path))
 
     async def _survey(self) -> bool:
