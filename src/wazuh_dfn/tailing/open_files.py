@@ -187,42 +187,47 @@ class OpenFiles:
 
     async def _survey(self) -> bool:
         """Find what is unread; False if that has to be tried again."""
-        place, registry, now = self._place, self._place.registry, self._now
-        began = anyio.current_time()
+        place, began = self._place, anyio.current_time()
         since = self._since if began - self._surveyed_at < OLD_SURVEY_SECONDS else FIRST_MONTH
-        found = await self._files.survey(registry, place.held, since)
+        found = await self._files.survey(place.registry, place.held, since)
         place.note_all(Trouble.FILE_UNREADABLE, found.failed)
         self._failing_since = (self._failing_since or began) if found.failed or found.has_changed else None
         if self._failing_since is not None and began - self._failing_since < PATIENCE_SECONDS:
             return False  # it may pass, and files are read in their order
-        for file, error in found.broken:
-            if isinstance(file, AlertFile):
-                await self._close_broken(file, error)
         self._surveyed_at = anyio.current_time()
         self._survey_at = self._surveyed_at + _pause_seconds(self._surveyed_at - began)
+        self._remember(found, is_of_all_months=since == FIRST_MONTH)
+        await self._close_all_but(found)
+        await self._tell(found)
+        self._queue = self._in_order(found)
+        return True
+
+    def _remember(self, found: Survey, *, is_of_all_months: bool) -> None:
+        """Put into the registry what the survey says of files without unread bytes; find out which months the next one can do without."""
+        place, registry, now = self._place, self._place.registry, self._now()
         self._current_node = found.current.status.node if found.current is not None else None
         registry.passed_over = frozenset(found.passed_over)
         for known, sighting in found.read:
-            registry.note_read(known, appearance_of(sighting), now())
+            registry.note_read(known, appearance_of(sighting), now)
         for whole, sighting, head, end in found.copies:
-            registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now())
-        await self._close_all_but(found)
+            registry.note_read(registry.add_copy(whole, str(sighting.path), head, end), appearance_of(sighting), now)
         waiting = [unread.sighting for unread in found.unread]
-        if since == FIRST_MONTH:
-            registry.forget(found.sightings, waiting, [file.number for file in place.held if file.number is not None], now())
-        old_ones = [sighting for sighting in waiting if not sighting.is_current]
+        if is_of_all_months:
+            registry.forget(found.sightings, waiting, [file.number for file in place.held if file.number is not None], now)
         newest = max((each.slot for each in found.sightings if each.slot is not None), default=None)
-        self._since = month_before(newest) if newest is not None and not (old_ones or found.failed) else FIRST_MONTH
+        are_old_waiting = bool(found.failed) or any(not sighting.is_current for sighting in waiting)
+        self._since = month_before(newest) if newest is not None and not are_old_waiting else FIRST_MONTH
+
+    async def _tell(self, found: Survey) -> None:
+        """Note what of the survey an administrator has to know."""
+        place, there = self._place, {sighting.path for sighting in found.sightings}
+        place.is_over(Trouble.UNREADABLE)
         place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)
-        there = {sighting.path for sighting in found.sightings}
         self._damaged = {path: text for path, text in (self._damaged | found.damaged).items() if path in there}
         place.note_all(Trouble.DAMAGED, self._damaged)
         await self._look_for_a_wrong_link(found)
         if found.current is None:
             self._note_missing()
-        self._queue = self._in_order(found)
-        place.is_over(Trouble.UNREADABLE)
-        return True
 
     def _in_order(self, found: Survey) -> list[Unread]:
         now = anyio.current_time()
@@ -233,10 +238,13 @@ class OpenFiles:
         return queue
 
     async def _close_all_but(self, found: Survey) -> None:
-        """Close what is not read, is not the current file, and holds nothing unread."""
+        """Close what answers with errors; and what is not read, is not the current file, and holds nothing unread."""
+        for broken, error in found.broken:
+            if isinstance(broken, AlertFile):
+                await self._close_broken(broken, error)
         place, needed = self._place, {id(unread.held) for unread in found.unread}
         for file in list(place.held):
-            is_current = found.current is not None and file.node == found.current.status.node
+            is_current = file.node == self._current_node
             if file is not place.file and not is_current and id(file) not in needed and not self._is_being_packed(file, found):
                 await self._close(file)
 
