@@ -218,6 +218,43 @@ async def test_an_error_in_the_middle_of_a_backlog_costs_no_line(site, break_ope
     await restart_and_expect(site, *range(20), repeats=9)
 
 
+async def test_what_is_left_of_a_stale_file_comes_before_what_is_newer(site, break_open_files):
+    await settle(site, 0)
+    async with site.tailing():
+        await pause()
+        site.hold()
+        for number in range(1, 8):
+            site.wazuh.write(lines(number))
+            await pause()
+        site.wazuh.write(lines(8, 9))
+        site.wazuh.next_day()
+        site.wazuh.write(lines(10, 11))
+        break_open_files(errno.ESTALE)
+        site.release()
+        await site.until_all_read(*range(12), repeats=9)
+    assert list(dict.fromkeys(site.read)) == list(range(12))
+
+
+async def test_a_file_that_is_stale_again_and_again_keeps_nothing_newer_from_being_read(site, monkeypatch):
+    await settle(site, 0)
+    former, read = site.wazuh.dated.stat().st_ino, LocalHandle.read
+
+    def stale_in_chunks(handle, offset, limit):
+        if limit > 100_000 and handle.status().inode == former:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return read(handle, offset, limit)
+
+    async with site.tailing():
+        await pause()
+        monkeypatch.setattr(LocalHandle, "read", stale_in_chunks)
+        site.wazuh.write(lines(1, 2))
+        site.wazuh.next_day()
+        site.wazuh.write(lines(3, 4))
+        await site.until_all_read(0, 3, 4)
+    monkeypatch.undo()
+    await restart_and_expect(site, 0, 3, 4, 1, 2)
+
+
 # Power cuts: the last pages of the alert file are gone, those of the checkpoint are not.
 
 SEGMENT = 50

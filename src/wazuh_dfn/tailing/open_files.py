@@ -53,6 +53,8 @@ class OpenFiles:
         self._current_node: tuple[int, int] | None = None
         self._avoided: dict[str, float] = {}
         """By path, until when."""
+        self._reopened = ("", 0.0)
+        """The file that was opened again last after a failover of its file server, and when: a second time in a row it is avoided."""
         self._damaged: dict[Path, str] = {}
         self._chosen: Sighting | None = None
         """How the present file looked when it was chosen."""
@@ -147,11 +149,15 @@ class OpenFiles:
         self._place.file, self._place.scanned = None, 0
 
     async def give_up(self, error: OSError) -> None:
-        """Leave the present file, which can't be read; it is opened again by its path, after all others."""
-        file = self._place.file
+        """Leave the present file, which can't be read; it is opened again by its path: at once after a failover, else after all others."""
+        file, now = self._place.file, anyio.current_time()
         self.leave()
         if file is not None:
-            self._avoided[file.path] = anyio.current_time() + AVOIDED_SECONDS
+            path, reopened_at = self._reopened
+            if error.errno == errno.ESTALE and (path != file.path or now - reopened_at > AVOIDED_SECONDS):
+                self._reopened = file.path, now
+            else:
+                self._avoided[file.path] = now + AVOIDED_SECONDS
             async with self._in_use:
                 await self._close_broken(file, error)
 
