@@ -3,13 +3,16 @@
 import datetime as dt
 import shutil
 import ssl
+import tempfile
 import warnings
 
 import anyio
 import pytest
+import trustme
+from cryptography import x509
 
 from support.brokers import TansuBroker
-from support.certs import make_certificates
+from support.certs import YESTERDAY, expired_copy, make_certificates, revocation_list
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
 from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
@@ -86,6 +89,75 @@ async def test_a_wrong_host_name(proxy, certs):
     assert reason == (
         f"TLS to 127.0.0.1:{proxy.port} failed: the broker's certificate is not valid for host name 127.0.0.1, only for localhost"
     )
+
+
+def serve(proxy, certs, leaf, *, chain=None):
+    """Let the broker show this certificate of its own, with others after it."""
+    context = certs.server_context()
+    with tempfile.NamedTemporaryFile() as file:
+        pems = [leaf.private_key_pem, leaf.cert_chain_pems[0], *(leaf.cert_chain_pems[1:] if chain is None else ())]
+        file.write(b"".join(pem.bytes() for pem in pems) + (chain or b""))
+        file.flush()
+        context.load_cert_chain(file.name)
+    proxy.serve(context)
+
+
+async def test_a_certificate_with_a_common_name_alone_is_refused(proxy, certs):
+    serve(proxy, certs, certs.authority.issue_cert(common_name="localhost"))
+    reason = await refusal(options(proxy, ca=certs.ca, pair=certs.client))
+    assert "is not valid for host name localhost: it names no host as subjectAltName" in reason
+
+
+@pytest.mark.parametrize("shown", ["with those above it", "alone"])
+async def test_the_issuing_ca_is_enough_in_dfn_ca_whether_or_not_the_root_is_there(proxy, certs, tmp_path, shown):
+    issuing = certs.authority.create_child_ca()
+    serve(proxy, certs, issuing.issue_cert("localhost"), chain=None if shown == "with those above it" else b"")
+    ca = tmp_path / "issuing.pem"
+    issuing.cert_pem.write_to_path(ca)
+    factory = AiokafkaProducerFactory(options(proxy, ca=ca, pair=certs.client))
+    producer = await factory.connect()
+    await producer.deliver([b"x"])
+    await factory.close(producer)
+
+
+async def test_of_a_chain_the_certificate_that_expired_is_named(proxy, certs):
+    issuing = certs.authority.create_child_ca()
+    chain = expired_copy(issuing, certs.authority)
+    serve(proxy, certs, issuing.issue_cert("localhost"), chain=chain)
+    reason = await refusal(options(proxy, ca=certs.ca, pair=certs.client))
+    name = x509.load_pem_x509_certificate(chain).subject.rfc4514_string()
+    assert f"failed: the certificate {name}, which leads from the broker's to its CA, expired on {YESTERDAY:%Y-%m-%d}" in reason
+
+
+async def test_an_expired_ca_is_named_and_not_the_brokers_certificate(proxy, certs, tmp_path):
+    ca = tmp_path / "expired-ca.pem"
+    ca.write_bytes(expired_copy(certs.authority, certs.authority))
+    reason = await refusal(options(proxy, ca=ca, pair=certs.client))
+    assert reason.endswith("the CA's certificate in dfn.dfn_ca expired")
+
+
+@pytest.mark.parametrize("place", ["a file of its own", "the file of the CA"])
+@pytest.mark.parametrize("is_revoked", [True, False])
+async def test_a_revocation_list_is_honoured(proxy, certs, tmp_path, place, is_revoked):
+    crl, ca = revocation_list(certs.authority, *([certs.server.certificate] if is_revoked else [])), tmp_path / "ca.pem"
+    ca.write_bytes(certs.ca.read_bytes() + (crl if place == "the file of the CA" else b""))
+    own = tmp_path / "crl.pem"
+    own.write_bytes(crl)
+    tls = TlsFiles(ca, certs.client.certificate, certs.client.key, own if place == "a file of its own" else None)
+    wanted = KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=6, tls=tls)
+    if is_revoked:
+        assert "the broker's certificate was revoked" in await refusal(wanted)
+    else:
+        await AiokafkaProducerFactory(wanted).close(await AiokafkaProducerFactory(wanted).connect())
+
+
+async def test_a_revocation_list_that_is_out_of_date_or_of_another_ca_is_named(proxy, certs, tmp_path):
+    crl = tmp_path / "crl.pem"
+    for authority, next_update in ((certs.authority, YESTERDAY), (trustme.CA(), None)):
+        crl.write_bytes(revocation_list(authority, next_update=next_update))
+        tls = TlsFiles(certs.ca, certs.client.certificate, certs.client.key, crl)
+        reason = await refusal(KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=6, tls=tls))
+        assert "the revocation list (dfn.dfn_crl) has no valid entry of the CA" in reason
 
 
 async def test_no_client_certificate(proxy, certs):

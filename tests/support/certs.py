@@ -6,9 +6,11 @@ import datetime as dt
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
 
@@ -65,6 +67,32 @@ class Certificates:
         """Return a client's certificate with this CN, from which a broker takes the user's name."""
         leaf = self.authority.issue_cert(f"{common_name}@example.org", common_name=common_name)
         return _write(self.folder, f"client-{common_name}", leaf)
+
+
+def expired_copy(authority: trustme.CA, issuer: trustme.CA) -> bytes:
+    """Return the certificate (PEM) that the issuer gave the authority as it would be had it run out yesterday."""
+    former = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    builder = x509.CertificateBuilder(former.issuer, former.subject, former.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(YESTERDAY - dt.timedelta(days=9)).not_valid_after(YESTERDAY)
+    for extension in former.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    return builder.sign(_key_of(issuer), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def revocation_list(authority: trustme.CA, *revoked: Path, next_update: dt.datetime | None = None) -> bytes:
+    """Return the authority's list (PEM), with these certificates on it."""
+    now = dt.datetime.now(dt.UTC)
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(YESTERDAY - dt.timedelta(days=9))
+    builder = builder.next_update(next_update or now + dt.timedelta(days=1))
+    for path in revoked:
+        number = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+        builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(number).revocation_date(YESTERDAY).build())
+    return builder.sign(_key_of(authority), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _key_of(authority: trustme.CA) -> Any:
+    return serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
 
 
 def _write(folder: Path, name: str, leaf: trustme.LeafCert) -> Pair:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import anyio
+from cryptography import x509
 
-from wazuh_dfn.adapters.tls_errors import distrust, refusal
+from wazuh_dfn.adapters.tls_errors import TlsCode, TlsFault, distrust, refusal
 from wazuh_dfn.config.addresses import BrokerAddress
 
 DEFAULT_KAFKA_PORT = 9092
@@ -25,8 +27,8 @@ ALERT_WAIT = 0.5
 
 _CORRELATION = b"\x00\x00\x00\x01"
 _API_VERSIONS = b"\x00\x12\x00\x00" + _CORRELATION + b"\x00\x09wazuh-dfn"
-_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module has no name for
 _TLS_ALERT = b"\x15"
+_DER = 2  # _ssl.ENCODING_DER
 
 
 Step = Literal["name", "tcp", "tls", "kafka"]
@@ -34,11 +36,16 @@ Step = Literal["name", "tcp", "tls", "kafka"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an address can't be used, whether waiting alone won't mend it, and which step failed (all before it went well)."""
+    """Why an address can't be used, whether waiting alone won't mend it, and which step failed (all before it went well).
+
+    `tls` is the kind of a fault of TLS. `is_other_protocol` tells that the port speaks TLS, or may, and we don't.
+    """
 
     reason: str
     needs_operator: bool
     failed: Step = "name"
+    tls: TlsCode | None = None
+    is_other_protocol: bool = False
 
 
 async def explain(
@@ -61,7 +68,7 @@ async def explain(
     if len(found) < len(problems) or not found:
         return None
     reasons = dict.fromkeys(problem.reason for problem in found)
-    return Problem("; ".join(reasons), all(problem.needs_operator for problem in found), found[0].failed)
+    return replace(found[0], reason="; ".join(reasons), needs_operator=all(problem.needs_operator for problem in found))
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -125,11 +132,11 @@ class _Probe:
             async with self._opened(tls) as (reader, writer):
                 return await self._use_tls(reader, writer)
         except ssl.SSLCertVerificationError as error:
-            return self._tls(distrust(error, await self._peer_certificate(), host=self.host, trusted=self.trusted))
+            return self._tls(distrust(error, await self._shown_chain(), host=self.host, trusted=self.trusted))
         except ssl.SSLError as error:
             return self._tls(refusal(error))
         except OSError:
-            return self._tls("the broker closed the connection during the handshake (does this port speak TLS?)")
+            return self._closed("the broker closed the connection during the handshake (does this port speak TLS?)")
 
     @asynccontextmanager
     async def _opened(self, tls: ssl.SSLContext | None) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -145,11 +152,11 @@ class _Probe:
         try:
             with anyio.move_on_after(ALERT_WAIT):
                 await reader.read(1)
-                return self._tls("the broker closed the connection after the handshake: it may refuse our client certificate")
+                return self._closed("the broker closed the connection after the handshake: it may refuse our client certificate")
         except ssl.SSLError:
             raise
         except OSError:
-            return self._tls("the broker cut the connection after the handshake: it may refuse our client certificate")
+            return self._closed("the broker cut the connection after the handshake: it may refuse our client certificate")
         return await self._ask(reader, writer)
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Problem | None:
@@ -167,35 +174,40 @@ class _Probe:
             pass
         if self.tls is None and answer[:1] == _TLS_ALERT:
             text = f"{self.where} speaks TLS, but the configuration says plaintext (kafka.security_protocol)"
-            return Problem(text, needs_operator=True)
+            return Problem(text, needs_operator=True, is_other_protocol=True)
         if not answer:
             hint = " (does this port want TLS?)" if self.tls is None else ""
-            return Problem(f"{self.where} closed the connection instead of answering a Kafka request{hint}", needs_operator=False)
+            return Problem(
+                f"{self.where} closed the connection instead of answering a Kafka request{hint}",
+                needs_operator=False,
+                is_other_protocol=self.tls is None,
+            )
         if answer[4:] != _CORRELATION:
             return Problem(f"{self.where} does not speak the Kafka protocol", needs_operator=True)
         return None
 
-    def _tls(self, why: str) -> Problem:
-        self.trying = "tls"  # a refusal can come as late as in answer to the request
-        return Problem(f"TLS to {self.where} failed: {why}", needs_operator=True)
+    def _closed(self, why: str) -> Problem:
+        return self._tls(TlsFault(TlsCode.OTHER, why))
 
-    async def _peer_certificate(self) -> dict[str, Any]:
-        """Return the certificate as the ssl module describes it; that does so only for one that it trusts, so this very one is trusted."""
+    def _tls(self, fault: TlsFault) -> Problem:
+        self.trying = "tls"  # a refusal can come as late as in answer to the request
+        return Problem(f"TLS to {self.where} failed: {fault.text}", needs_operator=True, tls=fault.code)
+
+    async def _shown_chain(self) -> list[x509.Certificate]:
+        """Return the certificate that the broker shows, and those after it, whether they are trusted or not. Nothing is sent."""
         blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         blind.check_hostname = False
-        blind.verify_mode = ssl.CERT_NONE  # nothing is sent: this only looks at the certificate
+        blind.verify_mode = ssl.CERT_NONE
         try:
-            raw = await self._shown(blind, binary=True)
-            if not raw:
-                return {}
-            seeing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            seeing.check_hostname = False
-            seeing.load_verify_locations(cadata=raw)
-            seeing.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
-            return await self._shown(seeing, binary=False) or {}
+            async with self._opened(blind) as (_, writer):
+                return shown_chain(writer.get_extra_info("ssl_object"))
         except (OSError, ValueError):
-            return {}
+            return []
 
-    async def _shown(self, context: ssl.SSLContext, *, binary: bool) -> Any:
-        async with self._opened(context) as (_, writer):
-            return writer.get_extra_info("ssl_object").getpeercert(binary)
+
+def shown_chain(tls: ssl.SSLObject) -> list[x509.Certificate]:
+    """Return the certificates that the other side of a connection has sent, its own first; raises ValueError if one can't be read."""
+    if sys.version_info >= (3, 13):
+        return [x509.load_der_x509_certificate(each) for each in tls.get_unverified_chain()]
+    chain = getattr(tls, "_sslobj").get_unverified_chain()  # noqa: B009 - public since Python 3.13
+    return [x509.load_der_x509_certificate(each.public_bytes(_DER)) for each in chain or ()]

@@ -35,11 +35,15 @@ PROTECTED_ARGUMENTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files, read anew at each connect. Without `ca` the system's authorities are trusted; without `key` it is in `certificate`."""
+    """PEM files, read anew at each connect. Without `ca` the system's authorities are trusted; without `key` it is in `certificate`.
+
+    `revocations` is the CA's list of revoked certificates (CRL).
+    """
 
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    revocations: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 from wazuh_dfn.adapters.kafka_options import TlsFiles
 from wazuh_dfn.errors import BrokerUnavailableError, CertificateFileError
 
+_CRL = b"-----BEGIN X509 CRL-----"
+
 
 class _KeyIsEncryptedError(Exception):
     """OpenSSL asked for a passphrase."""
@@ -16,7 +18,8 @@ class _KeyIsEncryptedError(Exception):
 def make_tls_context(files: TlsFiles) -> ssl.SSLContext:
     """Read the files as they are now. It blocks on the disk: call it in a thread.
 
-    TLS 1.2 at least, the broker's certificate and its host name verified.
+    TLS 1.2 at least, the broker's certificate and its host name verified; the name has to be a subjectAltName (RFC 6125, RFC 9525). A
+    certificate of `dfn.dfn_ca` is trusted by itself, whether or not those that lead on to a root are in the file.
 
     Raises:
         BrokerUnavailableError: a file can't be read or used; mending it is up to the operator.
@@ -31,18 +34,33 @@ def _client_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = True
+    context.hostname_checks_common_name = False
     context.verify_mode = ssl.CERT_REQUIRED
     if files.ca is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
         _check_readable("dfn.dfn_ca", files.ca)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         try:
             context.load_verify_locations(cafile=files.ca)
         except (OSError, ValueError) as error:
             raise _unusable("dfn.dfn_ca", files.ca, "it holds no certificate in PEM format") from error
+    _load_revocations(context, files)
     if files.certificate is not None:
         load_own_certificate(context, files.certificate, files.key, names=("dfn.dfn_cert", "dfn.dfn_key"))
     return context
+
+
+def _load_revocations(context: ssl.SSLContext, files: TlsFiles) -> None:
+    """Let revoked certificates of brokers be refused if there is a revocation list, in a file of its own or in that of the CA."""
+    if files.revocations is not None:
+        _check_readable("dfn.dfn_crl", files.revocations)
+        try:
+            context.load_verify_locations(cafile=files.revocations)
+        except (OSError, ValueError) as error:
+            raise _unusable("dfn.dfn_crl", files.revocations, "it holds no revocation list in PEM format") from error
+    if files.revocations is not None or (files.ca is not None and _CRL in files.ca.read_bytes()):
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def load_own_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None, *, names: tuple[str, str]) -> None:

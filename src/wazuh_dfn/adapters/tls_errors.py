@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from enum import Enum
 
-# OpenSSL's X509_V_ERR_ codes.
-_NOT_YET_VALID = 9
-_EXPIRED = 10
-_UNTRUSTED = frozenset({2, 18, 19, 20, 21})
-_OTHER_NAME = frozenset({62, 64})
+from cryptography import x509
 
+
+class TlsCode(Enum):
+    """What kind of fault it is; what to do about it hangs on this."""
+
+    REFUSED = "our certificate is refused"
+    EXPIRED = "a certificate of theirs expired"
+    NOT_YET_VALID = "a certificate of theirs is not valid yet"
+    OTHER_NAME = "their certificate is for other names"
+    UNTRUSTED = "their certificate is signed by another CA"
+    REVOKED = "their certificate was revoked"
+    NO_REVOCATION_LIST = "the revocation list is missing or outdated"
+    OTHER = "something else"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFault:
+    """Why a handshake failed, in one line."""
+
+    code: TlsCode
+    text: str
+
+
+_REVOKED = 23
+_OF_VERIFICATION = {  # OpenSSL's X509_V_ERR_ codes
+    9: TlsCode.NOT_YET_VALID,
+    10: TlsCode.EXPIRED,
+    **dict.fromkeys((2, 18, 19, 20, 21), TlsCode.UNTRUSTED),
+    **dict.fromkeys((62, 64), TlsCode.OTHER_NAME),
+    **dict.fromkeys((3, 11, 12), TlsCode.NO_REVOCATION_LIST),
+    _REVOKED: TlsCode.REVOKED,
+}
 _REFUSALS = {
     "CERTIFICATE_REQUIRED": "the broker refused our client certificate: it demands one and none is configured (dfn.dfn_cert)",
     "CERTIFICATE_EXPIRED": "the broker refused our client certificate (dfn.dfn_cert): it has expired",
@@ -22,6 +51,8 @@ _REFUSALS = {
     "CERTIFICATE_UNKNOWN": "the broker refused our client certificate (dfn.dfn_cert)",
     "ACCESS_DENIED": "the broker refused our client certificate (dfn.dfn_cert): access denied",
     "DECRYPT_ERROR": "the broker refused our client certificate (dfn.dfn_cert): its signature does not fit",
+}
+_OTHER_REFUSALS = {
     "HANDSHAKE_FAILURE": "the broker refused the handshake: it demands another client certificate (dfn.dfn_cert) or another cipher",
     "UNRECOGNIZED_NAME": "the broker does not go by this host name",
     "PROTOCOL_VERSION": "the broker does not speak TLS 1.2 or newer",
@@ -32,40 +63,70 @@ _REFUSALS = {
 }
 
 
-def refusal(error: ssl.SSLError) -> str:
+def refusal(error: ssl.SSLError) -> TlsFault:
     """Return why a handshake failed that was not for the broker's certificate."""
     reason = error.reason or ""
-    for mark, text in _REFUSALS.items():
-        if reason.endswith(mark):
-            return text
-    return reason.replace("_", " ").lower() or str(error)
+    for code, texts in ((TlsCode.REFUSED, _REFUSALS), (TlsCode.OTHER, _OTHER_REFUSALS)):
+        for mark, text in texts.items():
+            if reason.endswith(mark):
+                return TlsFault(code, text)
+    return TlsFault(TlsCode.OTHER, reason.replace("_", " ").lower() or str(error))
 
 
-def distrust(error: ssl.SSLCertVerificationError, shown: dict[str, Any], *, host: str, trusted: str) -> str:
+def distrust(error: ssl.SSLCertVerificationError, shown: Sequence[x509.Certificate], *, host: str, trusted: str) -> TlsFault:
     """Return why the broker's certificate was refused.
 
     Args:
         error: what OpenSSL says.
-        shown: the certificate as the ssl module describes it; empty if it can't be had, and then details are left out.
+        shown: the broker's certificate and what it sent to lead to a CA; empty if that can't be had, and then details are left out.
         host: the name that it should have been good for.
         trusted: whose signature it should have had.
     """
-    if error.verify_code == _EXPIRED:
-        return f"the broker's certificate expired{_when(shown, 'notAfter')}"
-    if error.verify_code == _NOT_YET_VALID:
-        return f"the broker's certificate is not valid yet{_when(shown, 'notBefore', 'but from')}; is this machine's clock right?"
-    if error.verify_code in _OTHER_NAME:
-        names = [value for _, value in shown.get("subjectAltName", ())]
-        rest = f", only for {', '.join(names)}" if names else ""
-        return f"the broker's certificate is not valid for host name {host}{rest}"
-    if error.verify_code in _UNTRUSTED:
-        names = [value for part in shown.get("issuer", ()) for _, value in part]
-        rest = f"; its issuer is {', '.join(names)}" if names else ""
-        return f"the broker's certificate is not signed by {trusted}{rest}"
-    return f"the broker's certificate is not trusted: {error.verify_message}"
+    code = _OF_VERIFICATION.get(error.verify_code, TlsCode.OTHER)
+    match code:
+        case TlsCode.EXPIRED | TlsCode.NOT_YET_VALID:
+            text = _out_of_date(shown, is_expired=code is TlsCode.EXPIRED)
+        case TlsCode.OTHER_NAME:
+            text = f"the broker's certificate is not valid for host name {host}{_names(shown)}"
+        case TlsCode.UNTRUSTED:
+            last = shown[-1].issuer.rdns if shown else ()
+            names = [str(attribute.value) for part in last for attribute in part]
+            text = f"the broker's certificate is not signed by {trusted}" + (f"; its issuer is {', '.join(names)}" if names else "")
+        case TlsCode.REVOKED:
+            text = "the broker's certificate was revoked"
+        case TlsCode.NO_REVOCATION_LIST:
+            text = f"the revocation list (dfn.dfn_crl) has no valid entry of the CA that signed the broker's certificate: {error.verify_message}"
+        case _:
+            text = f"the broker's certificate is not trusted: {error.verify_message}"
+    return TlsFault(code, text)
 
 
-def _when(shown: dict[str, Any], name: str, word: str = "on") -> str:
-    if name not in shown:
+def _names(shown: Sequence[x509.Certificate]) -> str:
+    if not shown:
         return ""
-    return f" {word} {datetime.fromtimestamp(ssl.cert_time_to_seconds(shown[name]), UTC):%Y-%m-%d %H:%M} UTC"
+    try:
+        found = shown[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+    except (x509.ExtensionNotFound, ValueError):
+        names = []
+    return f", only for {', '.join(names)}" if names else ": it names no host as subjectAltName, and a common name does not count"
+
+
+def _out_of_date(shown: Sequence[x509.Certificate], *, is_expired: bool) -> str:
+    """Name the certificate that it is about: the chain may be older than its first one, and the CA's file than the chain."""
+    now = datetime.now(UTC)
+    for number, each in enumerate(shown):
+        if is_expired and each.not_valid_after_utc < now:
+            return f"{_which(number, each)} expired on {each.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        if not is_expired and each.not_valid_before_utc > now:
+            return f"{_which(number, each)} is not valid yet but from {each.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock right?"
+    whose = "the CA's certificate in dfn.dfn_ca" if shown else "the broker's certificate"
+    return f"{whose} expired" if is_expired else f"{whose} is not valid yet; is this machine's clock right?"
+
+
+def _which(number: int, certificate: x509.Certificate) -> str:
+    return (
+        f"the certificate {certificate.subject.rfc4514_string()}, which leads from the broker's to its CA,"
+        if number
+        else "the broker's certificate"
+    )

@@ -12,6 +12,7 @@ from wazuh_dfn.adapters.broker_probe import Problem, Step, explain
 from wazuh_dfn.adapters.kafka_options import TlsFiles
 from wazuh_dfn.adapters.reachability import Presented, presented, resolve, unverifying_context
 from wazuh_dfn.adapters.tls_context import make_tls_context
+from wazuh_dfn.adapters.tls_errors import TlsCode
 from wazuh_dfn.check.certificate_text import check_validity, names, subject
 from wazuh_dfn.check.deadlines import in_thread
 from wazuh_dfn.check.findings import Finding, failure, info, ok
@@ -25,11 +26,13 @@ _REMEDIES: dict[Step, str] = {
     "kafka": "correct the port in dfn.dfn_broker, or ask DFN-CERT whether the broker runs",
 }
 _TLS_REMEDIES = {
-    "refused our client certificate": "name the certificate that DFN-CERT gave you in dfn.dfn_cert and dfn.dfn_key, or ask for a new one",
-    "certificate expired": "tell DFN-CERT, the broker's certificate must be renewed; look at this machine's clock too (timedatectl)",
-    "not valid for host name": "write one of the names that the broker presents into dfn.dfn_broker",
-    "not signed by": "name the CA's file that DFN-CERT gave you in dfn.dfn_ca; if that is right, somebody may be between you and the broker",
-    "not valid yet": "look at this machine's clock (timedatectl)",
+    TlsCode.REFUSED: "name the certificate that DFN-CERT gave you in dfn.dfn_cert and dfn.dfn_key, or ask for a new one",
+    TlsCode.EXPIRED: "tell DFN-CERT, it must be renewed; look at this machine's clock too (timedatectl)",
+    TlsCode.OTHER_NAME: "write one of the names that the broker presents into dfn.dfn_broker; if it presents none, tell DFN-CERT",
+    TlsCode.UNTRUSTED: "name the CA's file that DFN-CERT gave you in dfn.dfn_ca; if that is right, somebody may be between you and the broker",
+    TlsCode.NOT_YET_VALID: "look at this machine's clock (timedatectl)",
+    TlsCode.REVOKED: "ask DFN-CERT: somebody may be between you and the broker",
+    TlsCode.NO_REVOCATION_LIST: "get the CA's present revocation list and name it in dfn.dfn_crl",
 }
 
 
@@ -112,8 +115,8 @@ def _describe(broker: BrokerAddress, shown: Presented) -> list[Finding]:
 
 def _failure(broker: BrokerAddress, problem: Problem) -> Finding:
     remedy = _REMEDIES[problem.failed].format(host=broker.host, where=broker)
-    if problem.failed == "tls":
-        remedy = next((each for mark, each in _TLS_REMEDIES.items() if mark in problem.reason), remedy)
-    elif "TLS" in problem.reason:
+    if problem.tls is not None:
+        remedy = _TLS_REMEDIES.get(problem.tls, remedy)
+    elif problem.is_other_protocol:
         remedy = "if it does, name the certificates in [dfn] and take kafka.security_protocol out"
     return failure(f"broker-{problem.failed}" if problem.failed != "kafka" else "kafka", problem.reason, remedy)

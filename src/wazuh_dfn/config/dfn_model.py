@@ -53,6 +53,11 @@ class DfnSettings(Section):
         examples=["/etc/wazuh-dfn/ca.pem"],
         description="CA certificates (PEM) to verify the broker's certificate with, without it those of the system; path of a file",
     )
+    dfn_crl: OptionalPath = Field(
+        None,
+        examples=["/etc/wazuh-dfn/crl.pem"],
+        description="Revocation list (PEM) of the CA that signed the broker's certificate; one in the file of dfn_ca counts too; path of a file",
+    )
 
     @property
     def brokers(self) -> tuple[BrokerAddress, ...]:
@@ -62,7 +67,7 @@ class DfnSettings(Section):
     @property
     def names_certificates(self) -> bool:
         """Whether any file for TLS is named."""
-        return any((self.dfn_cert, self.dfn_key, self.dfn_ca))
+        return any((self.dfn_cert, self.dfn_key, self.dfn_ca, self.dfn_crl))
 
     @model_validator(mode="after")
     def _check_pair(self) -> Self:

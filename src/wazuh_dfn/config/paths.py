@@ -20,7 +20,7 @@ def check_paths(settings: Settings) -> None:
     """
     problems = []
     if settings.uses_tls:
-        problems += [_unreadable(("dfn", name), getattr(settings.dfn, name)) for name in ("dfn_cert", "dfn_key", "dfn_ca")]
+        problems += [_unreadable(("dfn", name), getattr(settings.dfn, name)) for name in ("dfn_cert", "dfn_key", "dfn_ca", "dfn_crl")]
     if settings.health.api.enabled and settings.health.api.https_enabled:
         problems += [_unreadable(("health", "api", name), getattr(settings.health.api, name)) for name in ("cert_file", "key_file")]
     problems.append(unwritable(("wazuh", "checkpoint_file"), settings.wazuh.checkpoint_file.parent))

@@ -15,6 +15,7 @@ RELOADABLE: frozenset[KeyPath] = frozenset(
         ("wazuh", "windows_event_ids"),
         ("dfn", "dfn_ca"),
         ("dfn", "dfn_cert"),
+        ("dfn", "dfn_crl"),
         ("dfn", "dfn_key"),
     }
 )

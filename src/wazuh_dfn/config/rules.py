@@ -10,7 +10,7 @@ from wazuh_dfn.config.model import Settings
 SHORT_TOKEN = 16
 _ID: KeyPath = ("dfn", "dfn_id")
 _BROKER: KeyPath = ("dfn", "dfn_broker")
-_CERTIFICATES: tuple[KeyPath, ...] = (("dfn", "dfn_cert"), ("dfn", "dfn_key"), ("dfn", "dfn_ca"))
+_CERTIFICATES: tuple[KeyPath, ...] = (("dfn", "dfn_cert"), ("dfn", "dfn_key"), ("dfn", "dfn_ca"), ("dfn", "dfn_crl"))
 _PROTOCOL: KeyPath = ("kafka", "security_protocol")
 
 
