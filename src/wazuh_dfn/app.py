@@ -78,6 +78,7 @@ def kafka_options(settings: Settings) -> KafkaOptions:
         compression=None if kafka.compression_type == "none" else kafka.compression_type,
         idempotence=kafka.idempotence,
         max_request_size=kafka.max_request_size,
+        longest_pause_seconds=kafka.retry_interval,
         tls=tls,
         extra=kafka.producer_config.given(),
     )

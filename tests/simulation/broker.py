@@ -39,7 +39,7 @@ class Client:
         self._world = process.world
         self._broker = process.world.broker
 
-    async def connect(self):
+    async def connect(self, told=None):
         await self._trouble("connect_fails", "connect_hangs")
         if not self._broker.is_up:
             raise BrokerUnavailableError("connection refused", needs_operator=self._world.happens("needs_operator"))

@@ -84,7 +84,7 @@ class MemoryBroker:
         self.outage = outage
         self.hangs = hangs
 
-    async def connect(self):
+    async def connect(self, told=None):
         await trio.sleep(0.01)
         if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
             raise BrokerUnavailableError("connection refused")

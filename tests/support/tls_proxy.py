@@ -20,7 +20,7 @@ class TlsProxy:
     `context` None gives a plaintext proxy with the same switches:
 
     refuse(): close the listening port; accept(): open it again. cut(): end all connections now. serve(context): another certificate
-    for what connects from now on. delay: seconds that each piece takes in either direction. stalled: pass nothing on.
+    for what connects from now on. closing: end each new connection at once. delay: seconds that each piece takes in either direction. stalled: pass nothing on.
     rewrite(former, latter): put other bytes into the broker's answers. hide(address): for a broker that advertises its own address, so that clients go on through here, not around.
     """
 
@@ -30,6 +30,7 @@ class TlsProxy:
         self.host = host
         self.delay = 0.0
         self.stalled = False
+        self.closing = False
         self.connections = 0
         self.failed_handshakes = 0
         self.port = 0
@@ -100,6 +101,8 @@ class TlsProxy:
             stack.enter_context(contextlib.suppress(OSError))
             self.connections += 1
             self._keep(stack, client)
+            if self.closing:
+                return
             if self.context is not None:
                 client.settimeout(60)
                 try:

@@ -59,7 +59,7 @@ class Outside:
         self._away_at = away_at
         self._error = error
 
-    async def connect(self):
+    async def connect(self, told=None):
         await trio.sleep(0.01)
         if trio.current_time() % DAY // HOUR == self._away_at:
             raise self._error("connection refused")

@@ -162,7 +162,7 @@ class KafkaActor:
     async def _connect(self) -> RecordProducer:
         if self._producer is None:
             try:
-                self._producer = await self._producers.connect()
+                self._producer = await self._producers.connect(self._hear)
             except BrokerUnavailableError:
                 raise
             except Exception as error:  # whatever went wrong before anything was sent, the records are not to blame
@@ -171,14 +171,22 @@ class KafkaActor:
         return self._producer
 
     async def _wait_for_broker(self, lifeline: Lifeline[RecordBatch], error: BrokerUnavailableError) -> None:
-        if self._status.failed(error):
-            self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {error.reason}")
+        self._hear(error)
         lifeline.progress()
+        if error.in_flight:
+            return
         await self._drop_producer()
         longest = self._options.slow_retry_interval_seconds if error.needs_operator else self._options.retry_interval_seconds
         backoff = Backoff(FIRST_RETRY_SECONDS, longest, jitter=RETRY_JITTER)
         with lifeline.waiting("the broker"):
             await anyio.sleep(backoff.delay_seconds(self._status.failures_in_a_row, self._random))
+
+    def _hear(self, error: BrokerUnavailableError | None) -> None:
+        """Note that the broker is out of reach, or is within reach again."""
+        if error is None:
+            self._status.reached()
+        elif self._status.failed(error):
+            self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {error.reason}")
 
     async def _drop_producer(self) -> None:
         """Close the producer: after an error none is used again (an idempotent one may be broken for good)."""

@@ -22,6 +22,8 @@ from wazuh_dfn.adapters.tls_errors import TlsCode, TlsFault, distrust, refusal
 from wazuh_dfn.config.addresses import BrokerAddress
 
 DEFAULT_KAFKA_PORT = 9092
+HAPPY_EYEBALLS_SECONDS = 0.25
+"""So long the first IP address of a name may take before the next one is tried as well (RFC 8305)."""
 ALERT_WAIT = 0.5
 """So long a broker may take, after the handshake, to tell that it refuses our certificate (in TLS 1.3 the handshake is over by then)."""
 
@@ -92,6 +94,12 @@ class _Probe:
         self.trusted = trusted
         self.trying: Step = "name"
         self.waits_for = ""
+        self._numbers: list[str] = []
+        """The IP addresses of the name."""
+
+    @property
+    def _by_name_and_number(self) -> str:
+        return f"{self.where} ({' and '.join(self._numbers)})" if len(self._numbers) > 1 else str(self.where)
 
     async def run(self) -> Problem | None:
         try:
@@ -105,13 +113,13 @@ class _Probe:
         problem = await self._try_name()
         if problem is not None:
             return problem
-        self.trying, self.waits_for = "tcp", f"{self.where} did not answer a connection attempt"
+        self.trying, self.waits_for = "tcp", f"{self._by_name_and_number} did not answer a connection attempt"
         try:
             async with self._opened(None) as (reader, writer):
                 if self.tls is None:
                     return await self._ask(reader, writer)
         except ConnectionRefusedError:
-            return Problem(f"connection refused by {self.where}", needs_operator=False)
+            return Problem(f"connection refused by {self._by_name_and_number}", needs_operator=False)
         except OSError as error:
             return Problem(f"cannot connect to {self.where}: {error.strerror or error}", needs_operator=False)
         return await self._try_tls(self.tls)
@@ -119,7 +127,8 @@ class _Probe:
     async def _try_name(self) -> Problem | None:
         self.waits_for = f"the name {self.host} was not resolved"
         try:
-            await asyncio.get_running_loop().getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            self._numbers = list(dict.fromkeys(str(each[4][0]) for each in found))
         except (socket.gaierror, UnicodeError) as error:
             again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
             text = "can't be resolved now: the name server does not answer" if again else "does not resolve: no such name"
@@ -141,7 +150,9 @@ class _Probe:
     @asynccontextmanager
     async def _opened(self, tls: ssl.SSLContext | None) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         name = self.host if tls is not None else None
-        reader, writer = await asyncio.open_connection(self.host, self.port, ssl=tls, server_hostname=name)
+        reader, writer = await asyncio.open_connection(
+            self.host, self.port, ssl=tls, server_hostname=name, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS
+        )
         try:
             yield reader, writer
         finally:

@@ -22,9 +22,11 @@ from wazuh_dfn.adapters.broker_probe import explain
 from wazuh_dfn.adapters.kafka_compression import use_fast_gzip
 from wazuh_dfn.adapters.kafka_ending import ProducerEnding, retrieve
 from wazuh_dfn.adapters.kafka_errors import ABOUT_RIGHTS, SET_IDEMPOTENCE, in_words, known_reason, topic_reason
+from wazuh_dfn.adapters.kafka_leash import Leash
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.delivery.ports import Told
 from wazuh_dfn.errors import BrokerUnavailableError
 
 TOPIC_PATIENCE = 10.0
@@ -37,12 +39,13 @@ _LOG_APPEND_TIME = 1
 class KafkaConnection:
     """One connected producer, bound to one partition of the topic. Made by `open_connection`."""
 
-    def __init__(self, options: KafkaOptions, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, options: KafkaOptions, tls: ssl.SSLContext | None, told: Told) -> None:
         self._options = options
         self._tls = tls
         self._partition = -1
         self.appended_at: float | None = None
-        timeout_ms = max(1, round(options.timeout_seconds * 1000))
+        # A request that is asked again has its number: only without numbers it is better to wait as long as possible.
+        timeout_ms = max(1, round(options.timeout_seconds * (500 if options.idempotence else 1000)))
         use_fast_gzip()
         self._producer = AIOKafkaProducer(
             **{name: value for name, value in options.extra.items() if name not in PROTECTED_ARGUMENTS},
@@ -57,6 +60,16 @@ class KafkaConnection:
             request_timeout_ms=timeout_ms,
         )
         self._ending = ProducerEnding(self._producer)
+        self._leash = Leash(
+            self._producer.client,
+            addresses=options.addresses,
+            tls=self._renewed_tls,
+            needed=self._needed,
+            explain=self._explain,
+            told=told,
+            longest_pause_seconds=options.longest_pause_seconds,
+        )
+        self._in_flight: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
         """Connect and choose the partition: always the same one of a topic, so that the order of the records is kept."""
@@ -68,7 +81,7 @@ class KafkaConnection:
     async def send(self, batches: Iterable[list[bytes]]) -> None:
         """Send each list as one record batch, in this order, and wait for all acknowledgements."""
         timestamp = int(time.time() * 1000)
-        sent: set[asyncio.Future[Any]] = set()
+        self._in_flight = set()
         for values in batches:
             batch = self._producer.create_batch()
             for value in values:
@@ -76,22 +89,36 @@ class KafkaConnection:
             batch.close()
             future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
             future.add_done_callback(retrieve)
-            sent.add(future)
-        done, _ = await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION)
+            self._in_flight.add(future)
+        await self.wait()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether aiokafka goes on trying by itself to get what was sent acknowledged, without a repetition."""
+        return self._options.idempotence and any(not future.done() for future in self._in_flight)
+
+    async def wait(self) -> None:
+        """Wait for the acknowledgement of what was sent."""
+        done, _ = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_EXCEPTION)
         for future in done:
             acknowledged = future.result()
             self.appended_at = acknowledged.timestamp / 1000 if acknowledged.timestamp_type == _LOG_APPEND_TIME else None
 
-    def leader(self) -> list[str]:
-        """Return the address of the partition's leader, or of all known brokers if there is none now."""
+    def _needed(self) -> list[int]:
+        """Return the id of the partition's leader, or those of all known brokers if there is none now."""
         cluster = self._producer.client.cluster
         leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
-        metadata = cluster.broker_metadata(leader) if leader not in (None, -1) else None
-        brokers = [metadata] if metadata is not None else cluster.brokers()
-        return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers]
+        return [leader] if cluster.broker_metadata(leader) is not None else [broker.nodeId for broker in cluster.brokers()]
+
+    def leader(self) -> list[str]:
+        """Return the address of the partition's leader, or of all known brokers if there is none now."""
+        brokers = map(self._producer.client.cluster.broker_metadata, self._needed())
+        return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers if broker is not None]
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
         """Say in one line why it did not work after `waited` seconds, if need be by looking at the broker, for at most `within` seconds."""
+        if self._leash.reason is not None:
+            return self._leash.reason
         known = await self._topic_reason(within) if isinstance(error, ABOUT_RIGHTS) else None
         known = known or known_reason(error, self._options)
         if known is not None:
@@ -102,7 +129,21 @@ class KafkaConnection:
 
     async def close(self) -> None:
         """See `ProducerEnding`."""
-        await self._ending.close()
+        try:
+            await self._leash.aclose()
+        finally:
+            await self._ending.close()
+
+    async def _renewed_tls(self) -> ssl.SSLContext | None:
+        self._tls = await _tls_context(self._options)
+        return self._tls
+
+    async def _explain(self, addresses: list[str]) -> BrokerUnavailableError:
+        try:
+            found = await self._address_reason(addresses, split_time(self._options.timeout_seconds)[1])
+        except BrokerUnavailableError as error:
+            return error
+        return found or BrokerUnavailableError(f"{', '.join(addresses)} can't be reached")
 
     async def _address_reason(self, addresses: list[str], within: float) -> BrokerUnavailableError | None:
         trusted = "the configured CA (dfn.dfn_ca)"
@@ -145,14 +186,14 @@ class KafkaConnection:
         return BrokerUnavailableError(f"no acknowledgement from {where} within {waited:.3g} s")
 
 
-async def open_connection(options: KafkaOptions) -> KafkaConnection:
-    """Connect, within `options.timeout_seconds`, diagnosis included.
+async def open_connection(options: KafkaOptions, told: Told) -> KafkaConnection:
+    """Connect, within `options.timeout_seconds`, diagnosis included; see `Leash` for `told`.
 
     Raises:
         BrokerUnavailableError: with the reason in one line.
     """
     tls = await _tls_context(options)
-    connection = KafkaConnection(options, tls)
+    connection = KafkaConnection(options, tls, told)
     allowed, for_diagnosis = split_time(options.timeout_seconds)
     try:
         with anyio.fail_after(allowed):

@@ -53,7 +53,7 @@ class KafkaOptions:
     `bootstrap` is one or several `host:port`, as a list or separated by commas. `timeout_seconds` bounds one connect and one deliver,
     diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too: as long as what is
     delivered fits into it, with 16 bytes more for each record, all of it is one batch, which the broker writes as a whole or not at
-    all. `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
+    all. `longest_pause_seconds` is that between two attempts to reach a broker that is away. `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
     """
 
     bootstrap: str | list[str]
@@ -63,6 +63,7 @@ class KafkaOptions:
     compression: Compression | None = "gzip"
     idempotence: bool = True
     max_request_size: int = 16_777_216
+    longest_pause_seconds: float = 5.0
     tls: TlsFiles | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

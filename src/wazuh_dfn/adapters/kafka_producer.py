@@ -12,7 +12,7 @@ from wazuh_dfn.adapters.kafka_connection import KafkaConnection, open_connection
 from wazuh_dfn.adapters.kafka_errors import RAISE_LIMITS, REJECTIONS, rejection_reason
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.delivery.ports import RecordProducer
+from wazuh_dfn.delivery.ports import RecordProducer, Told
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
 
 _BATCH_OVERHEAD = 61
@@ -28,15 +28,18 @@ class AiokafkaRecordProducer:
     travel as several batches, each of which is written or not by itself: after a rejection, then, some may have been written.
     """
 
-    def __init__(self, options: KafkaOptions, connection: KafkaConnection) -> None:
+    def __init__(self, options: KafkaOptions, connection: KafkaConnection, told: Told) -> None:
         self._options = options
         self._connection: KafkaConnection | None = connection
+        self._told = told
+        self._in_flight: Sequence[bytes] = ()
+        """What was sent and is not acknowledged; aiokafka goes on trying."""
         self._spoilt = False
         self._delivering: anyio.CancelScope | None = None
         self._is_outdated = False
 
     def renew(self, options: KafkaOptions) -> None:
-        """Connect anew, with these options, before the next delivery."""
+        """Connect anew, with these options, before the next delivery of anything else than what is in flight."""
         self._options = options
         self._is_outdated = True
 
@@ -50,8 +53,11 @@ class AiokafkaRecordProducer:
 
         Raises:
             RecordsRejectedError: too large or invalid.
-            BrokerUnavailableError: not acknowledged within `timeout_seconds`, or not possible; close this producer and make a new one.
+            BrokerUnavailableError: not acknowledged within `timeout_seconds`, or not possible; see `RecordProducer`.
         """
+        if self._in_flight and list(values) == list(self._in_flight) and self._connection is not None:
+            await self._send(self._connection, values, None)
+            return
         largest = _BATCH_OVERHEAD + _RECORD_OVERHEAD + max(map(len, values), default=0)
         if largest > self._options.max_request_size:
             text = f"a record takes up to {largest} bytes, kafka.max_request_size allows {self._options.max_request_size}"
@@ -61,29 +67,37 @@ class AiokafkaRecordProducer:
         if not values:
             return
         self._spoilt = True  # until all went well; that covers cancellation too
-        if self._is_outdated and self._connection is not None:
+        if (self._is_outdated or self._in_flight) and self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close()
-        self._is_outdated = False
+        self._is_outdated, self._in_flight = False, ()
         if self._connection is None:
-            self._connection = await open_connection(self._options)
-        await self._send(self._connection, list(self._batches(values)), largest)
-        self._spoilt = False
+            self._connection = await open_connection(self._options, self._told)
+        await self._send(self._connection, values, list(self._batches(values)))
 
-    async def _send(self, connection: KafkaConnection, batches: list[list[bytes]], largest: int) -> None:
+    async def _send(self, connection: KafkaConnection, values: Sequence[bytes], batches: list[list[bytes]] | None) -> None:
+        """Send the batches, or wait on for what was sent before; what is not acknowledged in time stays in flight."""
+        self._spoilt = True
         allowed, for_diagnosis = split_time(self._options.timeout_seconds)
         try:
             with anyio.CancelScope() as self._delivering, anyio.fail_after(allowed):
-                await connection.send(batches)
+                await (connection.wait() if batches is None else connection.send(batches))
         except REJECTIONS as error:
-            self._connection = None
+            self._connection, self._in_flight = None, ()
             await connection.close()
             self._spoilt = False
-            raise RecordsRejectedError(rejection_reason(error, largest, self._options)) from error
+            raise RecordsRejectedError(rejection_reason(error, max(map(len, values)), self._options)) from error
+        except TimeoutError as error:
+            reason = await connection.diagnose(error, for_diagnosis, allowed)
+            if not connection.is_sending:
+                raise reason from error
+            self._in_flight, self._spoilt = values, False
+            raise BrokerUnavailableError(reason.reason, needs_operator=reason.needs_operator, in_flight=True) from error
         except (KafkaError, OSError, AssertionError) as error:
             raise await connection.diagnose(error, for_diagnosis, allowed) from error
         if self._delivering.cancelled_caught:
             raise BrokerUnavailableError("the producer was closed before the broker acknowledged")
+        self._in_flight, self._spoilt = (), False
 
     def _batches(self, values: Sequence[bytes]) -> Iterator[list[bytes]]:
         """Split where a request would grow too large."""
@@ -127,14 +141,14 @@ class AiokafkaProducerFactory:
         if self._latest is not None:
             self._latest.renew(options)
 
-    async def connect(self) -> AiokafkaRecordProducer:
-        """Connect within `timeout_seconds`.
+    async def connect(self, told: Told = lambda _: None) -> AiokafkaRecordProducer:
+        """Connect within `timeout_seconds`; `told` is as in `Leash`.
 
         Raises:
             BrokerUnavailableError: with the one clear line for the operator.
         """
         options = self._options
-        producer = self._latest = AiokafkaRecordProducer(options, await open_connection(options))
+        producer = self._latest = AiokafkaRecordProducer(options, await open_connection(options, told), told)
         if options is not self._options:
             producer.renew(self._options)
         return producer

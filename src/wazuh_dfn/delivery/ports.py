@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from wazuh_dfn.errors import BrokerUnavailableError
 from wazuh_dfn.messages import Position
+
+type Told = Callable[[BrokerUnavailableError | None], None]
+"""Is told why the broker is out of reach, as soon as that is known, and None once it is within reach again."""
 
 
 class RecordProducer(Protocol):
@@ -17,15 +21,16 @@ class RecordProducer(Protocol):
 
         Raises:
             RecordsRejectedError: refused for good (too large, invalid); sending fewer at a time shows which.
-            BrokerUnavailableError: not acknowledged; the producer must be closed and a new one made, then sent again.
+            BrokerUnavailableError: not acknowledged. If it is `in_flight`, delivering the very same values again waits on for that, and
+                nothing is sent twice; else the producer must be closed and a new one made.
         """
 
 
 class ProducerFactory(Protocol):
     """Makes a connected producer from the bootstrap addresses (names are looked up again each time)."""
 
-    async def connect(self) -> RecordProducer:
-        """Connect, or raise BrokerUnavailableError with the one clear line for the operator."""
+    async def connect(self, told: Told) -> RecordProducer:
+        """Connect, or raise BrokerUnavailableError with the one clear line for the operator; `told` is for later."""
 
     async def close(self, producer: RecordProducer) -> None:
         """Close within a few seconds, whatever state the broker is in; never waits for records that can't be sent."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from wazuh_dfn.delivery.ports import ProducerFactory, RecordProducer
+from wazuh_dfn.delivery.ports import ProducerFactory, RecordProducer, Told
 
 TYPICAL_RECORD_BYTES = 2_048
 
@@ -24,9 +24,9 @@ class PacedProducers:
         self._per_second = per_second
         self._inner: RecordProducer | None = None
 
-    async def connect(self) -> RecordProducer:
+    async def connect(self, told: Told) -> RecordProducer:
         """See `ProducerFactory`."""
-        self._inner = await self._producers.connect()
+        self._inner = await self._producers.connect(told)
         return _Paced(self._inner, self._per_second)
 
     async def close(self, producer: RecordProducer) -> None:
@@ -51,8 +51,9 @@ class _Paced:
 class DryRun:
     """Implements `ProducerFactory` and `RecordProducer`, and sends nothing."""
 
-    async def connect(self) -> RecordProducer:
+    async def connect(self, told: Told) -> RecordProducer:
         """See `ProducerFactory`."""
+        del told
         return self
 
     async def close(self, producer: RecordProducer) -> None:

@@ -1,0 +1,248 @@
+"""A short leash for aiokafka's client: when it may dial which broker, and who is told that it can't reach the one it needs.
+
+aiokafka 0.14 dials a broker anew whenever it has something to ask, ten times a second while one is away, keeps what each failed TLS
+handshake cost, and tells the reason to a log of its own alone. Here each address is dialled with growing pauses, by all of its IP
+addresses at once if need be (RFC 8305), with the certificates as they are in their files then.
+"""
+
+# That takes aiokafka's private attributes.
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from wazuh_dfn.adapters.broker_probe import HAPPY_EYEBALLS_SECONDS, split_address
+from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.delivery.ports import Told
+from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
+
+TELL_AFTER_SECONDS = 2.0
+"""A leader that moves, or a broker that restarts, is back by then as a rule."""
+DIAL_SECONDS = 10.0
+"""The longest that a broker may take until it has answered the first request."""
+STABLE_SECONDS = 10.0
+"""A connection that was made so long ago says nothing against dialling at once."""
+FIRST_PAUSE_SECONDS = 0.2
+_LOOK_SECONDS = 0.25
+DIAL_ERRORS = (OSError, KafkaError, AssertionError, BrokerUnavailableError)
+
+
+@dataclass(slots=True)
+class _Dialled:
+    """What is known of an address."""
+
+    in_a_row: int = 0
+    at: float = 0.0
+    pause_seconds: float = 0.0
+    error: BaseException | None = None
+    """Why the last attempt failed; None if it did not."""
+
+
+class Leash:
+    """Governs all dialling of one producer's client; to be made before that connects.
+
+    Args:
+        client: whose `_get_conn` and `bootstrap` are replaced.
+        addresses: where it bootstraps.
+        tls: makes the context for one attempt, None for plaintext.
+        needed: the ids of the nodes without which nothing can be delivered.
+        explain: finds out, of these addresses, why they can't be used.
+        told: is called with the reason once nothing needed is within reach, and with None when that is over.
+        longest_pause_seconds: between two attempts to one address.
+    """
+
+    def __init__(
+        self,
+        client: AIOKafkaClient,
+        *,
+        addresses: Sequence[str],
+        tls: Callable[[], Awaitable[ssl.SSLContext | None]],
+        needed: Callable[[], Sequence[int]],
+        explain: Callable[[list[str]], Awaitable[BrokerUnavailableError]],
+        told: Told,
+        longest_pause_seconds: float,
+    ) -> None:
+        self._client = client
+        self._addresses = addresses
+        self._tls = tls
+        self._needed = needed
+        self._explain = explain
+        self._told = told
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, longest_pause_seconds, jitter=RETRY_JITTER)
+        self._random = Random()  # noqa: S311 - no secret
+        self._dialled: dict[str, _Dialled] = {}
+        self._dialling: defaultdict[Any, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._watch: asyncio.Task[None] | None = None
+        self._is_closed = False
+        self.reason: BrokerUnavailableError | None = None
+        """What was told, as long as it is so."""
+        client._get_conn, client.bootstrap = self._get_conn, self._bootstrap
+
+    async def _bootstrap(self) -> None:
+        """Ask the bootstrap address that answers first who is there; one that does not answer holds up none. In place of the client's own."""
+        client, errors = self._client, []
+        trying = {asyncio.ensure_future(self._ask(*each)) for each in enumerate(self._addresses)}
+        try:
+            for first in asyncio.as_completed(trying):
+                try:
+                    _, metadata = await first
+                    break
+                except DIAL_ERRORS as error:
+                    errors.append(error)
+            else:
+                raise errors[0]
+        finally:
+            for task in trying:
+                task.cancel()
+            await asyncio.wait(trying)
+            for late in [task.result()[0] for task in trying if not task.cancelled() and task.exception() is None]:
+                late.close()
+        client.cluster.update_metadata(metadata)
+        if client._sync_task is None:
+            client._sync_task = asyncio.create_task(client._md_synchronizer())
+
+    async def _ask(self, index: int, address: str) -> tuple[AIOKafkaConnection, Any]:
+        await asyncio.sleep(index * HAPPY_EYEBALLS_SECONDS)
+        connection = await self._connect(*split_address(address))
+        try:
+            return connection, await connection.send(MetadataRequest([]))
+        except BaseException:
+            connection.close()
+            raise
+
+    async def aclose(self) -> None:
+        """Dial no more."""
+        self._is_closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
+
+    async def _get_conn(self, node_id: Any, *, group: int = ConnectionGroup.DEFAULT, no_hint: bool = False) -> AIOKafkaConnection | None:
+        """Return a connection to the node; None if there is none now. In place of the client's own."""
+        del no_hint
+        key, client = (node_id, group), self._client
+        async with self._dialling[key]:
+            connection = client._conns.get(key)
+            if connection is not None and connection.connected():
+                return connection
+            if connection is not None:
+                client._conns.pop(key).close()
+            broker = client.cluster.broker_metadata(node_id)
+            connection = await self._dial(broker.host, broker.port, client._on_connection_closed) if broker is not None else None
+            if connection is not None:
+                client._conns[key] = connection
+        if connection is None:
+            client.force_metadata_update()
+            if not self._is_closed and (self._watch is None or self._watch.done()):
+                self._watch = asyncio.create_task(self._watch_until_within_reach())
+        return connection
+
+    async def _dial(self, host: str, port: int, on_close: Callable[[Any, Any], None] | None = None) -> AIOKafkaConnection | None:
+        """Connect, unless it is too early for that address."""
+        address, now = str(BrokerAddress(host, port)), asyncio.get_running_loop().time()
+        known = self._dialled.setdefault(address, _Dialled())
+        if self._is_closed or now - known.at < known.pause_seconds:
+            return None
+        known.in_a_row = known.in_a_row + 1 if now - known.at < STABLE_SECONDS + known.pause_seconds else 1
+        known.pause_seconds = self._backoff.delay_seconds(known.in_a_row, self._random)
+        try:
+            connection = await self._connect(host, port, on_close)
+        except DIAL_ERRORS as error:
+            known.error = error
+            return None
+        finally:
+            known.at = asyncio.get_running_loop().time()
+        known.error = None
+        return connection
+
+    async def _connect(self, host: str, port: int, on_close: Callable[[Any, Any], None] | None = None) -> AIOKafkaConnection:
+        client = self._client
+        connection = AIOKafkaConnection(
+            host,
+            port,
+            client_id=client._client_id,
+            request_timeout_ms=round(min(DIAL_SECONDS * 1000, client._request_timeout_ms)),
+            ssl_context=await self._tls(),
+            security_protocol=client._security_protocol,
+            max_idle_ms=client._connections_max_idle_ms,
+            on_close=on_close,
+            **{name: getattr(client, f"_{name}") for name in _SASL_ARGUMENTS},
+        )
+        connection._loop = _HappyEyeballs(connection._loop)
+        await connection.connect()
+        connection._request_timeout = client._request_timeout_ms / 1000
+        return connection
+
+    async def _watch_until_within_reach(self) -> None:
+        """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong with it if that lasts."""
+        loop = asyncio.get_running_loop()
+        began, explained = loop.time(), None
+        while out_of_reach := self._out_of_reach():
+            errors = self._errors(out_of_reach)
+            if loop.time() - began >= TELL_AFTER_SECONDS and errors and explained != errors:
+                explained = errors
+                self.reason = await self._explain(out_of_reach)
+                self._told(self.reason)
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self._ask_again()
+        if self.reason is not None:
+            self.reason = None
+            self._told(None)
+
+    def _out_of_reach(self) -> list[str]:
+        """Return the addresses of what is needed if there is a connection to none of it; empty if there is one."""
+        needed, connections = self._needed(), self._client._conns.items()
+        if any(node in needed and connection.connected() for (node, _), connection in connections):
+            return []
+        brokers = [self._client.cluster.broker_metadata(node) for node in needed]
+        return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers if broker is not None]
+
+    def _errors(self, addresses: list[str]) -> list[tuple[str, type, str]]:
+        found = ((address, self._dialled[address].error) for address in addresses if address in self._dialled)
+        return [(address, type(error), str(error)) for address, error in found if error is not None]
+
+    async def _ask_again(self) -> None:
+        """Dial what is needed and due; where nothing known is within reach, ask at the bootstrap addresses who is there by now."""
+        connected = [await self._get_conn(node) for node in self._needed()]
+        if any(connection is not None for connection in connected):
+            return
+        for address in self._addresses:
+            if (connection := await self._dial(*split_address(address))) is not None:
+                try:
+                    self._client.cluster.update_metadata(await connection.send(MetadataRequest(list(self._client._topics))))
+                except (OSError, KafkaError, TimeoutError):
+                    pass
+                finally:
+                    connection.close()
+
+
+_SASL_ARGUMENTS = (
+    *("sasl_mechanism", "sasl_plain_username", "sasl_plain_password"),
+    *("sasl_kerberos_service_name", "sasl_kerberos_domain_name", "sasl_oauth_token_provider"),
+)
+
+
+class _HappyEyeballs:
+    """An event loop whose connections try the next IP address of a name before the one before it has failed (RFC 8305)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        return await self._loop.create_connection(*arguments, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, **options)
