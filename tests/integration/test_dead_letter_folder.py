@@ -138,10 +138,11 @@ async def test_a_file_system_that_does_not_answer_is_a_problem_until_it_does(fol
         tasks.start_soon(store.store, [letter()])
         await until(lambda: store.problem)
         assert store.problem.startswith(f"the file system of {folder} has not answered for ")
-        reader = os.open(nobody_reads, os.O_RDONLY | os.O_NONBLOCK)
-        nobody_reads.unlink()
+        elsewhere = nobody_reads.rename(folder / "elsewhere")  # before it is read: else the store may be the first to rename it
+        reader = os.open(elsewhere, os.O_RDONLY | os.O_NONBLOCK)
     os.close(reader)
     assert store.problem is None
+    assert raws(folder) == [letter().raw]
 
 
 async def test_letters_of_one_call_cost_one_sync_and_no_listing_however_full_the_folder_is(folder):
