@@ -344,27 +344,65 @@ async def test_after_a_sync_that_failed_the_letters_are_written_again(folder, mo
     assert seen[1] == seen[2]
 
 
-async def test_removals_are_counted_once_though_the_disk_fails_in_between(folder, monkeypatch):
+@pytest.mark.parametrize("failed_removals", [(), (1,), (0, 1), (0, 0, 1), (0, 0, 0, 1, 1)])
+async def test_removals_are_counted_once_though_the_disk_fails_in_between(folder, monkeypatch, failed_removals):
     monkeypatch.setattr(dead_letter_folder, "RETRY_SECONDS", 0.01)
     disk = CountingDisk()
     store = store_in(folder, max_letters=1, disk=disk)
     await store.store(letters("junk", 1))
     sync, remove = disk.sync_file_system, disk.remove
-    failures = iter([OSError("no sync"), OSError("no removal")])
 
-    def failing(function):
+    def failing(function, *failures):
+        calls = iter(failures)
+
         def call(*arguments):
-            for error in failures:
-                raise error
+            if next(calls, 0):
+                raise OSError(5, "Input/output error")
             function(*arguments)
 
         return call
 
-    monkeypatch.setattr(disk, "sync_file_system", failing(sync))
-    monkeypatch.setattr(disk, "remove", failing(remove))
-    await store.store(letters("junk", 2, 3))
+    monkeypatch.setattr(disk, "sync_file_system", failing(sync, 1))
+    monkeypatch.setattr(disk, "remove", failing(remove, *failed_removals))
+    with structlog.testing.capture_logs() as logs:
+        await store.store(letters("junk", 2, 3))
     assert (await store.counts()).removed == {"junk": 2}
-    assert stages(folder) == {"junk": 1}
+    assert (await store.counts()).kept == {"junk": 1}
+    assert [raw[:1] for raw in raws(folder)] == [b"3"]
+    assert len(list(folder.glob("*.json"))) == 1
+    assert logs[-1]["removed"] == {"junk": 2}
+
+
+async def test_after_a_restart_the_age_of_letters_is_that_of_their_notes(folder):
+    await store_in(folder).store(letters("junk", *range(10, 30)))
+    for path in folder.iterdir():
+        os.utime(path, (0, 1000 - int(path.name.split("-")[1])))
+    await store_in(folder, max_letters=3).store(letters("junk", 30))
+    assert [raw[:2] for raw in raws(folder)] == [b"10", b"11", b"30"]
+
+
+@pytest.mark.parametrize("is_torn", [False, True])
+async def test_over_the_bytes_the_oldest_of_all_stages_go_though_they_were_written_again(folder, is_torn):
+    store = store_in(folder, max_bytes=10_000)
+    for stage, number in (("malformed", 10), ("windows", 11), ("malformed", 12), ("windows", 13)):
+        await store.store(letters(stage, number, size=2_000))
+    if is_torn:
+        next(folder.glob("*10-malformed*.raw")).write_bytes(b"")
+        await store.store(letters("malformed", 10, size=2_000))
+    await store.store(letters("fail2ban", 14, 15, size=2_000))
+    assert [raw[:2] for raw in raws(folder)] == [b"12", b"13", b"14", b"15"]
+
+
+async def test_a_letter_has_its_note_only_while_it_has_its_bytes(folder, monkeypatch):
+    disk, changes = CountingDisk(), []
+    rename, remove = disk.rename, disk.remove
+    monkeypatch.setattr(disk, "rename", lambda path, to: (rename(path, to), changes.append(("kept", to.suffix))))
+    monkeypatch.setattr(disk, "remove", lambda path: (remove(path), changes.append(("removed", path.suffix))))
+    store = store_in(folder, max_letters=1, disk=disk)
+    await store.store(letters("junk", 1))
+    assert changes == [("kept", ".raw"), ("kept", ".json")]
+    await store.store(letters("junk", 2))
+    assert changes[-2:] == [("removed", ".json"), ("removed", ".raw")]
 
 
 async def test_letters_by_names_that_tell_no_stage_are_counted_and_removed_like_others(folder):
