@@ -373,6 +373,15 @@ async def test_removals_are_counted_once_though_the_disk_fails_in_between(folder
     assert logs[-1]["removed"] == {"junk": 2}
 
 
+async def test_a_letter_that_was_removed_is_kept_if_it_comes_again(folder):
+    store = store_in(folder, max_letters=1)
+    await store.store(letters("junk", 1, 2, 3))
+    with structlog.testing.capture_logs() as logs:
+        await store.store(letters("junk", 1))
+    assert [raw[:1] for raw in raws(folder)] == [b"1"]
+    assert logs[-1]["removed"] == {"junk": 1}
+
+
 async def test_after_a_restart_the_age_of_letters_is_that_of_their_notes(folder):
     await store_in(folder).store(letters("junk", *range(10, 30)))
     for path in folder.iterdir():
