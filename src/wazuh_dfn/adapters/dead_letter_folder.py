@@ -40,7 +40,7 @@ class _Contents:
     listed_at: float = -inf
     """When was last looked whether the operator has removed letters."""
     going: list[str] = field(default_factory=list)
-    """Counted as removed, and not removed yet."""
+    """Counted as removed, and not all of them removed yet."""
     is_doubtful: bool = False
     """A sync failed: what it was for can look well, and not be on the disk though the next sync succeeds."""
 
@@ -139,11 +139,10 @@ class DeadLetterFolder:
         for letter in letters:
             self._write(contents, letter)
         surplus = self._surplus(contents, now)
-        gone = Counter(map(stage_of, surplus))
         removed = contents.removed
         if surplus:  # counted before they go: what is removed and not counted would be lost without a trace
             seen = is_looked_at(self._disk, self._folder, removed)
-            removed = removed.and_more(gone, _now(), is_looked_at=seen)
+            removed = removed.and_more(Counter(map(stage_of, surplus)), _now(), is_looked_at=seen)
             save_removed(self._disk, self._folder, removed)
         contents.is_doubtful = True
         self._disk.sync_file_system(self._folder)
@@ -151,14 +150,17 @@ class DeadLetterFolder:
         contents.removed = removed
         contents.index.remove(surplus)
         contents.going += surplus
-        while contents.going:
+        for name in contents.going:
             for suffix in (".json", ".raw"):
-                self._disk.remove(self._folder / f"{contents.going[-1]}{suffix}")
-            contents.going.pop()
+                self._disk.remove(self._folder / f"{name}{suffix}")
+        gone = Counter(map(stage_of, contents.going))
+        contents.going.clear()
         return gone
 
     def _write(self, contents: _Contents, letter: DeadLetter) -> None:
         name = letter_name(letter)
+        if name in contents.going:
+            return  # written again it would be counted again, and another one would have to go for it
         if name in contents.index and not contents.is_doubtful and self._is_whole(name, letter.raw):
             return  # it may be durable already, so it must not be replaced by what is not
         note = _note(letter)

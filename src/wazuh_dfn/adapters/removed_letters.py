@@ -34,7 +34,7 @@ class Removed:
     def and_more(self, more: Mapping[str, int], now: str, *, is_looked_at: bool) -> Removed:
         """Count more; `is_looked_at` tells whether somebody has looked at those so far."""
         removed = dict(Counter(self.removed) + Counter(more))
-        if is_looked_at or not self.news:
+        if is_looked_at:
             return Removed(removed, self.removed, now)
         return Removed(removed, self.before, self.since)
 
