@@ -296,6 +296,44 @@ async def test_a_closed_packed_file_is_not_left_open(opened, tmp_path):
 
 
 @pytest.mark.parametrize("packer", PACK)
+async def test_of_a_packed_file_with_wrong_bytes_the_damage_is_told_and_is_no_error_of_the_disk(opened, packer):
+    packed = PACK[packer](lines(*range(3_000)))
+    content, length = opened("a.json", packed[:-8] + bytes(byte ^ 255 for byte in packed[-8:])), 0
+    while piece := content.read(length, 100_000):
+        length += len(piece)
+    assert content.damage
+    assert content.size() == length
+
+
+@pytest.mark.parametrize("packer", PACK)
+async def test_an_error_of_the_disk_that_lasts_is_raised_each_time_and_is_no_damage(tmp_path, packer):
+    data, path = os.urandom(1_500_000), tmp_path / "a.json"
+    path.write_bytes(PACK[packer](data))
+
+    class FailingHandle(LocalHandle):
+        fails = False
+
+        def read(self, offset, limit):
+            if FailingHandle.fails:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(offset, limit)
+
+    class FailingDisk(LocalDisk):
+        def open(self, path):
+            return FailingHandle(path)
+
+    content = open_content(FailingDisk(), path)
+    assert content.read(0, 1_000) == data[:1_000]
+    FailingHandle.fails = True
+    for _ in range(3):
+        with pytest.raises(OSError, match="Input/output error"):
+            content.read(1_000, 1_499_000)
+    FailingHandle.fails = False
+    assert (content.read(1_000, 1_600_000), content.damage) == (data[1_000:], None)
+    content.close()
+
+
+@pytest.mark.parametrize("packer", PACK)
 async def test_of_a_packed_file_that_is_torn_all_is_read_that_can_be_unpacked_and_why_it_ends(opened, packer):
     data = os.urandom(300_000)
     content = opened("a.json", PACK[packer](data)[:-40])

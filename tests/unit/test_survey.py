@@ -146,13 +146,25 @@ def test_dated_files_are_listed_from_a_month_on(folder, since, months):
     assert sorted(path.parent.name for path in dated_paths(LocalDisk(), folder, {}, since)) == sorted(months)
 
 
+def test_folders_from_before_that_month_are_not_even_looked_into(folder):
+    looked_into = []
+
+    class Tells(LocalDisk):
+        def names(self, folder):
+            looked_into.append(folder.name)
+            return super().names(folder)
+
+    list(dated_paths(Tells(), folder, {}, (2026, 1)))
+    assert looked_into == [folder.name, "2026", "Jan"]
+
+
 def test_listed_are_the_dated_files_and_those_beside_with_what_their_names_tell(folder):
-    for name in ("alerts.json.1", "alerts.json.1.gz", "alerts.json.2.gz", "other.txt", ".alerts.json.swp", "2024"):
+    for name in ("alerts-20260102.json", "alerts.json.1", "alerts.json.1.gz", "alerts.json.2.gz", "other.txt", ".alerts.json.swp", "2024"):
         (folder / name).write_bytes(LINES)
     found, listing = found_in(folder)
     assert sorted(found) == [
         *("2025/Dec/ossec-alerts-31.json", "2025/Nov/ossec-alerts-30.json.gz", "2026/Jan/ossec-alerts-01.json"),
-        *("alerts.json.1", "alerts.json.1.gz", "alerts.json.2.gz", "other.txt"),
+        *("alerts-20260102.json", "alerts.json.1", "alerts.json.1.gz", "alerts.json.2.gz", "other.txt"),
     ]
     assert [name for name, each in found.items() if each.is_current] == ["2026/Jan/ossec-alerts-01.json"]
     assert listing.current == found["2026/Jan/ossec-alerts-01.json"]
@@ -179,6 +191,7 @@ def test_an_alerts_json_without_a_dated_name_is_listed_itself(tmp_path):
     (tmp_path / "alerts.json").write_bytes(LINES)
     found, listing = found_in(tmp_path)
     assert (list(found), listing.current.is_current, listing.current.naming) == (["alerts.json"], True, "copy")
+    assert not listing.current.is_beside_plain
 
 
 def test_without_an_alerts_json_the_others_are_listed(folder):
