@@ -233,6 +233,11 @@ class Reading:
         has_more = await self.reader.read(self.lifeline, self.place.file, self.place.at)
         return self.taken(), has_more
 
+    async def read_all(self):
+        with anyio.fail_after(5):
+            while (await self.read())[1]:
+                pass
+
     async def read_rest(self, quiet_seconds=0.0):
         is_done = await self.reader.read_rest(self.lifeline, self.place.file, self.place.at, quiet_seconds)
         return self.taken(), is_done
@@ -304,11 +309,8 @@ async def test_a_file_that_is_another_one_by_now_gets_no_fingerprint_of_both(rea
 async def test_a_line_that_is_longer_than_a_chunk_is_a_chunk_of_its_own(reading, length):
     long = b"x" * (length - 1) + b"\n"
     reading.write(long + b"next\nlast\n")
-    found = []
-    while (step := await reading.read())[1]:
-        found += [step[0]] if step[0] else []
-    assert found == [long, b"next\nlast\n"]
-    assert [chunk.start.offset for chunk in reading.chunks] == [0, length]
+    await reading.read_all()
+    assert [(chunk.start.offset, chunk.data) for chunk in reading.chunks] == [(0, long), (length, b"next\nlast\n")]
 
 
 async def test_of_a_long_line_that_is_being_written_nothing_is_read_twice_or_handed_on_before_its_end(reading):
@@ -363,8 +365,7 @@ async def test_of_a_line_over_the_limits_both_ends_are_kept_and_reading_goes_on_
     monkeypatch.setattr(chunks, "KEPT_LINE_BYTES", 3001)
     long = (b"%05d" * 2000 % tuple(range(2000)))[: length - 1] + b"\n"
     reading.write(long + b"next\n")
-    while (await reading.read())[1]:
-        pass
+    await reading.read_all()
     first, second = reading.chunks
     assert (first.data, first.oversize, first.cut, first.lines) == (long if not cut else long[:1500] + long[-1500:], oversize, cut, 1)
     assert (second.start.offset, second.start.tail, second.data) == (length, Fingerprint.of(long[-1024:]), b"next\n")
@@ -377,8 +378,7 @@ async def test_a_long_line_waits_for_those_before_it_if_all_are_too_many_bytes(r
     monkeypatch.setattr(chunks, "UNSETTLED_BYTES", 2500)
     reading.settles = False
     reading.write(b"y" * (before - 1) + b"\n")
-    while (await reading.read())[1]:
-        pass
+    await reading.read_all()
     reading.write(b"x" * 1499 + b"\n")
     assert (await reading.read())[1]
     async with anyio.create_task_group() as tasks:
