@@ -373,20 +373,43 @@ async def test_of_a_line_over_the_limits_both_ends_are_kept_and_reading_goes_on_
     assert reading.ledger.accounting.lines_read == 2
 
 
-@pytest.mark.parametrize(("before", "waits"), [(999, False), (1000, False), (1001, True)])
-async def test_a_long_line_waits_for_those_before_it_if_all_are_too_many_bytes(reading, monkeypatch, before, waits):
-    monkeypatch.setattr(chunks, "UNSETTLED_BYTES", 2500)
+@pytest.fixture
+async def long_line_behind(reading):
+    """Give a function that reads a line of so many bytes, and up to the end of one of 1000 bytes less than 4 MiB behind it."""
     reading.settles = False
-    reading.write(b"y" * (before - 1) + b"\n")
-    await reading.read_all()
-    reading.write(b"x" * 1499 + b"\n")
-    assert (await reading.read())[1]
+    reading.reader = ChunkReader(reading.place, reading.ledger, reading.outbox, 256 * KIB)
+
+    async def long_line_behind(before):
+        reading.write(b"y" * (before - 1) + b"\n")
+        await reading.read_all()
+        long = b"x" * (LIMIT - 1001) + b"\n"
+        reading.write(long)
+        while reading.place.scanned + 256 * KIB < len(long):
+            assert await reading.read() == (None, True)
+        return long
+
+    return long_line_behind
+
+
+@pytest.mark.parametrize(("before", "waits"), [(999, False), (1000, False), (1001, True)])
+async def test_a_long_line_waits_for_those_before_it_if_all_are_too_many_bytes(reading, long_line_behind, before, waits):
+    long = await long_line_behind(before)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(reading.reader.read, reading.lifeline, reading.place.file, reading.place.at)
         await anyio.sleep(0.1)
         assert (reading.lifeline.waiting_for, len(reading.chunks)) == ("lines before a long one to be settled" if waits else None, 1)
         reading.settle(reading.chunks[0])
-    assert reading.taken() == b"x" * 1499 + b"\n"
+    assert reading.taken() == long
+
+
+async def test_a_long_line_that_is_cut_while_it_waits_is_not_handed_on(reading, long_line_behind):
+    await long_line_behind(1001)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reading.reader.read, reading.lifeline, reading.place.file, reading.place.at)
+        await anyio.sleep(0.05)
+        os.truncate(reading.path, 5000)
+        reading.settle(reading.chunks[0])
+    assert (reading.taken(), reading.place.scanned) == (None, 0)
 
 
 async def test_a_long_line_that_is_alone_waits_for_nothing_however_long_it_is(reading, monkeypatch):
