@@ -361,6 +361,8 @@ async def test_the_size_of_a_packed_file_is_found_once_and_grows_and_falls_with_
     path.write_bytes(gzip.compress(data[:100_000]))
     assert content.read(100_000, 10) == b""
     assert content.size() == 100_000
+    assert content.read(9, 1_000) == data[9:1_009]
+    assert content.size() == 100_000
 
 
 async def test_if_no_checkpoint_can_be_read_all_files_are_that_were_written_to_since(site):

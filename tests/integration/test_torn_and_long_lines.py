@@ -347,14 +347,16 @@ async def test_a_file_that_is_cut_within_a_long_line_is_read_anew_from_the_begin
     assert [data for data, _ in found if data] == [b"x" * kept + b"\n"]
 
 
-async def test_several_lines_that_took_the_place_of_a_long_one_are_handed_on_as_lines(reading):
+@pytest.mark.parametrize("first", [b"y" * 99, b""], ids=["a line", "an empty line"])
+async def test_several_lines_that_took_the_place_of_a_long_one_are_handed_on_as_lines(reading, first):
     reading.write(b"x" * 1500)
     assert [await reading.read() for _ in range(3)] == [(None, True), (None, True), (None, False)]
     os.truncate(reading.path, 0)
-    reading.write((b"y" * 99 + b"\n") * 16)
-    assert (await reading.read())[0] is None
-    assert await reading.read() == ((b"y" * 99 + b"\n") * 10, True)
-    assert await reading.read() == ((b"y" * 99 + b"\n") * 6, True)
+    reading.write(first + b"\n" + b"z" * 1600 + b"\n")
+    assert await reading.read() == (None, True)
+    assert await reading.read() == (first + b"\n", True)
+    await reading.read_all()
+    assert [chunk.data for chunk in reading.chunks] == [first + b"\n", b"z" * 1600 + b"\n"]
 
 
 @pytest.mark.parametrize(
