@@ -169,6 +169,22 @@ async def test_a_gzipped_file_read_line_by_line_in_chunks_is_unpacked_once(tmp_p
     assert sum(packed_bytes_read) == path.stat().st_size
 
 
+async def test_a_gzipped_file_read_again_from_the_same_place_is_not_unpacked_again(tmp_path):
+    data, path, packed_bytes_read = lines(*range(500)), tmp_path / "former.json.gz", []
+    path.write_bytes(gzip.compress(data, 0))
+
+    class CountingHandle(LocalHandle):
+        def read(self, offset, limit):
+            packed_bytes_read.append(len(piece := super().read(offset, limit)))
+            return piece
+
+    content = PackedContent(CountingHandle(path), gzip.open)
+    for limit in (200_000, 300_000, len(data), 100):
+        assert content.read(50_000, limit) == data[50_000 : 50_000 + limit]
+    content.close()
+    assert sum(packed_bytes_read) < 1.5 * path.stat().st_size
+
+
 async def test_the_tailer_unpacks_a_gzipped_file_once_to_find_its_place_and_once_to_read_on(site, monkeypatch):
     packed_bytes_read = []
     read = LocalHandle.read

@@ -450,6 +450,14 @@ async def test_what_follows_the_last_line_feed_is_handed_on_once_it_was_quiet_fo
     assert (reading.chunks[-1].start.offset, reading.chunks[-1].lines, reading.chunks[-1].oversize) == (5, 1, False)
 
 
+@pytest.mark.parametrize("length", [0, 3, 5])
+async def test_there_is_no_rest_in_a_file_that_is_shorter_than_what_was_read_of_it(reading, length):
+    reading.write(b"line\n")
+    await reading.read_all()
+    os.truncate(reading.path, length)
+    assert await reading.read_rest() == (None, True)
+
+
 @pytest.mark.parametrize(("cut", "is_handed_on"), [(0, True), (9, False)], ids=["whole", "damaged"])
 async def test_the_rest_of_a_packed_file_is_waited_for_only_if_that_ends_early(tmp_path, cut, is_handed_on):
     reading = Reading(tmp_path / "alerts.json.gz")
