@@ -285,8 +285,7 @@ async def test_whole_lines_are_handed_on_a_chunk_at_a_time_with_where_they_begin
 
 async def test_the_first_bytes_are_told_by_as_many_as_were_read_up_to_a_limit(reading):
     data = b""
-    for number in range(10):
-        more = b"%d" % number * 149 + b"\n"
+    for more in (b"\n", *(b"%d" % number * 149 + b"\n" for number in range(10))):
         reading.write(more)
         data += more
         assert await reading.read() == (more, True)
