@@ -244,6 +244,7 @@ async def test_it_is_saved_if_anything_has_changed_and_only_then(settling):
     settling.settle(7)
     await settling.checkpointer.save()
     assert (await offsets(settling.store), settling.status.saved.offset, settling.registry.saves) == ([7], 7, 1)
+    assert (await settling.store.load()).saves == 1
     for _ in range(2):
         before = settling.status.up_to_date_at
         await anyio.sleep(0.002)

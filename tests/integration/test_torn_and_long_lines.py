@@ -358,6 +358,15 @@ async def test_several_lines_that_took_the_place_of_a_long_one_are_handed_on_as_
     assert [chunk.data for chunk in reading.chunks] == [first + b"\n", b"z" * 1600 + b"\n"]
 
 
+async def test_an_empty_line_at_the_end_of_what_took_the_place_of_a_long_one_is_a_line_of_its_own(reading):
+    reading.write(b"x" * 1500)
+    assert [await reading.read() for _ in range(3)] == [(None, True), (None, True), (None, False)]
+    os.truncate(reading.path, 0)
+    reading.write(b"y" * 1499 + b"\n\n")
+    await reading.read_all()
+    assert [chunk.data for chunk in reading.chunks] == [b"y" * 1499 + b"\n", b"\n"]
+
+
 @pytest.mark.parametrize(
     ("length", "oversize", "cut"), [(2000, False, 0), (2001, True, 0), (3001, True, 0), (3002, True, 2), (9000, True, 6000)]
 )
