@@ -2,17 +2,23 @@
 
 import errno
 import json
+import threading
 from dataclasses import replace
 from hashlib import sha256
 
+import anyio
 import pytest
 import structlog.testing
 
 from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.errors import CheckpointUnreadableError
-from wazuh_dfn.messages import NO_BYTES, Fingerprint
+from wazuh_dfn.messages import NO_BYTES, Fingerprint, Position
+from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.tailing import checkpointer
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointFile, encode
-from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark
+from wazuh_dfn.tailing.checkpointer import Checkpointer
+from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark, Registry
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +191,192 @@ async def test_what_can_not_be_written_leaves_the_last_one_as_it_was(store, path
     with pytest.raises(OSError, match="Is a directory" if in_the_way == "a folder" else "No space left on device"):
         await store.save(checkpoint(2, saves=2))
     assert await offsets(store) == [1]
+
+
+# When it is written.
+
+
+class SlowDisk(LocalDisk):
+    """Its calls wait for `answers`; `writes` are the names that were written to, and how many saves went on at most."""
+
+    def __init__(self):
+        super().__init__()
+        self.answers = threading.Event()
+        self.answers.set()
+        self.writes, self.saving, self.saved_at_once = [], 0, 0
+
+    def write(self, path, data):
+        self.saving += 1
+        self.saved_at_once = max(self.saving, self.saved_at_once)
+        self.answers.wait(5)
+        self.writes.append(path.name)
+        super().write(path, data)
+        self.saving -= 1
+
+    def write_unsynced(self, path, data):
+        self.writes.append(path.name)
+        self.answers.wait(5)
+        super().write_unsynced(path, data)
+
+
+class Settling:
+    """A registry in which one file is read and settled on and on, and what saves it on a disk."""
+
+    def __init__(self, path, interval_seconds=5.0):
+        self.disk, self.registry, self.status = SlowDisk(), Registry(), CheckpointStatus()
+        self.registry.is_begun = True
+        self.number = self.registry.add("alerts.json", Fingerprint.of(b"{}")).number
+        self.store = CheckpointFile(path, self.disk)
+        self.checkpointer = Checkpointer(self.registry, self.store, self.status, interval_seconds)
+
+    def settle(self, offset):
+        position = Position("alerts.json", 1, offset, Fingerprint.of(b"before"), self.number)
+        self.registry.go_on(position)
+        self.registry.settle(position)
+
+
+@pytest.fixture
+def settling(path):
+    return Settling(path)
+
+
+async def test_it_is_saved_if_anything_has_changed_and_only_then(settling):
+    settling.settle(7)
+    await settling.checkpointer.save()
+    assert (await offsets(settling.store), settling.status.saved.offset, settling.registry.saves) == ([7], 7, 1)
+    assert (await settling.store.load()).saves == 1
+    for _ in range(2):
+        before = settling.status.up_to_date_at
+        await anyio.sleep(0.002)
+        await settling.checkpointer.save()
+        assert settling.status.up_to_date_at > before
+    settling.settle(9)
+    await settling.checkpointer.save()
+    assert (await offsets(settling.store), len(settling.disk.writes)) == ([9], 2)
+    assert (await settling.store.load()).saves == settling.registry.saves == 2
+
+
+async def test_nothing_is_saved_before_it_is_known_what_was_read_before(settling, path):
+    settling.registry.is_begun = False
+    settling.settle(7)
+    await settling.checkpointer.save()
+    assert not path.exists()
+
+
+async def test_of_a_registry_without_files_a_checkpoint_is_saved_too(path):
+    settling = Settling(path)
+    settling.checkpointer = Checkpointer(registry := Registry(), settling.store, settling.status, 5.0)
+    registry.is_begun = True
+    await settling.checkpointer.save()
+    assert (await settling.store.load()).files == ()
+
+
+async def test_what_can_not_be_saved_is_told_and_tried_again_and_noted_until_then(settling, path):
+    await settling.checkpointer.save()
+    temporary = path.with_name(".checkpoint.json.tmp")
+    temporary.mkdir()
+    settling.settle(7)
+    await settling.checkpointer.save()
+    assert "Is a directory" in settling.status.problem
+    assert [known.number for known in settling.registry.moved()] == [settling.number]
+    assert settling.registry.saves == 1
+    temporary.rmdir()
+    await settling.checkpointer.save()
+    assert (settling.status.problem, await offsets(settling.store), list(settling.registry.moved())) == (None, [7], [])
+
+
+async def test_two_saves_never_write_at_once(settling):
+    settling.settle(7)
+    settling.disk.answers.clear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(settling.checkpointer.save)
+        await anyio.sleep(0.05)
+        settling.settle(9)
+        tasks.start_soon(settling.checkpointer.save)
+        await anyio.sleep(0.05)
+        settling.disk.answers.set()
+    assert (await offsets(settling.store), settling.disk.saved_at_once) == ([9], 1)
+
+
+async def test_what_is_settled_while_it_is_saved_is_saved_the_next_time(settling):
+    settling.settle(7)
+    settling.disk.answers.clear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(settling.checkpointer.save)
+        await anyio.sleep(0.05)
+        settling.settle(9)
+        settling.disk.answers.set()
+    assert (await offsets(settling.store), settling.status.saved.offset) == ([7], 7)
+    await settling.checkpointer.save()
+    assert await offsets(settling.store) == [9]
+
+
+async def test_it_is_saved_every_so_often_and_once_more_at_the_end(path):
+    settling, started = Settling(path, 0.1), anyio.Event()
+    lifeline = Lifeline(None, started.set)
+    async with anyio.create_task_group() as tasks:
+        settling.settle(7)
+        tasks.start_soon(settling.checkpointer.run, lifeline)
+        await started.wait()
+        assert not path.exists()
+        for offset in (7, 8):
+            settling.settle(offset)
+            await anyio.sleep(0.25)
+            assert await offsets(settling.store) == [offset]
+        assert lifeline.silent_seconds() < 0.2
+        settling.settle(9)
+        lifeline.stopping.set()
+    assert await offsets(settling.store) == [9]
+
+
+async def test_a_stop_does_not_wait_for_the_time_of_the_next_save(path):
+    settling, lifeline = Settling(path, 60.0), Lifeline(None, lambda: None)
+    settling.settle(7)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(settling.checkpointer.run, lifeline)
+            await anyio.sleep(0.05)
+            assert not path.exists()
+            lifeline.stopping.set()
+    assert await offsets(settling.store) == [7]
+
+
+async def test_what_is_noted_has_the_number_of_the_save_before(settling):
+    settling.settle(7)
+    await settling.checkpointer.save()
+    settling.settle(9)
+    await settling.checkpointer.note()
+    assert await offsets(settling.store) == [9]
+    assert settling.disk.writes[1:] == ["checkpoint.json.latest"]
+
+
+async def test_a_note_that_can_not_be_written_is_no_error_and_the_next_one_is_tried_at_once(settling, path):
+    settling.settle(7)
+    await settling.checkpointer.save()
+    blocker = path.with_name("checkpoint.json.latest")
+    blocker.mkdir()
+    settling.settle(8)
+    await settling.checkpointer.note()
+    blocker.rmdir()
+    await settling.checkpointer.note()
+    assert await offsets(settling.store) == [8]
+
+
+async def test_a_disk_that_hangs_holds_up_one_note_for_a_moment_and_the_others_not_at_all(settling, monkeypatch):
+    monkeypatch.setattr(checkpointer, "NOTE_PAUSE_SECONDS", 1.0)
+    settling.settle(7)
+    await settling.checkpointer.save()
+    settling.disk.answers.clear()
+    settling.settle(8)
+    began = anyio.current_time()
+    await settling.checkpointer.note()
+    assert 0.2 < anyio.current_time() - began < 0.9
+    settling.disk.answers.set()
+    await anyio.sleep(0.05)
+    settling.settle(9)
+    for _ in range(3):
+        await settling.checkpointer.note()
+    assert await offsets(settling.store) == [8]
+    await anyio.sleep(1.1)
+    await settling.checkpointer.note()
+    assert await offsets(settling.store) == [9]

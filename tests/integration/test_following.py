@@ -1,8 +1,11 @@
 """The tailer on real files that are written and rotated as Wazuh does: every line comes once, in order, whatever happens in between."""
 
+import bz2
 import errno
 import gzip
+import lzma
 import os
+import re
 import time
 import zlib
 from pathlib import Path
@@ -10,14 +13,16 @@ from tempfile import TemporaryDirectory
 
 import anyio
 import anyio.lowlevel
+import psutil
 import pytest
 
 from support.site import Site, line, lines, until, without_privileges
 from support.wazuh_writer import compress
 from wazuh_dfn.adapters.local_disk import LocalDisk, LocalHandle
+from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.tailing import registry
 from wazuh_dfn.tailing.alert_file import AlertFolder
-from wazuh_dfn.tailing.contents import PackedContent, open_content
+from wazuh_dfn.tailing.contents import PackedContent, open_content, zstd
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
@@ -164,6 +169,22 @@ async def test_a_gzipped_file_read_line_by_line_in_chunks_is_unpacked_once(tmp_p
     assert sum(packed_bytes_read) == path.stat().st_size
 
 
+async def test_a_gzipped_file_read_again_from_the_same_place_is_not_unpacked_again(tmp_path):
+    data, path, packed_bytes_read = lines(*range(500)), tmp_path / "former.json.gz", []
+    path.write_bytes(gzip.compress(data, 0))
+
+    class CountingHandle(LocalHandle):
+        def read(self, offset, limit):
+            packed_bytes_read.append(len(piece := super().read(offset, limit)))
+            return piece
+
+    content = PackedContent(CountingHandle(path), gzip.open)
+    for limit in (200_000, 300_000, len(data), 100):
+        assert content.read(50_000, limit) == data[50_000 : 50_000 + limit]
+    content.close()
+    assert sum(packed_bytes_read) < 1.5 * path.stat().st_size
+
+
 async def test_the_tailer_unpacks_a_gzipped_file_once_to_find_its_place_and_once_to_read_on(site, monkeypatch):
     packed_bytes_read = []
     read = LocalHandle.read
@@ -216,6 +237,148 @@ async def test_an_error_of_the_disk_does_not_end_a_gzipped_file(tmp_path):
             found += piece
         assert found == data
         content.close()
+
+
+PACK = {
+    "gz": gzip.compress,
+    "xz": lzma.compress,
+    "bz2": bz2.compress,
+    "zst": zstd.compress,
+}
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Give a function that opens a file with that name and content; what it opened is closed."""
+    contents = []
+
+    def opened(name, data):
+        (tmp_path / name).write_bytes(data)
+        contents.append(open_content(LocalDisk(), tmp_path / name))
+        return contents[-1]
+
+    yield opened
+    for content in contents:
+        content.close()
+
+
+@pytest.mark.parametrize("packer", PACK)
+async def test_a_packed_file_gives_any_of_its_bytes_in_any_order_whatever_it_is_called(opened, packer):
+    data = lines(*range(500))
+    content = opened("alerts.json.1", PACK[packer](data))
+    for offset, limit in [
+        (400_000, 9_000),
+        (0, 9_000),
+        (5_000, 9_000),
+        (5_000, 1_000),
+        (4_999, 1),
+        (13_999, 2),
+        (len(data) - 9, 100),
+        (0, 70_000),
+    ]:
+        assert content.read(offset, limit) == data[offset : offset + limit]
+    assert content.read(len(data), 10) == content.read(len(data) + 5, 10) == b""
+    assert (content.size(), content.is_packed, content.damage) == (len(data), True, None)
+    assert content.status().size == len(PACK[packer](data))
+    assert content.read(0, len(data) + 1) == data
+
+
+@pytest.mark.parametrize("data", [b"{}\n", b"\0\0\0{}\n", b""], ids=["a line", "NULs of a power cut", "nothing"])
+async def test_what_is_called_packed_and_is_not_is_read_as_it_is(opened, data):
+    content = opened("alerts.json.1.gz", data)
+    assert (content.is_packed, content.read(0, 10), content.size(), content.damage) == (False, data, len(data), None)
+    assert content.read(1, 1) == data[1:2]
+
+
+async def test_a_plain_name_is_read_as_it_is_whatever_it_holds(opened):
+    assert opened("alerts.json.1", b"PK\x03\x04").read(0, 10) == b"PK\x03\x04"
+
+
+async def test_what_is_packed_by_an_unknown_format_is_refused_and_not_left_open(tmp_path):
+    path = tmp_path / "alerts.json.1.gz"
+    path.write_bytes(b"PK\x03\x04")
+    for _ in range(2):
+        with pytest.raises(CannotUnpackError, match=re.escape(f"{path} is packed by a format that is not known here")):
+            open_content(LocalDisk(), path)
+    assert str(path) not in {file.path for file in psutil.Process().open_files()}
+
+
+async def test_a_closed_packed_file_is_not_left_open(opened, tmp_path):
+    content = opened("a.json.gz", gzip.compress(b"{}\n"))
+    content.read(0, 1)
+    content.close()
+    content.close()
+    assert str(tmp_path / "a.json.gz") not in {file.path for file in psutil.Process().open_files()}
+
+
+@pytest.mark.parametrize("packer", PACK)
+async def test_of_a_packed_file_with_wrong_bytes_the_damage_is_told_and_is_no_error_of_the_disk(opened, packer):
+    packed = PACK[packer](lines(*range(3_000)))
+    content, length = opened("a.json", packed[:-8] + bytes(byte ^ 255 for byte in packed[-8:])), 0
+    while piece := content.read(length, 100_000):
+        length += len(piece)
+    assert content.damage
+    assert content.size() == length
+
+
+@pytest.mark.parametrize("packer", PACK)
+async def test_an_error_of_the_disk_that_lasts_is_raised_each_time_and_is_no_damage(tmp_path, packer):
+    data, path = os.urandom(1_500_000), tmp_path / "a.json"
+    path.write_bytes(PACK[packer](data))
+
+    class FailingHandle(LocalHandle):
+        fails = False
+
+        def read(self, offset, limit):
+            if FailingHandle.fails:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(offset, limit)
+
+    class FailingDisk(LocalDisk):
+        def open(self, path):
+            return FailingHandle(path)
+
+    content = open_content(FailingDisk(), path)
+    assert content.read(0, 1_000) == data[:1_000]
+    FailingHandle.fails = True
+    for _ in range(3):
+        with pytest.raises(OSError, match="Input/output error"):
+            content.read(1_000, 1_499_000)
+    FailingHandle.fails = False
+    assert (content.read(1_000, 1_600_000), content.damage) == (data[1_000:], None)
+    content.close()
+
+
+@pytest.mark.parametrize("packer", PACK)
+async def test_of_a_packed_file_that_is_torn_all_is_read_that_can_be_unpacked_and_why_it_ends(opened, packer):
+    data = os.urandom(300_000)
+    content = opened("a.json", PACK[packer](data)[:-40])
+    found = b""
+    while piece := content.read(len(found), 100_000):
+        found += piece
+    assert data.startswith(found)
+    assert (content.size(), bool(content.damage)) == (len(found), True)
+    if packer in {"gz", "zst"}:
+        assert len(found) > 160_000
+
+
+async def test_the_size_of_a_packed_file_is_found_once_and_grows_and_falls_with_what_is_read(opened, tmp_path):
+    data, path = lines(*range(500)), tmp_path / "a.json.gz"
+    content = opened("a.json.gz", gzip.compress(data))
+    assert content.size() == len(data)
+    packed = gzip.compress(data[:200_000])
+    os.truncate(path, 0)
+    path.write_bytes(packed)
+    assert content.size() == len(data), "what was found once is not looked for again"
+    assert content.read(150_000, 100_000) == data[150_000:200_000]
+    assert content.size() == 200_000
+    assert content.read(300_000, 10) == b""
+    assert content.size() == 200_000
+    path.write_bytes(gzip.compress(data[:100_000]))
+    assert content.read(100_000, 10) == b""
+    assert content.size() == 100_000
+    assert content.read(9, 1_000) == data[9:1_009]
+    assert content.size() == 100_000
 
 
 async def test_if_no_checkpoint_can_be_read_all_files_are_that_were_written_to_since(site):
