@@ -1,5 +1,6 @@
 """What Wazuh's writer and monitord really do with their files, also behind the daemon's back: nothing is lost, and nothing comes twice."""
 
+import gzip
 import os
 import time
 
@@ -249,6 +250,28 @@ async def test_a_monitord_that_was_down_at_midnight_never_gzips_that_day(site, u
             await pause()
         site.wazuh.write(lines(8))
     await restart_and_expect(site, *range(1, 9))
+
+
+@pytest.mark.parametrize("count", [1_000, 2_000, 3_000], ids="{} lines".format)
+async def test_a_gzipped_file_that_is_overwritten_while_it_is_read_gives_what_is_in_it_by_now_and_nothing_mixed(site, count):
+    """After a step of the clock monitord gzips another file of the same day over the first one. What was in that and not read yet is gone."""
+    await settle(site, 0)
+    former = site.wazuh.next_day()
+    packed = former.with_name(f"{former.name}.gz")
+    former.unlink()
+    packed.write_bytes(gzip.compress(lines(*range(10_000, 12_000))))
+    async with site.tailing():
+        site.hold()
+        await until(lambda: len(site.place.held) > 1 or site.place.file is not None)
+        await pause(0.3)
+        read = site.place.at.offset
+        assert 0 < read < len(lines(*range(10_000, 12_000)))
+        packed.write_bytes(gzip.compress(lines(*range(1, 1 + count))))
+        site.release()
+        await until(lambda: count in site.read)
+    whole = set(range(10_000, 12_000)) | set(range(count + 1))
+    assert set(range(count + 1)) <= set(site.read) <= whole
+    assert len(site.read) == len(set(site.read))
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["begun", "empty"])

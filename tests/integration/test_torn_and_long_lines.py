@@ -180,6 +180,26 @@ async def test_behind_a_partial_last_line_to_which_the_writer_comes_back_all_is_
 
 
 @DOWN_OR_UP
+@pytest.mark.parametrize("length", [1, 100, 255, 256, 300], ids="{} bytes".format)
+async def test_behind_a_partial_line_that_was_all_there_was_in_a_file_all_is_read(site, up, length):
+    """Few bytes tell nothing of a file: the daemon begins it anew, and must not take it for a part of itself."""
+    await settle(site, 1)
+    site.wazuh.next_day()
+    site.wazuh.write(b"." * length)
+    site.wazuh.clock_back()
+    async with site.tailing():
+        site.wazuh.write(lines(2))
+        await site.until_all_read(1, 2, scraps=1)
+    async with site.maybe_tailing(up=up):
+        site.wazuh.clock_forward()
+        site.wazuh.write(lines(3, 4))
+        await pause()
+        site.wazuh.next_day()
+        site.wazuh.write(lines(5))
+    await restart_and_expect(site, 1, 2, 3, 4, 5, scraps=2)
+
+
+@DOWN_OR_UP
 async def test_behind_a_partial_last_line_of_a_numbered_file_that_is_continued_after_a_restart_all_is_read(site, up):
     await settle(site, 1)
     site.wazuh.roll()

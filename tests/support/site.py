@@ -138,6 +138,11 @@ class Site:
         self._may_take.set()
 
     @property
+    def place(self):
+        """Where the reading stands in the present life."""
+        return self._place
+
+    @property
     def problems(self):
         """What the status shows as wrong with the reading now: it is healthy without."""
         return list(self._place.problems)

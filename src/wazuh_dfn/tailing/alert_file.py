@@ -27,6 +27,8 @@ class AlertFile:
         """Fingerprint of the first bytes that were read."""
         self.content = content
         self._disk = disk
+        self._checked_changes = 0
+        """Up to which of a packed file's `changes` it was still the same up to the position."""
 
     @property
     def is_packed(self) -> bool:
@@ -54,8 +56,11 @@ class AlertFile:
     def _read(self, position: Position, limit: int, skip: int) -> bytes:
         data = self.content.read(position.offset + skip, limit)
         # checked after the read: it was true when the data was read
-        if not self.is_packed and not is_same(self.content, self.head, Mark(position.offset, position.tail)):
-            raise FileTruncatedError(position.path)
+        changes = self.content.changes
+        if not self.is_packed or changes != self._checked_changes:
+            if not is_same(self.content, self.head, Mark(position.offset, position.tail)):
+                raise FileTruncatedError(position.path)
+            self._checked_changes = changes
         return data
 
     async def appearance(self) -> Appearance:

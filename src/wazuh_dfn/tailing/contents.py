@@ -31,6 +31,8 @@ _FORMATS: dict[bytes, Callable[[Any], Any]] = {
 }
 """By the first bytes: names say what a site calls them."""
 _DAMAGED = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError)
+_TRIES = 3
+"""The number of reads of a packed file that changes meanwhile; the last one counts as it is, and its caller asks for `changes`."""
 PIECE_BYTES = 64 * 1024
 """The amount unpacked at a time. The piece in which damage begins comes byte by byte instead, which takes a tenth of a second."""
 
@@ -45,6 +47,8 @@ class Content:
     is_packed = False
     damage: str | None = None
     """Why a packed file cannot be read to its end. None as long as it can."""
+    changes = 0
+    """How often a packed file was seen to be packed anew, or to have grown: what was read of it before may be another's."""
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
@@ -93,7 +97,11 @@ def _unpacker_of(handle: Handle, path: Path) -> Callable[[Any], Any] | None:
 
 
 class PackedContent(Content):
-    """What monitord, logrotate or the site made of a former file; complete by definition. Offsets are those of the content."""
+    """What monitord, logrotate or the site made of a former file. Offsets are those of the content.
+
+    It is complete as a rule. While it is being packed it grows, and monitord writes over one that is there already; then unpacking begins
+    anew, as an unpacker that stands in the middle gives bytes of neither content.
+    """
 
     is_packed = True
 
@@ -102,19 +110,19 @@ class PackedContent(Content):
         self._unpacker = unpack
         self._lock = Lock()
         """A read whose caller was cancelled may still be going on."""
-        self._file = self._unpack()
-        self._size: int | None = None
-        self._latest = (0, b"")
-        """What was read last, and its offset."""
+        self._size: tuple[int, int] | None = None
+        """The size of the content, and after how many `changes`."""
+        self._begin()
 
     def size(self) -> int:
         """See `Content`; found by reading all of it once, as a packed file does not tell reliably."""
-        if self._size is None:
-            end = 0
+        self.read(0, 0)  # notices changes
+        if self._size is None or self._size[1] != self.changes:
+            end, changes = 0, self.changes
             while piece := self.read(end, PIECE_BYTES):
                 end += len(piece)
-            self._size = end
-        return self._size
+            self._size = end, changes
+        return self._size[0]
 
     def read(self, offset: int, limit: int) -> bytes:
         """See `Content`. Damage ends the content.
@@ -122,23 +130,45 @@ class PackedContent(Content):
         Cheap are reads that begin in what was read last (its last line may not be whole) or behind; others unpack from the beginning.
         """
         with self._lock:
-            begin, latest = self._latest
-            data = bytearray(latest[offset - begin :][:limit] if offset >= begin else b"")
+            for _ in range(_TRIES):
+                if self._has_changed():
+                    self.changes += 1
+                    self._begin()
+                data = self._read(offset, limit)
+                if not self._has_changed():
+                    break
+            return data
+
+    def _begin(self) -> None:
+        self.damage = None
+        self._appearance = self._look()
+        self._file = self._unpack()
+        self._latest = (0, b"")
+        """What was read last, and its offset."""
+
+    def _has_changed(self) -> bool:
+        return self._look() != self._appearance
+
+    def _look(self) -> tuple[int, float]:
+        status = self._handle.status()
+        return status.size, status.modified
+
+    def _read(self, offset: int, limit: int) -> bytes:
+        begin, latest = self._latest
+        data = bytearray(latest[offset - begin :][:limit] if offset >= begin else b"")
+        try:
             try:
-                try:
-                    self._unpack_to(data, offset, limit, PIECE_BYTES)
-                except _DamageError:
-                    self._file = self._unpack()  # the good bytes of the same piece were lost with it
-                    self._unpack_to(data, offset, limit, 1)
-            except (EOFError, _DamageError) as error:
-                self.damage = str(error)
-            except OSError:
-                self._file = self._unpack()  # an error of the disk: its place is lost
-                raise
-            if len(data) < limit and self._size is not None:
-                self._size = offset + len(data) if data else min(self._size, offset)  # it is being packed again
-            self._latest = offset, bytes(data)
-            return self._latest[1]
+                self._unpack_to(data, offset, limit, PIECE_BYTES)
+            except _DamageError:
+                self._file = self._unpack()  # the good bytes of the same piece were lost with it
+                self._unpack_to(data, offset, limit, 1)
+        except (EOFError, _DamageError) as error:
+            self.damage = str(error)
+        except OSError:
+            self._file = self._unpack()  # an error of the disk: its place is lost
+            raise
+        self._latest = offset, bytes(data)
+        return self._latest[1]
 
     def _unpack_to(self, data: bytearray, offset: int, limit: int, piece_bytes: int) -> None:
         """Add to `data`, which begins at `offset`, up to `limit` bytes in all."""

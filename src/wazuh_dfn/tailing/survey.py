@@ -234,22 +234,23 @@ class _Surveyor:
             self._found.copies.append((whole, sighting, part.head, end))
 
     def _whole_of(self, part: _Part) -> KnownFile | None:
-        end = part.end
+        end, sighting = part.end, part.unread.sighting
         if part.found is not None:
             known = part.found.known
-            return known if end == part.found.mark or self._is_part_of(known, end) else None
-        plain, all_known = unpacked_name(part.unread.sighting.path), list(self._registry.files.values())
+            return known if end == part.found.mark or self._is_part_of(known, end, sighting) else None
+        plain, all_known = unpacked_name(sighting.path), list(self._registry.files.values())
         same_name = [known for known in all_known if unpacked_name(Path(known.path)) == plain]
         candidates = same_name + [known for known in all_known if known.number in self._whole and end.offset >= TELLING_BYTES]
-        return next((known for known in candidates if self._is_part_of(known, end)), None)
+        return next((known for known in candidates if self._is_part_of(known, end, sighting)), None)
 
-    def _is_part_of(self, known: KnownFile, end: Mark) -> bool:
+    def _is_part_of(self, known: KnownFile, end: Mark, sighting: Sighting) -> bool:
+        """Whether the known file is still there, and begins with all of this one, which is another."""
         where = self._whole.get(known.number, Path(known.path))
         if not isinstance(where, Path):
             return holds(where.content, end)
         try:
             with closing(open_content(self._disk, where)) as whole:
-                return holds(whole, known.read_to) and holds(whole, end)
+                return whole.status().node != sighting.status.node and holds(whole, known.read_to) and holds(whole, end)
         except (FileNotFoundError, CannotUnpackError):
             self._found.has_changed |= known.number in self._whole  # it was there before in this survey
             return False
