@@ -41,6 +41,9 @@ class Oracle:
             self._by_key[line.key] = line
         self._booked = len(self.world.lines)
         keys = set(KEY.findall(value))
+        holed = [line for line in map(self._by_key.get, keys) if line is not None and line.holed]
+        if len(keys) > 1 and holed:  # the line feed between them was lost in a power cut
+            return holed[0]
         if len(keys) != 1:
             self.world.violate(f"a record of {len(keys)} lines: {value!r}")
         line = self._by_key.get(keys.pop())
