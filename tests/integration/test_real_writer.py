@@ -274,6 +274,32 @@ async def test_a_gzipped_file_that_is_overwritten_while_it_is_read_gives_what_is
     assert len(site.read) == len(set(site.read))
 
 
+async def test_the_gzipped_beginning_of_a_day_that_lost_its_name_before_it_was_read_is_no_file_of_its_own(site):
+    """Quiet midnights while the broker is away: the gzipped file has few bytes, the open one that it was made of has them too and more."""
+    await settle(site, 1)
+    async with site.tailing():
+        await pause()
+        site.hold()
+        for number in range(2, 10):
+            site.wazuh.write(lines(number))
+            await pause(STEP_SECONDS)
+        site.wazuh.next_day()
+        site.wazuh.write(line(20, 600))
+        gzipping = Gzipping(site.wazuh.dated)
+        gzipping.begin()
+        site.wazuh.write(lines(21, 22))
+        time.sleep(0.02)  # noqa: ASYNC251 - nothing may look at the files meanwhile
+        gzipping.finish()
+        gzipping.unlink()
+        await pause(STEP_SECONDS)  # it is held, by the one name that it has now
+        site.wazuh.next_day()
+        site.wazuh.write(lines(23))
+        await pause()
+        site.release()
+        await site.until_all_read(*range(1, 10), 20, 21, 22, 23)
+    await restart_and_expect(site, *range(1, 10), 20, 21, 22, 23)
+
+
 @pytest.mark.parametrize("begun", [True, False], ids=["begun", "empty"])
 async def test_a_day_that_is_written_and_gzipped_between_a_read_and_a_survey_is_read_once(site, monkeypatch, begun):
     """The open file, without a name by now, and the gzipped one hold the same unread bytes."""

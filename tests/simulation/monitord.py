@@ -44,7 +44,9 @@ class Monitord:
         plain, name = self.disk.inode(path), path.with_name(f"{path.name}.gz")
         packed = PACK[".gz"](bytes(plain.data))
         existing = self.disk.names.get(name)
+        former = None
         if existing is not None:
+            former = len(existing.data), existing.modified
             self.world.note("monitord overwrites")
             self.disk.truncate(existing)
         target = existing or self.disk.create(name)
@@ -56,6 +58,10 @@ class Monitord:
             yield self.random.choice([0.0, 0.05, 1.0])
             if plain is self.generation.inode and self.random.random() < 0.3:
                 yield from self._write_burst()
+        if former == (len(target.data), target.modified):  # by a coarse clock that was set back nobody can tell
+            for generation in self.history.of(plain):
+                for line, _ in generation.lines:
+                    line.excused = line.excused or "looks as what was overwritten did"
         self._settle(target)
         self.disk.unlink(path)
 

@@ -44,6 +44,8 @@ class OpenFiles:
         self._now = now
         self._queue: list[Unread] = []
         """What the last survey has found and was not read yet; at last the current file, even if it is empty."""
+        self._is_first = True
+        """Whether nothing of that was chosen yet."""
         self._survey_at = 0.0
         self._failing_since: float | None = None
         """When the first survey in a row failed to look into all files."""
@@ -93,6 +95,10 @@ class OpenFiles:
         if not self._queue:
             return False
         chosen, place, present = self._queue.pop(0), self._place, self._place.file
+        if chosen.is_short and not self._is_first:
+            self.look_again()
+            return True
+        self._is_first = False
         async with self._in_use:
             file = next((file for file in place.held if file is chosen.held or file.node == chosen.sighting.status.node), None)
             if file is None:
@@ -205,7 +211,7 @@ class OpenFiles:
         self._remember(found, is_of_all_months=since == FIRST_MONTH)
         await self._close_all_but(found)
         await self._tell(found)
-        self._queue = self._in_order(found)
+        self._queue, self._is_first = self._in_order(found), True
         return True
 
     def _remember(self, found: Survey, *, is_of_all_months: bool) -> None:

@@ -38,6 +38,8 @@ class Unread:
     is_packed: bool = False
     is_shorter: bool = False
     """Whether it is a known file that came back shorter than it was."""
+    is_short: bool = False
+    """Whether it may be a part of a file that is read before it: only another survey can tell then."""
     held: HeldFile | None = None
 
 
@@ -228,7 +230,7 @@ class _Surveyor:
             self._found.failed[sighting.path] = f"{sighting.path}: {error.strerror or error}"
             return
         if whole is None:
-            self._found.unread.append(replace(part.unread, is_shorter=part.found is not None))
+            self._found.unread.append(replace(part.unread, is_shorter=part.found is not None, is_short=True))
         elif TELLING_BYTES <= end.offset <= whole.read_to.offset:
             # fewer bytes are a packed file that is just begun, more than were read one that has grown since it was looked at
             self._found.copies.append((whole, sighting, part.head, end))
