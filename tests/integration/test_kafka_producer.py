@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import socket
 import time
 import warnings
 import zlib
@@ -270,6 +271,63 @@ async def test_several_addresses_of_which_one_is_right(noida):
     wanted = KafkaOptions([f"127.0.0.1:{free_port()}", noida.bootstrap], "alerts", timeout_seconds=30)
     async with connected(wanted) as producer:
         await producer.deliver([b"x"])
+
+
+@contextlib.contextmanager
+def silent_address(host="127.0.0.2", port=0):
+    """Yield HOST:PORT of a port that drops what wants to connect, as a firewall does: nobody takes those that wait already."""
+    with socket.create_server((host, port), backlog=0) as listener, contextlib.ExitStack() as stack:
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield "{}:{}".format(*listener.getsockname())
+
+
+async def deliver_one(options):
+    factory = AiokafkaProducerFactory(options)
+    producer = await factory.connect()
+    await producer.deliver([b"x"])
+    await factory.close(producer)
+
+
+@pytest.fixture
+def name_of(monkeypatch):
+    """Return a function that gives a name these IP addresses, in this order."""
+    known, look_up = {}, socket.getaddrinfo
+
+    def looked_up(host, port, *arguments, **options):
+        numbers = known.get(host, [host])
+        return [found for number in numbers for found in look_up(number, port, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    return known.__setitem__
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_of_several_bootstrap_hosts_one_that_does_not_answer_holds_up_nothing(noida):
+    with silent_address() as silent:
+        began = time.monotonic()
+        await deliver_one(KafkaOptions([silent, noida.bootstrap], "alerts", timeout_seconds=60))
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_of_a_name_with_two_addresses_the_one_that_answers_is_used(noida, name_of):
+    port = int(noida.bootstrap.rsplit(":", 1)[1])
+    with silent_address("127.0.0.2", port):
+        name_of("broker.test", ["127.0.0.2", "127.0.0.1"])
+        began = time.monotonic()
+        await deliver_one(KafkaOptions(f"broker.test:{port}", "alerts", timeout_seconds=60))
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_of_a_name_with_several_addresses_of_which_none_answers_each_is_named(name_of):
+    name_of("broker.test", ["127.0.0.2", "127.0.0.3"])
+    with silent_address("127.0.0.2", port := free_port()), silent_address("127.0.0.3", port):
+        error = await unavailable(KafkaOptions(f"broker.test:{port}", "alerts", timeout_seconds=3))
+    assert error.reason.startswith(f"broker.test:{port} (127.0.0.2 and 127.0.0.3) did not answer a connection attempt within ")
 
 
 @pytest.mark.usefixtures("tidy")
