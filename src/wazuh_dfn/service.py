@@ -37,7 +37,15 @@ class Service:
                 await self._next_change()
 
     def stopping(self) -> None:
-        """Tell that the stop has begun."""
+        """Tell that the stop has begun, and that it will have to wait where the broker is away."""
+        kafka = self._pipeline.kafka_status
+        if kafka.state == "unavailable":
+            log.warning(
+                "the broker is unavailable: if it does not come back in this time, what waits is sent at the next start",
+                reason=kafka.reason,
+                lines_waiting=self._pipeline.ledger.accounting.in_flight,
+                at_most_seconds=round(self._supervisor.drain_timeout_seconds, 1),
+            )
         self._notifier.stopping()
         self._notifier.status(self._status_line())
 

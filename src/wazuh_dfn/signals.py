@@ -70,10 +70,15 @@ async def _obey_signals(supervisor: Supervisor, on_stop: Callable[[], None], on_
                 if on_reload is not None and not supervisor.is_draining:
                     await on_reload()
             elif supervisor.is_draining:
+                log.warning("stopping at once: what is not acknowledged yet is sent again at the next start", signal=number.name)
                 _end_after(GRACE_SECONDS, exit_codes.STOPPED_AT_ONCE)
                 raise StoppedAtOnceError(f"second signal: {number.name}")
             else:
-                log.info("stopping: what was read is delivered first; a second signal stops at once", signal=number.name)
+                log.info(
+                    "stopping: what was read is delivered first, the rest at the next start; a second signal stops at once",
+                    signal=number.name,
+                    at_most_seconds=round(supervisor.drain_timeout_seconds, 1),
+                )
                 supervisor.drain()
                 on_stop()
                 _end_after(supervisor.drain_timeout_seconds + GRACE_SECONDS, exit_codes.FAILED)

@@ -129,6 +129,9 @@ def test_a_stop_with_a_full_pipeline_and_a_dead_broker_ends_in_time_and_loses_no
         began = time.monotonic()
         assert daemon.stop() == 0
         assert time.monotonic() - began < 12, "seconds, of which 2 to wait for a broker, and a busy machine"
+    said = [line for line in daemon.log_text().splitlines() if "at_most_seconds=2" in line]
+    assert ["a second signal stops at once" in said[0], "what waits is sent at the next start" in said[1]] == [True, True]
+    assert "connection refused" in said[1]
     assert settled(daemon) == 0, "what was not acknowledged is not checkpointed"
 
 
@@ -141,6 +144,7 @@ def test_a_second_signal_stops_at_once(tmp_path):
         daemon.wait_for_log("second signal stops at once")
         daemon.process.send_signal(signal.SIGINT)
         assert daemon.process.wait(15) == 130  # seconds, below the shutdown_timeout
+    assert "stopping at once: what is not acknowledged yet is sent again at the next start" in daemon.log_text()
 
 
 @pytest.mark.parametrize("signals", [1, 2])

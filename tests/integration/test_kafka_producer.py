@@ -279,7 +279,7 @@ def silent_address(host="127.0.0.2", port=0):
     with socket.create_server((host, port), backlog=0) as listener, contextlib.ExitStack() as stack:
         for _ in range(3):
             waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
+            waiting.settimeout(0)
             waiting.connect_ex(listener.getsockname())
         yield "{}:{}".format(*listener.getsockname())
 

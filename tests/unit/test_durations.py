@@ -26,7 +26,15 @@ def test_a_quantile_is_in_the_bucket_of_the_true_one(bounds, values, share):
     true = sorted(values)[max(0, -(-len(values) * round(100 * share) // 100) - 1)]
     upper = next((bound for bound in bounds if true <= bound), bounds[-1])
     lower = max((bound for bound in bounds if bound < true), default=0)
-    assert min(lower, bounds[-1]) <= found <= upper
+    assert min(lower, bounds[-1]) <= found <= min(upper, max(values))
+
+
+def test_after_an_outage_the_figures_are_none_that_was_longer_than_it():
+    durations = Durations(DELAY_BOUNDS)
+    durations.add((94 - second for second in range(94)), at=94)
+    median, p95 = durations.recent_quantiles(95, 0.5, 0.95)
+    assert 40 < median < 55
+    assert 85 < p95 < 94
 
 
 def test_quantiles_are_those_of_the_last_minutes_and_memory_stays_the_same():
@@ -34,8 +42,8 @@ def test_quantiles_are_those_of_the_last_minutes_and_memory_stays_the_same():
     assert list(durations.recent_quantiles(0, 0.5, 0.95)) == [None, None]
     durations.add([0.5] * 10, at=0)
     durations.add([1.5] * 10, at=200)
-    assert list(durations.recent_quantiles(200, 0.5, 0.95)) == [1, pytest.approx(1.9)]
-    assert list(durations.recent_quantiles(SLOT_SECONDS * RECENT_SLOTS, 0.5)) == [1.5]
+    assert list(durations.recent_quantiles(200, 0.5, 0.95)) == [1, pytest.approx(1.45)]
+    assert list(durations.recent_quantiles(SLOT_SECONDS * RECENT_SLOTS, 0.5)) == [1.25]
     assert list(durations.recent_quantiles(100_000, 0.5)) == [None]
     for at in range(0, 100_000, 7):
         durations.add([0.5], at=at)

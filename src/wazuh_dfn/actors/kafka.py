@@ -118,6 +118,7 @@ class KafkaActor:
 
     async def _deliver(self, lifeline: Lifeline[RecordBatch], entries: list[Entry]) -> None:
         while True:
+            self._status.begins()
             try:
                 producer = await self._connect()
                 lifeline.progress()

@@ -22,6 +22,7 @@ BATCH_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 class _Slot:
     number: int
     counts: list[int]
+    longest: float = 0.0
 
 
 class Durations:
@@ -40,19 +41,25 @@ class Durations:
 
     def add(self, seconds: Iterable[float], at: float) -> None:
         """Count some that ended `at` this time (seconds of a clock that never goes back)."""
-        counts, recent = self.counts, self._slot(int(at / SLOT_SECONDS)).counts
+        counts, slot = self.counts, self._slot(int(at / SLOT_SECONDS))
         for each in seconds:
             bucket = bisect_left(self.bounds, each)
             counts[bucket] += 1
-            recent[bucket] += 1
+            slot.counts[bucket] += 1
+            slot.longest = max(slot.longest, each)
             self.sum_seconds += each
 
     def recent_quantiles(self, at: float, *shares: float) -> Iterator[float | None]:
-        """Yield for each share (0 to 1) below how many seconds it was in the last minutes; None if there was nothing."""
+        """Yield for each share (0 to 1) below how many seconds it was in the last minutes; None if there was nothing.
+
+        It is never more than what took longest: the bucket that holds that is filled up to there alone.
+        """
         oldest = int(at / SLOT_SECONDS) - RECENT_SLOTS
-        counts = [sum(each) for each in zip(*(slot.counts for slot in self._recent if slot.number > oldest), strict=True)]
+        slots = [slot for slot in self._recent if slot.number > oldest]
+        longest = max((slot.longest for slot in slots), default=0.0)
+        counts = [sum(each) for each in zip(*(slot.counts for slot in slots), strict=True)]
         for share in shares:
-            yield quantile(self.bounds, counts, share)
+            yield quantile([min(bound, longest) for bound in self.bounds], counts, share)
 
     def _slot(self, number: int) -> _Slot:
         if not self._recent or self._recent[-1].number != number:

@@ -19,11 +19,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class KafkaStatus:
-    """Times are in seconds of the event loop's clock."""
+    """Times are in seconds of the event loop's clock. An outage counts from when the first delivery began that was not acknowledged."""
 
     state: KafkaState = "not connected"
     reason: str = ""
     since: float = 0.0
+    waiting_since: float | None = None
+    """Since when something is to be delivered and nothing was acknowledged."""
     last_acknowledgement: float | None = None
     failures_in_a_row: int = 0
     contacted: anyio.Event = field(default_factory=anyio.Event)
@@ -34,6 +36,11 @@ class KafkaStatus:
     """How long the broker took for each batch that it acknowledged."""
     delays: Durations = field(default_factory=lambda: Durations(DELAY_BOUNDS))
     """From an alert's own timestamp to the acknowledgement of its record; one that lies in the future counts as 0."""
+
+    def begins(self) -> None:
+        """A delivery begins, or is tried again."""
+        if self.waiting_since is None:
+            self.waiting_since = anyio.current_time()
 
     def connected(self) -> None:
         """The producer is connected; whether it can write, the first acknowledgement shows."""
@@ -55,7 +62,7 @@ class KafkaStatus:
             log.info("broker is back, delivering again", after_seconds=round(anyio.current_time() - self.since, 1))
         if self.state != "connected":
             self._become("connected", "")
-        self.failures_in_a_row = 0
+        self.failures_in_a_row, self.waiting_since = 0, None
         at = self.last_acknowledgement = anyio.current_time()
         now = self.now()
         self.batches.add((batch_seconds,), at)
@@ -67,6 +74,7 @@ class KafkaStatus:
         self.failures_in_a_row += 1
         if self.state != "unavailable":
             self._become("unavailable", "")
+            self.since = self.since if self.waiting_since is None else self.waiting_since
         if error.reason == self.reason:
             return False
         self.reason = error.reason

@@ -1,0 +1,52 @@
+"""What is told of an outage: since when, and for how long, as the administrator would count it."""
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+
+from support.virtual_clock import run_on_virtual_clock
+from wazuh_dfn.delivery.kafka_status import KafkaStatus
+from wazuh_dfn.errors import BrokerUnavailableError
+
+pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
+
+
+@pytest.fixture
+def status():
+    status = KafkaStatus()
+    status.connected()
+    status.begins()
+    status.acknowledged(0.1, [])
+    return status
+
+
+async def test_an_outage_counts_from_the_delivery_that_was_not_acknowledged_not_from_when_that_was_given_up(status):
+    await trio.sleep(1_000)
+    status.begins()
+    await trio.sleep(57)
+    status.failed(BrokerUnavailableError("no acknowledgement"))
+    status.begins()
+    await trio.sleep(37)
+    with capture_logs() as logs:
+        status.acknowledged(37.0, [])
+    assert [(log["event"], log["after_seconds"]) for log in logs] == [("broker is back, delivering again", 94.0)]
+
+
+async def test_an_outage_in_which_nothing_was_to_be_delivered_counts_from_when_it_was_noticed(status):
+    await trio.sleep(1_000)
+    status.failed(BrokerUnavailableError("connection refused"))
+    await trio.sleep(20)
+    with capture_logs() as logs:
+        status.reached()
+    assert [log["after_seconds"] for log in logs] == [20.0]
+
+
+async def test_the_next_outage_begins_anew(status):
+    for seconds in (10, 20):
+        status.begins()
+        status.failed(BrokerUnavailableError("connection refused"))
+        await trio.sleep(seconds)
+        with capture_logs() as logs:
+            status.acknowledged(0.1, [])
+        assert [log["after_seconds"] for log in logs] == [seconds]
+        await trio.sleep(100)
