@@ -11,8 +11,7 @@ from wazuh_dfn.errors import BrokerUnavailableError
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 
 
-@pytest.fixture
-def status():
+def delivering():
     status = KafkaStatus()
     status.connected()
     status.begins()
@@ -20,7 +19,8 @@ def status():
     return status
 
 
-async def test_an_outage_counts_from_the_delivery_that_was_not_acknowledged_not_from_when_that_was_given_up(status):
+async def test_an_outage_counts_from_the_delivery_that_was_not_acknowledged_not_from_when_that_was_given_up():
+    status = delivering()
     await trio.sleep(1_000)
     status.begins()
     await trio.sleep(57)
@@ -32,7 +32,8 @@ async def test_an_outage_counts_from_the_delivery_that_was_not_acknowledged_not_
     assert [(log["event"], log["after_seconds"]) for log in logs] == [("broker is back, delivering again", 94.0)]
 
 
-async def test_an_outage_in_which_nothing_was_to_be_delivered_counts_from_when_it_was_noticed(status):
+async def test_an_outage_in_which_nothing_was_to_be_delivered_counts_from_when_it_was_noticed():
+    status = delivering()
     await trio.sleep(1_000)
     status.failed(BrokerUnavailableError("connection refused"))
     await trio.sleep(20)
@@ -41,7 +42,8 @@ async def test_an_outage_in_which_nothing_was_to_be_delivered_counts_from_when_i
     assert [log["after_seconds"] for log in logs] == [20.0]
 
 
-async def test_the_next_outage_begins_anew(status):
+async def test_the_next_outage_begins_anew():
+    status = delivering()
     for seconds in (10, 20):
         status.begins()
         status.failed(BrokerUnavailableError("connection refused"))
