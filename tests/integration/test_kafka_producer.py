@@ -175,7 +175,7 @@ async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
 @pytest.mark.usefixtures("tidy")
 async def test_retriable_errors_are_retried_without_duplicates(mock):
     async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30)) as producer:
-        mock.push_errors(PRODUCE, 6, 5, 7, 19)
+        mock.push_errors(PRODUCE, 6, 5, 7, 19, 74, 89, 100)
         await producer.deliver([b"once"])
     assert len(read_all(mock.bootstrap, "alerts", expect=1)) == 1
 
@@ -192,6 +192,9 @@ async def test_retriable_errors_are_retried_without_duplicates(mock):
         (76, "does not support this compression: kafka.compression_type = gzip", True),
         (45, "a new one is needed: .*error 45", False),
         (47, "a new one is needed", False),
+        (90, "a new one is needed: .*PRODUCER_FENCED, error 90", False),
+        (97, "not delivered to .*: The broker answered with an error .PRINCIPAL_DESERIALIZATION_FAILURE, error 97", False),
+        (200, "not delivered to .*: The broker answered with an error .a code of a later Kafka, error 200", False),
         (-1, "not delivered to .*: An unexpected server error .UNKNOWN, error -1", False),
     ],
 )

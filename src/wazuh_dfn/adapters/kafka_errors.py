@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import aiokafka.errors
 from aiokafka.errors import (
     BrokerResponseError,
     ClusterAuthorizationFailedError,
@@ -21,31 +20,13 @@ from aiokafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
+from wazuh_dfn.adapters.kafka_codes import INVALID_RECORD, PRODUCER_FENCED, UNSUPPORTED_COMPRESSION_TYPE
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.errors import BrokerUnavailableError
 
 _UNKNOWN_TOPIC, _INVALID_TOPIC, _TOPIC_NOT_AUTHORISED = 3, 17, 29
 SET_IDEMPOTENCE = "set kafka.idempotence = false"
 
-
-class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
-    """A broker's error 87, which aiokafka 0.14 would show as "unknown"."""
-
-    errno = 87
-    message = "INVALID_RECORD"
-    description = "The broker's checks refuse a record of the batch (a compacted topic wants keys, for instance)."
-
-
-class UnsupportedCompressionTypeError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no type annotations
-    """A broker's error 76, which aiokafka 0.14 would show as "unknown"."""
-
-    errno = 76
-    message = "UNSUPPORTED_COMPRESSION_TYPE"
-    description = "The broker does not support the compression."
-
-
-for _added in (InvalidRecordError, UnsupportedCompressionTypeError):
-    aiokafka.errors.kafka_errors.setdefault(_added.errno, _added)
 
 ABOUT_RIGHTS: tuple[type[KafkaError], ...] = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
 """The topic's metadata show which right is missing."""
@@ -58,9 +39,9 @@ RAISE_LIMITS = (
     "raise kafka.max_request_size here, max.message.bytes of the topic, and message.max.bytes and replica.fetch.max.bytes of the brokers; "
     "then send it again with wazuh-dfn dead-letters retry"
 )
-_REFUSES_ALL = (InvalidRecordError, InvalidTimestampError, UnsupportedForMessageFormatError)
+_REFUSES_ALL = (INVALID_RECORD, InvalidTimestampError, UnsupportedForMessageFormatError)
 """The topic's settings or this host's clock are to blame: every record would be refused."""
-_LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
+_LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, PRODUCER_FENCED, UnknownProducerId)
 
 
 def in_words(error: BaseException) -> str:
@@ -93,7 +74,7 @@ def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailab
         if "InitProducerId" in text:
             text = f"the broker does not support idempotent producers: {SET_IDEMPOTENCE}"
         return BrokerUnavailableError(text, needs_operator=True)
-    if isinstance(error, UnsupportedCompressionTypeError):
+    if isinstance(error, UNSUPPORTED_COMPRESSION_TYPE):
         text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
         return BrokerUnavailableError(text, needs_operator=True)
     if isinstance(error, _REFUSES_ALL):
