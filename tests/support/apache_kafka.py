@@ -181,7 +181,9 @@ class KafkaCluster:
             try:
                 if condition():
                     return
-            except (KafkaException, KeyError):  # no node answers, or not with all that it will know
-                pass
+            except KeyError:
+                pass  # it does not know all yet
+            except KafkaException:
+                self._admin = None  # a client stays with the node that it has asked once, and that may be frozen
             assert time.monotonic() < end, f"{what} did not come true\n{self.log_tails()}"
             time.sleep(0.05)

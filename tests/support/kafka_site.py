@@ -11,7 +11,7 @@ from support.checkpoints import settled
 from support.corpus import Corpus
 from support.daemon import Daemon
 from support.kafka_read import read_all
-from support.outage import append, outcome, repeated_before, wait_until_settled
+from support.outage import append, outcome, wait_until_settled
 
 LINES_A_TICK = 250
 TICK_SECONDS = 0.05
@@ -83,10 +83,3 @@ class KafkaSite:
         self.wait_until_settled(timeout)
         assert self.daemon.stop() == 0
         return outcome(self.corpus, self.records())
-
-    def finish_in_doubt(self, position):
-        """The same where the daemon could not know what had arrived: nothing is lost, and nothing before this byte is repeated."""
-        lost, repeated, misplaced = self.finish()
-        assert (lost, misplaced) == ([], [])
-        assert repeated_before(self.corpus, self.records(), position) == []
-        assert repeated < self.corpus.relevant / 10
