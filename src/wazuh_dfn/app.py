@@ -69,7 +69,7 @@ def health_api(settings: Settings) -> HealthApi | None:
 def kafka_options(settings: Settings) -> KafkaOptions:
     """Return what the producer needs to know of the settings."""
     dfn, kafka = settings.dfn, settings.kafka
-    tls = TlsFiles(dfn.dfn_ca, dfn.dfn_cert, dfn.dfn_key, dfn.dfn_crl) if settings.uses_tls else None
+    tls = TlsFiles(dfn.dfn_ca, dfn.dfn_cert, dfn.dfn_key, dfn.dfn_crl, dfn.dfn_key_password) if settings.uses_tls else None
     return KafkaOptions(
         bootstrap=dfn.dfn_broker,
         topic=dfn.dfn_id or "",

@@ -12,6 +12,10 @@ from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
 from wazuh_dfn.adapters.kafka_producer import AiokafkaRecordProducer
 from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.app import kafka_options
+from wazuh_dfn.check.certificates import check_certificates
+from wazuh_dfn.check.findings import has_failure
+from wazuh_dfn.config.findings import is_secret
+from wazuh_dfn.config.keys import FLAG_KEYS
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import BrokerUnavailableError
 
@@ -80,12 +84,38 @@ def test_a_key_of_another_certificate(certs):
     assert "it is not the key of the certificate" in reason
 
 
-def test_an_encrypted_key_does_not_ask_on_the_terminal(certs, tmp_path):
+@pytest.fixture(params=["PKCS8", "TraditionalOpenSSL"])
+def encrypted(request, certs, tmp_path):
     key = serialization.load_pem_private_key(certs.client.key.read_bytes(), None)
     path = tmp_path / "encrypted.pem"
-    secret = serialization.BestAvailableEncryption(b"secret")
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret))
-    assert "the key is encrypted with a passphrase" in refused(TlsFiles(certs.ca, certs.client.certificate, path))
+    form, secret = getattr(serialization.PrivateFormat, request.param), serialization.BestAvailableEncryption(b"secret")
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, secret))
+    return path
+
+
+def test_an_encrypted_key_does_not_ask_on_the_terminal(certs, encrypted):
+    reason = refused(TlsFiles(certs.ca, certs.client.certificate, encrypted))
+    assert "the key is encrypted with a passphrase; set dfn.dfn_key_password" in reason
+
+
+def test_an_encrypted_key_is_opened_by_its_passphrase_and_by_no_other(certs, encrypted):
+    make_tls_context(TlsFiles(certs.ca, certs.client.certificate, encrypted, key_password="secret"))
+    files = TlsFiles(certs.ca, certs.client.certificate, encrypted, key_password="another")
+    assert "dfn.dfn_key_password does not open it" in refused(files)
+    assert "another" not in repr(files)
+    [finding] = [each for each in check_certificates(files) if each.check == "key"]
+    assert "dfn.dfn_key_password does not open it" in finding.text
+    good = TlsFiles(certs.ca, certs.client.certificate, encrypted, key_password="secret")
+    assert not has_failure(check_certificates(good))
+
+
+def test_a_passphrase_for_a_key_that_is_not_encrypted_does_no_harm(certs):
+    make_tls_context(TlsFiles(certs.ca, certs.client.certificate, certs.client.key, key_password="secret"))
+
+
+def test_the_passphrase_has_no_flag_and_is_never_shown():
+    assert ("dfn", "dfn_key_password") not in FLAG_KEYS
+    assert is_secret(("dfn", "dfn_key_password"), "secret")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense"])

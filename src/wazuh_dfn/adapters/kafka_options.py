@@ -37,13 +37,14 @@ PROTECTED_ARGUMENTS = frozenset(
 class TlsFiles:
     """PEM files, read anew at each connect. Without `ca` the system's authorities are trusted; without `key` it is in `certificate`.
 
-    `revocations` is the CA's list of revoked certificates (CRL).
+    `revocations` is the CA's list of revoked certificates (CRL), `key_password` the passphrase of an encrypted key.
     """
 
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
     revocations: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from wazuh_dfn.adapters.kafka_options import TlsFiles
 from wazuh_dfn.errors import BrokerUnavailableError, CertificateFileError
 
+_OUR_KEY = "dfn.dfn_key"
 _CRL = b"-----BEGIN X509 CRL-----"
 
 
@@ -47,7 +48,7 @@ def _client_context(files: TlsFiles) -> ssl.SSLContext:
             raise _unusable("dfn.dfn_ca", files.ca, "it holds no certificate in PEM format") from error
     _load_revocations(context, files)
     if files.certificate is not None:
-        load_own_certificate(context, files.certificate, files.key, names=("dfn.dfn_cert", "dfn.dfn_key"))
+        load_own_certificate(context, files.certificate, files.key, names=("dfn.dfn_cert", _OUR_KEY), password=files.key_password)
     return context
 
 
@@ -63,8 +64,10 @@ def _load_revocations(context: ssl.SSLContext, files: TlsFiles) -> None:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
-def load_own_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None, *, names: tuple[str, str]) -> None:
-    """Let the context show this certificate; `names` are the keys of the two files in the configuration.
+def load_own_certificate(
+    context: ssl.SSLContext, certificate: Path, key: Path | None, *, names: tuple[str, str], password: str | None = None
+) -> None:
+    """Let the context show this certificate; `names` are the keys of the two files in the configuration, `password` opens the key.
 
     Raises:
         CertificateFileError: a file can't be read or used.
@@ -79,10 +82,13 @@ def load_own_certificate(context: ssl.SSLContext, certificate: Path, key: Path |
         raise _KeyIsEncryptedError
 
     try:
-        context.load_cert_chain(certificate, key, password=refuse_passphrase)
+        context.load_cert_chain(certificate, key, password=refuse_passphrase if password is None else password)
     except _KeyIsEncryptedError as error:
-        raise _unusable(key_name, key or certificate, "the key is encrypted with a passphrase; store it without") from error
+        how = "set dfn.dfn_key_password, or store it without" if key_name == _OUR_KEY else "store it without"
+        raise _unusable(key_name, key or certificate, f"the key is encrypted with a passphrase; {how}") from error
     except ssl.SSLError as error:
+        if password is not None and error.reason is None and b"ENCRYPTED" in (key or certificate).read_bytes():
+            raise _unusable(key_name, key or certificate, "dfn.dfn_key_password does not open it") from error
         if error.reason == "KEY_VALUES_MISMATCH":
             raise _unusable(key_name, key or certificate, f"it is not the key of the certificate {certificate}") from error
         if b"-----BEGIN CERTIFICATE-----" not in certificate.read_bytes():

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -30,7 +31,7 @@ def check_certificates(files: TlsFiles) -> list[Finding]:
     findings: list[Finding] = []
     authorities = _load("ca", "dfn.dfn_ca", files.ca, x509.load_pem_x509_certificates, findings)
     chain = _load("certificate", "dfn.dfn_cert", files.certificate, x509.load_pem_x509_certificates, findings)
-    key = _load("key", "dfn.dfn_key", files.key, _load_key, findings)
+    key = _load("key", "dfn.dfn_key", files.key, partial(_load_key, password=files.key_password), findings)
     if files.ca is None:
         findings.append(info("ca", "dfn.dfn_ca is not set: the broker's certificate is verified with the authorities of this system"))
     if authorities:
@@ -64,16 +65,27 @@ def _load[T](check: str, name: str, path: Path | None, load: Callable[[bytes], T
     try:
         return load(data)
     except TypeError:
-        remedy = f"store it without: openssl pkey -in {path} -out NEW"
+        remedy = f"set dfn.dfn_key_password, or store it without: openssl pkey -in {path} -out NEW"
         findings.append(failure(check, f"{name} = {path}: the key is encrypted with a passphrase", remedy))
+    except _WrongPasswordError:
+        findings.append(failure(check, f"{name} = {path}: dfn.dfn_key_password does not open it", "correct dfn.dfn_key_password"))
     except (ValueError, UnsupportedAlgorithm):
         what = "key" if check == "key" else "certificate"
         findings.append(failure(check, f"{name} = {path}: it holds no {what} in PEM format", _GET))
     return None
 
 
-def _load_key(data: bytes) -> PrivateKeyTypes:
-    return load_pem_private_key(data, password=None)
+class _WrongPasswordError(Exception):
+    """The key's file is fine, as far as one can tell without its passphrase."""
+
+
+def _load_key(data: bytes, password: str | None) -> PrivateKeyTypes:
+    if password is None or b"ENCRYPTED" not in data:
+        return load_pem_private_key(data, password=None)
+    try:
+        return load_pem_private_key(data, password.encode())
+    except ValueError as error:
+        raise _WrongPasswordError from error
 
 
 def _how_to_open(path: Path) -> str:

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 
 from wazuh_dfn.config.document import FileFormat
 from wazuh_dfn.config.findings import show
-from wazuh_dfn.config.keys import FIELDS, KNOWN_KEYS, KeyPath, dotted, flag_name, is_list, is_switch
+from wazuh_dfn.config.keys import FIELDS, FLAG_KEYS, KeyPath, dotted, flag_name, is_list, is_switch
 from wazuh_dfn.config.legacy import LEGACY_KEYS
 from wazuh_dfn.config.load import LoadedSettings, load_settings
 from wazuh_dfn.config.model import Settings
@@ -52,14 +52,14 @@ class SettingsSource:
         Raises:
             ConfigurationError: Something is wrong; the text names every finding, one a line.
         """
-        given = {dotted(key): getattr(self, _attribute(key), None) for key in KNOWN_KEYS}
+        given = {dotted(key): getattr(self, _attribute(key), None) for key in FLAG_KEYS}
         flags = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in given.items()}
         return load_settings(self.config, file_format=self.config_format, environ=os.environ, overrides=flags, to_run=to_run)
 
 
 def with_flags(*, show_all: bool = False) -> type[SettingsSource]:
-    """Make the class with a flag for each key; the help shows the important ones, or all."""
-    fields = [(_attribute(key), _flag(key, show=show_all or key in _IMPORTANT), field(default=None)) for key in KNOWN_KEYS]
+    """Make the class with a flag for each key that has one; the help shows the important ones, or all."""
+    fields = [(_attribute(key), _flag(key, show=show_all or key in _IMPORTANT), field(default=None)) for key in FLAG_KEYS]
     return make_dataclass("FlaggedSettingsSource", fields, bases=(SettingsSource,), frozen=True, kw_only=True)
 
 

@@ -48,6 +48,11 @@ class DfnSettings(Section):
         examples=["/etc/wazuh-dfn/key.pem"],
         description="Private key of the client certificate (PEM), goes together with dfn_cert; path of a file",
     )
+    dfn_key_password: OptionalText = Field(
+        None,
+        examples=["the-passphrase"],
+        description="Passphrase of dfn_key if that is encrypted, here or in the variable, never as a flag; any text",
+    )
     dfn_ca: OptionalPath = Field(
         None,
         examples=["/etc/wazuh-dfn/ca.pem"],

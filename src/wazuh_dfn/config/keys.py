@@ -23,6 +23,8 @@ _VARIABLES: dict[KeyPath, str] = {
     ("dfn", "dfn_cert"): "DFN_CERT_PATH",
     ("dfn", "dfn_key"): "DFN_KEY_PATH",
     ("dfn", "dfn_ca"): "DFN_CA_PATH",
+    ("dfn", "dfn_crl"): "DFN_CRL_PATH",
+    ("dfn", "dfn_key_password"): "DFN_KEY_PASSWORD",
     ("dfn", "dfn_id"): "DFN_CUSTOMER_ID",
     ("log", "console"): "LOG_CONSOLE_ENABLED",
     ("health", "api", "enabled"): "HEALTH_HTTP_SERVER_ENABLED",
@@ -61,6 +63,9 @@ SETTINGS_KEYS: tuple[KeyPath, ...] = tuple(FIELDS)
 
 KNOWN_KEYS: tuple[KeyPath, ...] = (*SETTINGS_KEYS, *LEGACY_KEYS)
 """Every key that is accepted."""
+
+FLAG_KEYS: tuple[KeyPath, ...] = tuple(key for key in KNOWN_KEYS if key != ("dfn", "dfn_key_password"))
+"""Every key that has a flag: what stands on a command line is seen by everybody on the machine. The API's token had one before this rule."""
 
 SECTIONS: tuple[str, ...] = tuple(Settings.model_fields)
 """The tables of a configuration file."""

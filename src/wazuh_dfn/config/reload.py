@@ -17,6 +17,7 @@ RELOADABLE: frozenset[KeyPath] = frozenset(
         ("dfn", "dfn_cert"),
         ("dfn", "dfn_crl"),
         ("dfn", "dfn_key"),
+        ("dfn", "dfn_key_password"),
     }
 )
 
