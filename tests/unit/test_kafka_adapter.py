@@ -90,6 +90,7 @@ def encrypted(request, certs, tmp_path):
     path = tmp_path / "encrypted.pem"
     form, secret = getattr(serialization.PrivateFormat, request.param), serialization.BestAvailableEncryption(b"secret")
     path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, secret))
+    path.chmod(0o600)
     return path
 
 
