@@ -66,6 +66,14 @@ async def test_the_right_certificates_deliver(proxy, certs):
     assert [value for _, _, value in found] == values
 
 
+async def test_a_connection_tells_when_the_certificates_run_out_that_it_was_made_with(proxy, certs):
+    news, factory = [], AiokafkaProducerFactory(options(proxy, ca=certs.ca, pair=certs.client))
+    await factory.close(await factory.connect(news.append))
+    files = {"client": certs.client.certificate, "ca": certs.ca, "broker": certs.server.certificate}
+    ends = {whose: x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp() for whose, path in files.items()}
+    assert {each.whose: each.expires_at for each in news} == ends
+
+
 async def test_a_wrong_ca(proxy, certs):
     reason = await refusal(options(proxy, ca=certs.other_ca, pair=certs.client))
     assert reason.startswith(f"TLS to {proxy.address} failed: the broker's certificate is not signed by the configured CA (dfn.dfn_ca)")

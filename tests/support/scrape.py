@@ -25,6 +25,10 @@ def labels_by_series(scraped):
 def full_scrape():
     """Return the metrics of a daemon about which everything is known."""
     report = healthy()
-    report = report.model_copy(update={"reading": report.reading.model_copy(update={"unnamed_bytes": 0})})
+    known = {
+        "reading": report.reading.model_copy(update={"unnamed_bytes": 0}),
+        "delivery": report.delivery.model_copy(update={"certificates": dict.fromkeys(("client", "ca", "broker"), report.time)}),
+    }
+    report = report.model_copy(update=known)
     text, _ = exposition(report, Durations(DELAY_BOUNDS), Durations(BATCH_BOUNDS), "")
     return families(text.decode())

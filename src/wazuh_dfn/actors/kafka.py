@@ -10,6 +10,7 @@ from random import Random
 
 import anyio
 
+from wazuh_dfn.delivery.certificates import CertificateSeen
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
@@ -182,12 +183,15 @@ class KafkaActor:
         with lifeline.waiting("the broker"):
             await anyio.sleep(backoff.delay_seconds(self._status.failures_in_a_row, self._random))
 
-    def _hear(self, error: BrokerUnavailableError | None) -> None:
-        """Note that the broker is out of reach, or is within reach again."""
-        if error is None:
+    def _hear(self, news: BrokerUnavailableError | CertificateSeen | None) -> None:
+        """Note that the broker is out of reach, or is within reach again, and which certificates are used."""
+        if news is None:
             self._status.reached()
-        elif self._status.failed(error):
-            self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {error.reason}")
+        elif isinstance(news, CertificateSeen):
+            self._status.certificates.seen(news)
+            self._status.certificates.look(self._status.now())
+        elif self._status.failed(news):
+            self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {news.reason}")
 
     async def _drop_producer(self) -> None:
         """Close the producer: after an error none is used again (an idempotent one may be broken for good)."""

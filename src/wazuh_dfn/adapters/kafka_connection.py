@@ -24,7 +24,7 @@ from wazuh_dfn.adapters.kafka_ending import ProducerEnding, retrieve
 from wazuh_dfn.adapters.kafka_errors import ABOUT_RIGHTS, SET_IDEMPOTENCE, in_words, known_reason, topic_reason
 from wazuh_dfn.adapters.kafka_leash import Leash
 from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
-from wazuh_dfn.adapters.tls_context import make_tls_context
+from wazuh_dfn.adapters.tls_context import make_tls_context, own_certificates
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.delivery.ports import Told
 from wazuh_dfn.errors import BrokerUnavailableError
@@ -42,6 +42,7 @@ class KafkaConnection:
     def __init__(self, options: KafkaOptions, tls: ssl.SSLContext | None, told: Told) -> None:
         self._options = options
         self._tls = tls
+        self._told = told
         self._partition = -1
         self.appended_at: float | None = None
         # A request that is asked again has its number: only without numbers it is better to wait as long as possible.
@@ -136,6 +137,9 @@ class KafkaConnection:
 
     async def _renewed_tls(self) -> ssl.SSLContext | None:
         self._tls = await _tls_context(self._options)
+        if self._options.tls is not None:
+            for certificate in await anyio.to_thread.run_sync(own_certificates, self._options.tls):
+                self._told(certificate)
         return self._tls
 
     async def _explain(self, addresses: list[str]) -> BrokerUnavailableError:

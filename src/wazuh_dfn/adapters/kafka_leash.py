@@ -22,9 +22,11 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
+from cryptography import x509
 
 from wazuh_dfn.adapters.broker_probe import HAPPY_EYEBALLS_SECONDS, split_address
 from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.delivery.certificates import CertificateSeen
 from wazuh_dfn.delivery.ports import Told
 from wazuh_dfn.errors import BrokerUnavailableError
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
@@ -184,6 +186,9 @@ class Leash:
         connection._loop = _HappyEyeballs(connection._loop)
         await connection.connect()
         connection._request_timeout = client._request_timeout_ms / 1000
+        tls = connection._writer.get_extra_info("ssl_object")
+        if tls is not None and (shown := tls.getpeercert(binary_form=True)):
+            self._told(CertificateSeen("broker", x509.load_der_x509_certificate(shown).not_valid_after_utc.timestamp()))
         return connection
 
     async def _watch_until_within_reach(self) -> None:

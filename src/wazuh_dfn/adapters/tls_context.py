@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
+from cryptography import x509
+
 from wazuh_dfn.adapters.kafka_options import TlsFiles
+from wazuh_dfn.delivery.certificates import CertificateSeen, Whose
 from wazuh_dfn.errors import BrokerUnavailableError, CertificateFileError
 
 _OUR_KEY = "dfn.dfn_key"
@@ -29,6 +33,21 @@ def make_tls_context(files: TlsFiles) -> ssl.SSLContext:
         return _client_context(files)
     except CertificateFileError as error:
         raise BrokerUnavailableError(str(error), needs_operator=True) from error
+
+
+def own_certificates(files: TlsFiles) -> list[CertificateSeen]:
+    """Return when our certificate and the CA's run out, the latest of several; it blocks, and leaves out what can't be read."""
+    found: list[CertificateSeen] = []
+    for whose, path in _own(files):
+        with suppress(OSError, ValueError):
+            certificates = x509.load_pem_x509_certificates(path.read_bytes()) if path is not None else []
+            dates = [each.not_valid_after_utc.timestamp() for each in certificates]
+            found += [CertificateSeen(whose, dates[0] if whose == "client" else max(dates))] if dates else []
+    return found
+
+
+def _own(files: TlsFiles) -> tuple[tuple[Whose, Path | None], ...]:
+    return ("client", files.certificate), ("ca", files.ca)
 
 
 def _client_context(files: TlsFiles) -> ssl.SSLContext:

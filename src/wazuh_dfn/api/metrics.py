@@ -80,6 +80,9 @@ class ReportCollector(Collector):
         yield _histogram("wazuh_dfn_kafka_batch_seconds", "What the broker took to acknowledge a batch.", self._batches)
         age = delivery.seconds_since_acknowledgement
         yield _gauge("wazuh_dfn_kafka_acknowledgement_age_seconds", "Time since the last acknowledgement.", age)
+        expiries = ((whose, at.timestamp()) for whose, at in delivery.certificates.items())
+        text = "When a certificate runs out with which the connection was made, in seconds since the epoch."
+        yield _gauges("wazuh_dfn_certificate_expiry_timestamp_seconds", text, "certificate", expiries)
         yield _counter("wazuh_dfn_feedback_sent", "Messages that Wazuh has taken.", feedback.sent)
         yield _counter("wazuh_dfn_feedback_dropped", "Messages that Wazuh did not take.", feedback.dropped)
 

@@ -10,6 +10,7 @@ from typing import Literal
 import anyio
 import structlog
 
+from wazuh_dfn.delivery.certificates import Certificates
 from wazuh_dfn.delivery.durations import BATCH_BOUNDS, DELAY_BOUNDS, Durations
 from wazuh_dfn.errors import BrokerUnavailableError
 
@@ -30,6 +31,7 @@ class KafkaStatus:
     failures_in_a_row: int = 0
     contacted: anyio.Event = field(default_factory=anyio.Event)
     """Set when the broker was tried for the first time, successfully or not."""
+    certificates: Certificates = field(default_factory=Certificates)
     now: Callable[[], float] = time
     """The clock on the wall, which alerts have their timestamps from."""
     batches: Durations = field(default_factory=lambda: Durations(BATCH_BOUNDS))

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from wazuh_dfn.delivery.certificates import CertificateSeen
 from wazuh_dfn.errors import BrokerUnavailableError
 from wazuh_dfn.messages import Position
 
-type Told = Callable[[BrokerUnavailableError | None], None]
-"""Is told why the broker is out of reach, as soon as that is known, and None once it is within reach again."""
+type Told = Callable[[BrokerUnavailableError | CertificateSeen | None], None]
+"""Is told why the broker is out of reach, as soon as that is known, None once it is within reach again, and which certificates are used."""
 
 
 class RecordProducer(Protocol):

@@ -35,6 +35,7 @@ class Monitor:
             if anyio.current_time() >= next_report:
                 next_report = anyio.current_time() + self._interval_seconds
                 self._check_accounting()
+                self._observed.kafka.certificates.look(self._observed.now())
                 rates = self._rates()
                 log.info("statistics", **log_fields(await self._observed.report(), rates))
             lifeline.progress()

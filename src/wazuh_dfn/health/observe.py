@@ -132,6 +132,8 @@ class Observed:
             delay_seconds_median=median,
             delay_seconds_p95=p95,
             batch_seconds_median=next(map(_rounded, kafka.batches.recent_quantiles(now, 0.5))),
+            certificates={whose: datetime.fromtimestamp(at, UTC) for whose, at in kafka.certificates.expires_at.items()},
+            certificate_problems=tuple(kafka.certificates.problems(self.now())),
         )
 
     def _feedback(self) -> Feedback:

@@ -80,6 +80,9 @@ class Delivery(_Part):
     """Both of the records of the last 5 minutes; None if there were none."""
     batch_seconds_median: float | None = None
     """What the broker took for a batch in the last 5 minutes."""
+    certificates: dict[str, AwareDatetime] = {}
+    """When `client` (ours), `ca` and `broker` run out, as they were when the connection was made; without TLS none."""
+    certificate_problems: tuple[str, ...] = ()
 
 
 class Feedback(_Part):

@@ -63,6 +63,7 @@ def _broker(report: HealthReport, thresholds: HealthSettings) -> Iterator[Proble
         )
     elif delivery.state == "not connected":
         yield Problem("The broker has not been reached yet; wait a moment, then look into the log.")
+    yield from map(Problem, delivery.certificate_problems)
     median = delivery.batch_seconds_median
     if median is not None and median >= thresholds.kafka_slow_threshold:
         how = "extremely slow" if median >= thresholds.kafka_extremely_slow_threshold else "slow"

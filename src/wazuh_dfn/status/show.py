@@ -116,6 +116,9 @@ def _delivery(report: HealthReport) -> Text:
         parts.append(f"delay {told_duration(delivery.delay_seconds_median)} median, {told_duration(delivery.delay_seconds_p95)} p95")
     if delivery.batch_seconds_median is not None:
         parts.append(f"a batch takes {told_duration(delivery.batch_seconds_median)}")
+    if delivery.certificates:
+        whose, at = min(delivery.certificates.items(), key=lambda each: each[1])
+        parts.append(f"certificates are good until {at:%Y-%m-%d} ({whose})")
     return _state(delivery.state, *parts, problem=delivery.problem)
 
 

@@ -1,0 +1,68 @@
+"""When the certificates run out that the connection to the broker depends on, as they were when it was made last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+WARN_DAYS = (30, 14, 7, 3, 1)
+"""So many days before it runs out, a certificate is told about."""
+DEGRADED_DAYS = 7
+_DAY_SECONDS = 86_400
+type Whose = Literal["client", "ca", "broker"]
+NAMES: dict[Whose, str] = {
+    "client": "our certificate (dfn.dfn_cert)",
+    "ca": "the CA's certificate (dfn.dfn_ca)",
+    "broker": "the broker's certificate",
+}
+_REMEDIES: dict[Whose, str] = {
+    "client": "get a new one from DFN-CERT and put it in its place; the next connection uses it, `systemctl reload` at once",
+    "ca": "get the new CA's file from DFN-CERT and add it to dfn.dfn_ca",
+    "broker": "ask DFN-CERT whether it will be renewed in time",
+}
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSeen:
+    """A certificate that a connection was made with; `expires_at` in seconds since the epoch."""
+
+    whose: Whose
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Certificates:
+    """All that were seen, the last one of each kind."""
+
+    expires_at: dict[Whose, float] = field(default_factory=dict)
+    """In seconds since the epoch."""
+    _told: dict[Whose, tuple[float, int]] = field(default_factory=dict)
+
+    def seen(self, certificate: CertificateSeen) -> None:
+        """Remember when it runs out."""
+        self.expires_at[certificate.whose] = certificate.expires_at
+
+    def look(self, now: float) -> None:
+        """Log what runs out, once at each of the `WARN_DAYS` that has come; `now` in seconds since the epoch."""
+        for whose, expires_at in self.expires_at.items():
+            due = [days for days in WARN_DAYS if expires_at - now <= days * _DAY_SECONDS]
+            if due and self._told.get(whose) != (expires_at, due[-1]):
+                self._told[whose] = expires_at, due[-1]
+                days = max(0, int((expires_at - now) / _DAY_SECONDS))
+                log.warning("a certificate runs out", whose=NAMES[whose], at=_told(expires_at), days_left=days, remedy=_REMEDIES[whose])
+
+    def problems(self, now: float) -> Iterator[str]:
+        """Yield a sentence for each that has run out, or will within `DEGRADED_DAYS`."""
+        for whose, expires_at in self.expires_at.items():
+            if expires_at - now <= DEGRADED_DAYS * _DAY_SECONDS:
+                verb = "expired" if expires_at <= now else "expires"
+                yield f"{NAMES[whose].capitalize()} {verb} on {_told(expires_at)}; {_REMEDIES[whose]}."
+
+
+def _told(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
