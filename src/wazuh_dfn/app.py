@@ -77,6 +77,7 @@ def kafka_options(settings: Settings) -> KafkaOptions:
         timeout_seconds=kafka.timeout,
         compression=None if kafka.compression_type == "none" else kafka.compression_type,
         idempotence=kafka.idempotence,
+        record_headers=kafka.record_headers,
         max_request_size=kafka.max_request_size,
         longest_pause_seconds=kafka.retry_interval,
         tls=tls,

@@ -16,11 +16,13 @@ import psutil
 import pytest
 from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError
+from confluent_kafka import Consumer
 
 from support.alerts import windows_alert
 from support.brokers import MockBroker, NoidaBroker, TansuBroker, create_topic, free_port
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
+from wazuh_dfn.adapters.kafka_connection import SOURCE
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
@@ -121,6 +123,33 @@ async def test_delivers_in_order_to_one_partition(request, kind, compression):
     found = read_all(broker.bootstrap, topic, expect=5_000)
     assert [value for _, _, value in found] == values
     assert {partition for partition, _, _ in found} == {zlib.crc32(topic.encode()) % 3}
+
+
+def headers_of(broker, topic, count):
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": topic, "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    try:
+        return [message.headers() for message in consumer.consume(count, timeout=30)]
+    finally:
+        consumer.close()
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_with_headers_a_record_that_is_sent_again_has_the_same_id_and_the_value_is_as_without(noida):
+    values = [b"one", b"two", b"one", bytes(9_700)]
+    for with_headers in (True, False):
+        topic = f"headers-{with_headers}"
+        noida.create_topic(topic)
+        async with connected(KafkaOptions(noida.bootstrap, topic, record_headers=with_headers, max_request_size=10_000)) as producer:
+            await producer.deliver(values)
+        assert [value for _, _, value in read_all(noida.bootstrap, topic, expect=4)] == values
+        found = headers_of(noida, topic, 4)
+        if with_headers:
+            ids = [dict(headers)["id"] for headers in found]
+            assert (len(set(ids)), ids[0]) == (3, ids[2])
+            assert {dict(headers)["source"] for headers in found} == {SOURCE}
+        else:
+            assert not any(found)
 
 
 @pytest.mark.usefixtures("tidy")

@@ -7,10 +7,13 @@ raised here, so that the application may well keep those loggers at ERROR or sil
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
 import zlib
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -32,6 +35,8 @@ from wazuh_dfn.errors import BrokerUnavailableError
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
 
+ID_LENGTH = 32
+SOURCE = f"{socket.gethostname()} wazuh-dfn/{version('wazuh-dfn')}".encode()
 _UNLIMITED = 2**31 - 1
 _LOG_APPEND_TIME = 1
 
@@ -81,12 +86,12 @@ class KafkaConnection:
 
     async def send(self, batches: Iterable[list[bytes]]) -> None:
         """Send each list as one record batch, in this order, and wait for all acknowledgements."""
-        timestamp = int(time.time() * 1000)
+        timestamp, with_headers = int(time.time() * 1000), self._options.record_headers
         self._in_flight = set()
         for values in batches:
             batch = self._producer.create_batch()
             for value in values:
-                batch.append(timestamp=timestamp, key=None, value=value)
+                batch.append(timestamp=timestamp, key=None, value=value, headers=record_headers(value) if with_headers else [])
             batch.close()
             future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
             future.add_done_callback(retrieve)
@@ -222,6 +227,11 @@ async def _tls_context(options: KafkaOptions) -> ssl.SSLContext | None:
             return await anyio.to_thread.run_sync(make_tls_context, options.tls, abandon_on_cancel=True)
     except TimeoutError as error:
         raise BrokerUnavailableError("the TLS files can't be read: the file system does not answer", needs_operator=True) from error
+
+
+def record_headers(value: bytes) -> list[tuple[str, bytes]]:
+    """Return the headers of a record: a value that is sent again has the same `id`, so that a receiver can drop it."""
+    return [("id", sha256(value).hexdigest()[:ID_LENGTH].encode()), ("source", SOURCE)]
 
 
 def choose_partition(topic: str, partitions: Sequence[int]) -> int:

@@ -54,7 +54,8 @@ class KafkaOptions:
     `bootstrap` is one or several `host:port`, as a list or separated by commas. `timeout_seconds` bounds one connect and one deliver,
     diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too: as long as what is
     delivered fits into it, with 16 bytes more for each record, all of it is one batch, which the broker writes as a whole or not at
-    all. `longest_pause_seconds` is that between two attempts to reach a broker that is away. `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
+    all. `record_headers` adds `id` (the first half of the value's
+    SHA-256, in hex) and `source` to each. `longest_pause_seconds` is that between two attempts to reach a broker that is away. `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
     """
 
     bootstrap: str | list[str]
@@ -63,6 +64,7 @@ class KafkaOptions:
     timeout_seconds: float = 60.0
     compression: Compression | None = "gzip"
     idempotence: bool = True
+    record_headers: bool = False
     max_request_size: int = 16_777_216
     longest_pause_seconds: float = 5.0
     tls: TlsFiles | None = None

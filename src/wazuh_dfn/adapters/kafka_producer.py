@@ -8,7 +8,7 @@ import anyio
 from aiokafka.errors import KafkaError
 from anyio import to_thread
 
-from wazuh_dfn.adapters.kafka_connection import KafkaConnection, open_connection, split_time
+from wazuh_dfn.adapters.kafka_connection import KafkaConnection, open_connection, record_headers, split_time
 from wazuh_dfn.adapters.kafka_errors import RAISE_LIMITS, REJECTIONS, rejection_reason
 from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.adapters.tls_context import make_tls_context
@@ -18,6 +18,7 @@ from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
 _BATCH_OVERHEAD = 61
 _RECORD_OVERHEAD = 16
 """Bytes that Kafka's format (version 2) adds, at most, to each value of less than 128 MB."""
+_HEADERS_OVERHEAD = sum(len(name) + len(value) + 3 for name, value in record_headers(b""))
 
 
 class AiokafkaRecordProducer:
@@ -30,6 +31,7 @@ class AiokafkaRecordProducer:
 
     def __init__(self, options: KafkaOptions, connection: KafkaConnection, told: Told) -> None:
         self._options = options
+        self._record_overhead = _RECORD_OVERHEAD + (_HEADERS_OVERHEAD if options.record_headers else 0)
         self._connection: KafkaConnection | None = connection
         self._told = told
         self._in_flight: Sequence[bytes] = ()
@@ -58,7 +60,7 @@ class AiokafkaRecordProducer:
         if self._in_flight and list(values) == list(self._in_flight) and self._connection is not None:
             await self._send(self._connection, values, None)
             return
-        largest = _BATCH_OVERHEAD + _RECORD_OVERHEAD + max(map(len, values), default=0)
+        largest = _BATCH_OVERHEAD + self._record_overhead + max(map(len, values), default=0)
         if largest > self._options.max_request_size:
             text = f"a record takes up to {largest} bytes, kafka.max_request_size allows {self._options.max_request_size}"
             raise RecordsRejectedError(f"{text}; {RAISE_LIMITS}")
@@ -104,7 +106,7 @@ class AiokafkaRecordProducer:
         batch: list[bytes] = []
         filled = _BATCH_OVERHEAD
         for value in values:
-            size = _RECORD_OVERHEAD + len(value)
+            size = self._record_overhead + len(value)
             if batch and filled + size > self._options.max_request_size:
                 yield batch
                 batch, filled = [], _BATCH_OVERHEAD

@@ -61,6 +61,10 @@ class KafkaSettings(Section):
         description='Compression of the batches; "none", "gzip", "lz4", "zstd" or "snappy". Of these gzip costs the least time, zstd the fewest bytes',
     )
     idempotence: bool = Field(default=True, description="Whether the broker is asked to drop what a retry sends twice; true or false")
+    record_headers: bool = Field(
+        default=False,
+        description="Whether each record has the headers `id`, the same if it is sent again, and `source`, this host and version; true or false",
+    )
     max_request_size: int = Field(
         _REQUEST_BYTES,
         ge=1_024,
