@@ -2,7 +2,8 @@
 
 That process also goes back over midnight and forth, appends to files with older numbers, and writes lines of up to 3.4 MB.
 
-Meanwhile the broker is now and then frozen, or stopped and started again on its data; it is never killed.
+Meanwhile the broker is now and then frozen, or stopped and started again on its data; it is never killed. Of three nodes of Apache Kafka
+(`--broker kafka`) one is killed at random, too.
 """
 
 import argparse
@@ -15,12 +16,15 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from support.apache_kafka import KafkaCluster
 from support.brokers import NoidaBroker
+from support.certs import make_certificates
 from support.checkpoints import has_settled_all, progress
 from support.consumer_check import lost_and_repeated, repeated_in_each_life
 from support.corpus import RELEVANT_EVERY, Corpus, line, numbered_lines, windows_alert
 from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all_with_times
+from support.kafka_site import KafkaSite
 from support.wazuh_writer import WazuhWriter, compress
 
 LINES_PER_SECOND = 4_000
@@ -90,16 +94,100 @@ def write_forever(folder, seed, *, is_plain=False):
     print(corpus.lines, flush=True)
 
 
-def run_rounds(rounds, seed, folder, report=lambda text: None, *, is_plain=False):
+class StandIn:
+    """One small broker, to which another thing is done each round; one that was frozen stays so until the next round."""
+
+    def __init__(self, folder):
+        (folder / "broker").mkdir()
+        self._broker = NoidaBroker(folder / "broker")
+        self.is_frozen = False
+
+    def __enter__(self):
+        self._broker.__enter__()
+        self._broker.create_topic(TOPIC)
+        self.topic, self.bootstrap = TOPIC, self._broker.bootstrap
+        return self
+
+    def __exit__(self, *_):
+        self._broker.__exit__()
+
+    def daemon(self, folder):
+        return Daemon(folder, self.bootstrap, kafka={"max_batch_bytes": 50_000})
+
+    def calm_down(self):
+        self._broker.thaw()
+
+    def disturb(self, daemon, number, random):
+        """Stopped in the middle of traffic, this broker loses what it has acknowledged last, so the daemon is held still before."""
+        broker, what = self._broker, ("nothing", "freeze for a moment", "nothing", "restart", "freeze")[number % 5]
+        broker.thaw()
+        if what == "freeze for a moment":
+            broker.freeze()
+            time.sleep(random.random() / 2)
+            broker.thaw()
+        elif what == "freeze":
+            broker.freeze()
+        elif what == "restart":
+            daemon.process.send_signal(signal.SIGSTOP)
+            time.sleep(1.5)
+            broker.stop()
+            daemon.process.send_signal(signal.SIGCONT)
+            time.sleep(random.random() / 2)
+            broker.restart()
+        self.is_frozen = what == "freeze"
+        time.sleep(random.random() / 2)
+        return what
+
+
+class ApacheKafka:
+    """Three nodes of Apache Kafka, over mutual TLS; at random one of them is killed, frozen, or restarted, and is back a round later."""
+
+    is_frozen = False
+
+    def __init__(self, folder):
+        self._kafka = KafkaCluster(folder / "kafka", make_certificates(folder / "certificates"))
+        self._away = None
+
+    def __enter__(self):
+        self._kafka.__enter__()
+        self.bootstrap = self._kafka.bootstrap
+        return self
+
+    def __exit__(self, *_):
+        self._kafka.__exit__()
+
+    def daemon(self, folder):
+        site = KafkaSite(folder, self._kafka)
+        self.topic = site.topic
+        return site.prepare(max_batch_bytes=50_000)
+
+    def calm_down(self):
+        if self._away is not None:
+            self._away = None
+            self._kafka.start()
+            self._kafka.wait_until_in_sync(self.topic)
+
+    def disturb(self, daemon, number, random):
+        self.calm_down()
+        what, node = random.choice(["nothing", "kill a node", "freeze a node", "restart a node"]), random.choice(self._kafka.nodes)
+        if what != "nothing":
+            self._away = node
+            {"kill a node": node.kill, "freeze a node": node.freeze, "restart a node": node.restart}[what]()
+        time.sleep(random.random() / 2)
+        return what
+
+
+BROKERS = {"stand-in": StandIn, "kafka": ApacheKafka}
+
+
+def run_rounds(rounds, seed, folder, report=lambda text: None, *, is_plain=False, broker=StandIn):
     """Kill the daemon `rounds` times; returns the corpus, (lost, repeated) and a count of what was done to daemon and broker.
 
     That count has the most records that came again after one kill, too.
     """
-    random, done, is_frozen, begun = Random(seed), Counter(), False, []
-    (folder / "broker").mkdir()
-    with NoidaBroker(folder / "broker") as broker:
-        broker.create_topic(TOPIC)
-        daemon = Daemon(folder, broker.bootstrap, kafka={"max_batch_bytes": 50_000})
+    random, done, begun = Random(seed), Counter(), []
+    with broker(folder) as running:
+        daemon = running.daemon(folder)
         command = [
             sys.executable,
             "-m",
@@ -117,17 +205,15 @@ def run_rounds(rounds, seed, folder, report=lambda text: None, *, is_plain=False
                 begun.append(time.time())
                 with daemon:
                     daemon.wait_for_log("event=reading")
-                    if number % 2 == 0 and not is_frozen:  # the others may be killed before they have come so far
+                    if number % 2 == 0 and not running.is_frozen:  # the others may be killed before they have come so far
                         daemon.wait_until(lambda before=before: progress(daemon) != before, what="something settled")
                     time.sleep(random.random())
-                    what = _disturb(broker, daemon, number, random)
-                    is_frozen = what == "freeze"
-                    done[what] += 1
+                    done[running.disturb(daemon, number, random)] += 1
                     done["kills"] += daemon.process.poll() is None
                     daemon.kill()
                 done["lives that settled something"] += progress(daemon) != before
                 report(f"round {number} of {rounds}")
-            broker.thaw()
+            running.calm_down()
             (folder / "stop").touch()
             lines = int(writer.communicate(timeout=120)[0])
         finally:
@@ -141,39 +227,16 @@ def run_rounds(rounds, seed, folder, report=lambda text: None, *, is_plain=False
             daemon.wait_for_log("event=reading")  # before that, a signal would find no handler
             daemon.wait_until(lambda: has_settled_all(daemon), 120)
             assert daemon.stop() == 0
-        records = read_all_with_times(broker.bootstrap, TOPIC, expect=corpus.relevant)
+        records = read_all_with_times(running.bootstrap, running.topic, expect=corpus.relevant)
     done["most repeated after one kill"] = max(repeated_in_each_life(records, begun))
     return corpus, lost_and_repeated(corpus, [record[:3] for record in records]), done
-
-
-def _disturb(broker, daemon, number, random):
-    """Do something to the broker, another thing each round; returns what. One that was frozen stays so until the next round.
-
-    Stopped in the middle of traffic, this broker loses what it has acknowledged last, so the daemon is held still before.
-    """
-    what = ("nothing", "freeze for a moment", "nothing", "restart", "freeze")[number % 5]
-    broker.thaw()
-    if what == "freeze for a moment":
-        broker.freeze()
-        time.sleep(random.random() / 2)
-        broker.thaw()
-    elif what == "freeze":
-        broker.freeze()
-    elif what == "restart":
-        daemon.process.send_signal(signal.SIGSTOP)
-        time.sleep(1.5)
-        broker.stop()
-        daemon.process.send_signal(signal.SIGCONT)
-        time.sleep(random.random() / 2)
-        broker.restart()
-    time.sleep(random.random() / 2)
-    return what
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="how often the daemon is killed (default: 100)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and rotations (default: 1)")
+    parser.add_argument("--broker", choices=BROKERS, default="stand-in", help="Apache Kafka (see scripts/kafka), or a small one (default)")
     parser.add_argument(
         "--plain-writer",
         action="store_true",
@@ -186,7 +249,12 @@ def main():
         return
     with TemporaryDirectory() as folder:
         corpus, (lost, repeated), done = run_rounds(
-            arguments.rounds, arguments.seed, Path(folder), lambda text: print(text, flush=True), is_plain=arguments.plain_writer
+            arguments.rounds,
+            arguments.seed,
+            Path(folder),
+            lambda text: print(text, flush=True),
+            is_plain=arguments.plain_writer,
+            broker=BROKERS[arguments.broker],
         )
     print(f"{corpus.lines} lines, {corpus.relevant} relevant; {', '.join(f'{what}: {count}' for what, count in done.items())}")
     print(f"lost: {len(lost)}, repeated: {repeated}")
