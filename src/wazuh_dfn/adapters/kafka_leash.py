@@ -14,6 +14,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -186,10 +187,15 @@ class Leash:
         connection._loop = _HappyEyeballs(connection._loop)
         await connection.connect()
         connection._request_timeout = client._request_timeout_ms / 1000
-        tls = connection._writer.get_extra_info("ssl_object")
-        if tls is not None and (shown := tls.getpeercert(binary_form=True)):
-            self._told(CertificateSeen("broker", x509.load_der_x509_certificate(shown).not_valid_after_utc.timestamp()))
+        self._tell_of_certificate(connection)
         return connection
+
+    def _tell_of_certificate(self, connection: AIOKafkaConnection) -> None:
+        tls = connection._writer.get_extra_info("ssl_object")
+        shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        with suppress(ValueError):  # OpenSSL trusts some that can't be read here
+            if shown:
+                self._told(CertificateSeen("broker", x509.load_der_x509_certificate(shown).not_valid_after_utc.timestamp()))
 
     async def _watch_until_within_reach(self) -> None:
         """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong with it if that lasts."""
@@ -226,12 +232,8 @@ class Leash:
             return
         for address in self._addresses:
             if (connection := await self._dial(*split_address(address))) is not None:
-                try:
+                with closing(connection), suppress(OSError, KafkaError):
                     self._client.cluster.update_metadata(await connection.send(MetadataRequest(list(self._client._topics))))
-                except (OSError, KafkaError, TimeoutError):
-                    pass
-                finally:
-                    connection.close()
 
 
 _SASL_ARGUMENTS = (
