@@ -7,11 +7,14 @@ raised here, so that the application may well keep those loggers at ERROR or sil
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -35,6 +38,8 @@ from wazuh_dfn.errors import BrokerUnavailableError
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
 
+EXPLAIN_SECONDS = 2.5
+"""The longest look at a broker that is out of reach: it has been tried for as long already."""
 ID_LENGTH = 32
 SOURCE = f"{socket.gethostname()} wazuh-dfn/{version('wazuh-dfn')}".encode()
 _UNLIMITED = 2**31 - 1
@@ -75,7 +80,11 @@ class KafkaConnection:
             told=told,
             longest_pause_seconds=options.longest_pause_seconds,
         )
-        self._in_flight: set[asyncio.Future[Any]] = set()
+        self._unacknowledged: deque[list[bytes]] = deque()
+        self._sending: asyncio.Future[Any] | None = None
+        """The first of those, once it is on its way."""
+        if options.idempotence:  # it would be given up without a leader, although it may have been written
+            self._producer._message_accumulator._batch_ttl = math.inf  # noqa: SLF001
 
     async def start(self) -> None:
         """Connect and choose the partition: always the same one of a topic, so that the order of the records is kept."""
@@ -86,29 +95,42 @@ class KafkaConnection:
 
     async def send(self, batches: Iterable[list[bytes]]) -> None:
         """Send each list as one record batch, in this order, and wait for all acknowledgements."""
-        timestamp, with_headers = int(time.time() * 1000), self._options.record_headers
-        self._in_flight = set()
-        for values in batches:
-            batch = self._producer.create_batch()
-            for value in values:
-                batch.append(timestamp=timestamp, key=None, value=value, headers=record_headers(value) if with_headers else [])
-            batch.close()
-            future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
-            future.add_done_callback(retrieve)
-            self._in_flight.add(future)
+        self._unacknowledged, self._sending = deque(batches), None
         await self.wait()
 
     @property
     def is_sending(self) -> bool:
-        """Whether aiokafka goes on trying by itself to get what was sent acknowledged, without a repetition."""
-        return self._options.idempotence and any(not future.done() for future in self._in_flight)
+        """Whether `wait` goes on where it was, without a repetition."""
+        return self._options.idempotence and bool(self._unacknowledged)
+
+    def renew(self, options: KafkaOptions) -> None:
+        """Dial with these certificates from now on."""
+        self._options = replace(self._options, tls=options.tls)
+        self._leash.dial_at_once()
 
     async def wait(self) -> None:
-        """Wait for the acknowledgement of what was sent."""
-        done, _ = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_EXCEPTION)
-        for future in done:
-            acknowledged = future.result()
+        """Send what is not sent yet, one batch after the other, and wait for the acknowledgement of all.
+
+        Cancelled, it can be called again and goes on where it was: aiokafka keeps what it was given.
+        """
+        while self._unacknowledged:
+            if self._sending is None:
+                self._sending = asyncio.ensure_future(self._send(self._unacknowledged[0]))
+                self._sending.add_done_callback(retrieve)
+            await asyncio.wait({self._sending})
+            acknowledged = self._sending.result()
+            self._sending = None
+            self._unacknowledged.popleft()
             self.appended_at = acknowledged.timestamp / 1000 if acknowledged.timestamp_type == _LOG_APPEND_TIME else None
+
+    async def _send(self, values: list[bytes]) -> Any:
+        batch, timestamp, with_headers = self._producer.create_batch(), int(time.time() * 1000), self._options.record_headers
+        for value in values:
+            batch.append(timestamp=timestamp, key=None, value=value, headers=record_headers(value) if with_headers else [])
+        batch.close()
+        future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
+        future.add_done_callback(retrieve)
+        return await future
 
     def _needed(self) -> list[int]:
         """Return the id of the partition's leader, or those of all known brokers if there is none now."""
@@ -123,7 +145,7 @@ class KafkaConnection:
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
         """Say in one line why it did not work after `waited` seconds, if need be by looking at the broker, for at most `within` seconds."""
-        if self._leash.reason is not None:
+        if self._leash.reason is not None and isinstance(error, TimeoutError):
             return self._leash.reason
         known = await self._topic_reason(within) if isinstance(error, ABOUT_RIGHTS) else None
         known = known or known_reason(error, self._options)
@@ -135,6 +157,8 @@ class KafkaConnection:
 
     async def close(self) -> None:
         """See `ProducerEnding`."""
+        if self._sending is not None:
+            self._sending.cancel()
         try:
             await self._leash.aclose()
         finally:
@@ -147,12 +171,13 @@ class KafkaConnection:
                 self._told(certificate)
         return self._tls
 
-    async def _explain(self, addresses: list[str]) -> BrokerUnavailableError:
-        try:
-            found = await self._address_reason(addresses, split_time(self._options.timeout_seconds)[1])
-        except BrokerUnavailableError as error:
-            return error
-        return found or BrokerUnavailableError(f"{', '.join(addresses)} can't be reached")
+    async def _explain(self, errors: Mapping[str, BaseException]) -> BrokerUnavailableError:
+        for error in errors.values():
+            if isinstance(error, BrokerUnavailableError):
+                return error
+        found = await self._address_reason(list(errors), min(EXPLAIN_SECONDS, split_time(self._options.timeout_seconds)[1]))
+        reasons = "; ".join(f"{address}: {in_words(error)}" for address, error in errors.items())
+        return found or BrokerUnavailableError(f"the broker can't be reached: {reasons}")
 
     async def _address_reason(self, addresses: list[str], within: float) -> BrokerUnavailableError | None:
         trusted = "the configured CA (dfn.dfn_ca)"

@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -39,8 +39,9 @@ DIAL_SECONDS = 10.0
 STABLE_SECONDS = 10.0
 """A connection that was made so long ago says nothing against dialling at once."""
 FIRST_PAUSE_SECONDS = 0.2
+METADATA_PAUSE_SECONDS = 0.1
 _LOOK_SECONDS = 0.25
-DIAL_ERRORS = (OSError, KafkaError, AssertionError, BrokerUnavailableError)
+DIAL_ERRORS = (OSError, KafkaError, AssertionError, UnicodeError, BrokerUnavailableError)
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Leash:
         addresses: where it bootstraps.
         tls: makes the context for one attempt, None for plaintext.
         needed: the ids of the nodes without which nothing can be delivered.
-        explain: finds out, of these addresses, why they can't be used.
+        explain: finds out why these addresses, with the error of the last attempt to each, can't be used.
         told: is called with the reason once nothing needed is within reach, and with None when that is over.
         longest_pause_seconds: between two attempts to one address.
     """
@@ -74,7 +75,7 @@ class Leash:
         addresses: Sequence[str],
         tls: Callable[[], Awaitable[ssl.SSLContext | None]],
         needed: Callable[[], Sequence[int]],
-        explain: Callable[[list[str]], Awaitable[BrokerUnavailableError]],
+        explain: Callable[[Mapping[str, BaseException]], Awaitable[BrokerUnavailableError]],
         told: Told,
         longest_pause_seconds: float,
     ) -> None:
@@ -93,6 +94,22 @@ class Leash:
         self.reason: BrokerUnavailableError | None = None
         """What was told, as long as it is so."""
         client._get_conn, client.bootstrap = self._get_conn, self._bootstrap
+        self._update, client._metadata_update = client._metadata_update, self._metadata_update
+        self._updated_at = 0.0
+
+    def dial_at_once(self) -> None:
+        """What the pauses were for is mended, perhaps."""
+        for known in self._dialled.values():
+            known.pause_seconds = 0.0
+
+    async def _metadata_update(self, *arguments: Any) -> bool:
+        """Ask for metadata as the client does, but with pauses: for a partition without a leader it asks thousands of times a second."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._updated_at + METADATA_PAUSE_SECONDS - loop.time()))
+        try:
+            return bool(await self._update(*arguments))
+        finally:
+            self._updated_at = loop.time()
 
     async def _bootstrap(self) -> None:
         """Ask the bootstrap address that answers first who is there; one that does not answer holds up none. In place of the client's own."""
@@ -112,7 +129,7 @@ class Leash:
                 task.cancel()
             await asyncio.wait(trying)
             for late in [task.result()[0] for task in trying if not task.cancelled() and task.exception() is None]:
-                late.close()
+                _hang_up(late)
         client.cluster.update_metadata(metadata)
         if client._sync_task is None:
             client._sync_task = asyncio.create_task(client._md_synchronizer())
@@ -123,7 +140,7 @@ class Leash:
         try:
             return connection, await connection.send(MetadataRequest([]))
         except BaseException:
-            connection.close()
+            _hang_up(connection)
             raise
 
     async def aclose(self) -> None:
@@ -143,15 +160,18 @@ class Leash:
                 return connection
             if connection is not None:
                 client._conns.pop(key).close()
+            self._begin_watch()
             broker = client.cluster.broker_metadata(node_id)
             connection = await self._dial(broker.host, broker.port, client._on_connection_closed) if broker is not None else None
             if connection is not None:
                 client._conns[key] = connection
         if connection is None:
             client.force_metadata_update()
-            if not self._is_closed and (self._watch is None or self._watch.done()):
-                self._watch = asyncio.create_task(self._watch_until_within_reach())
         return connection
+
+    def _begin_watch(self) -> None:
+        if not self._is_closed and (self._watch is None or self._watch.done()):
+            self._watch = asyncio.create_task(self._watch_until_within_reach())
 
     async def _dial(self, host: str, port: int, on_close: Callable[[Any, Any], None] | None = None) -> AIOKafkaConnection | None:
         """Connect, unless it is too early for that address."""
@@ -169,6 +189,9 @@ class Leash:
         finally:
             known.at = asyncio.get_running_loop().time()
         known.error = None
+        if self._is_closed:
+            _hang_up(connection)
+            return None
         return connection
 
     async def _connect(self, host: str, port: int, on_close: Callable[[Any, Any], None] | None = None) -> AIOKafkaConnection:
@@ -185,7 +208,12 @@ class Leash:
             **{name: getattr(client, f"_{name}") for name in _SASL_ARGUMENTS},
         )
         connection._loop = _HappyEyeballs(connection._loop)
-        await connection.connect()
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                await connection.connect()
+        except BaseException:
+            _hang_up(connection)
+            raise
         connection._request_timeout = client._request_timeout_ms / 1000
         self._tell_of_certificate(connection)
         return connection
@@ -200,15 +228,22 @@ class Leash:
     async def _watch_until_within_reach(self) -> None:
         """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong with it if that lasts."""
         loop = asyncio.get_running_loop()
-        began, explained = loop.time(), None
-        while out_of_reach := self._out_of_reach():
-            errors = self._errors(out_of_reach)
-            if loop.time() - began >= TELL_AFTER_SECONDS and errors and explained != errors:
-                explained = errors
-                self.reason = await self._explain(out_of_reach)
-                self._told(self.reason)
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self._ask_again()
+        began, explained, asking = loop.time(), "", None
+        try:
+            while addresses := self._out_of_reach():
+                errors = {address: self._error_of(address) for address in addresses}
+                if loop.time() - began >= TELL_AFTER_SECONDS and explained != repr(errors):
+                    explained, reason = repr(errors), await self._explain(errors)
+                    if self._out_of_reach():
+                        self.reason = reason
+                        self._told(reason)
+                if asking is None or asking.done():
+                    asking = asyncio.ensure_future(self._ask_again())
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            if asking is not None:
+                asking.cancel()
+                await asyncio.wait({asking})
         if self.reason is not None:
             self.reason = None
             self._told(None)
@@ -221,9 +256,9 @@ class Leash:
         brokers = [self._client.cluster.broker_metadata(node) for node in needed]
         return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers if broker is not None]
 
-    def _errors(self, addresses: list[str]) -> list[tuple[str, type, str]]:
-        found = ((address, self._dialled[address].error) for address in addresses if address in self._dialled)
-        return [(address, type(error), str(error)) for address, error in found if error is not None]
+    def _error_of(self, address: str) -> BaseException:
+        error = self._dialled[address].error if address in self._dialled else None
+        return error if error is not None else TimeoutError("it does not answer")
 
     async def _ask_again(self) -> None:
         """Dial what is needed and due; where nothing known is within reach, ask at the bootstrap addresses who is there by now."""
@@ -232,14 +267,26 @@ class Leash:
             return
         for address in self._addresses:
             if (connection := await self._dial(*split_address(address))) is not None:
-                with closing(connection), suppress(OSError, KafkaError):
+                try:
                     self._client.cluster.update_metadata(await connection.send(MetadataRequest(list(self._client._topics))))
+                except (OSError, KafkaError):
+                    continue
+                finally:
+                    _hang_up(connection)
 
 
 _SASL_ARGUMENTS = (
     *("sasl_mechanism", "sasl_plain_username", "sasl_plain_password"),
     *("sasl_kerberos_service_name", "sasl_kerberos_domain_name", "sasl_oauth_token_provider"),
 )
+
+
+def _hang_up(connection: AIOKafkaConnection) -> None:
+    """Close it at once: a frozen peer would keep a TLS connection that says goodbye for half a minute."""
+    transport = getattr(connection._protocol, "_transport", None)
+    connection.close()
+    if transport is not None:
+        transport.abort()
 
 
 class _HappyEyeballs:

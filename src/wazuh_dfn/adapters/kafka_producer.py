@@ -44,6 +44,8 @@ class AiokafkaRecordProducer:
         """Connect anew, with these options, before the next delivery of anything else than what is in flight."""
         self._options = options
         self._is_outdated = True
+        if self._connection is not None:
+            self._connection.renew(options)
 
     @property
     def appended_at(self) -> float | None:
@@ -91,7 +93,7 @@ class AiokafkaRecordProducer:
             raise RecordsRejectedError(rejection_reason(error, max(map(len, values)), self._options)) from error
         except TimeoutError as error:
             reason = await connection.diagnose(error, for_diagnosis, allowed)
-            if not connection.is_sending:
+            if not connection.is_sending or self._connection is not connection:
                 raise reason from error
             self._in_flight, self._spoilt = values, False
             raise BrokerUnavailableError(reason.reason, needs_operator=reason.needs_operator, in_flight=True) from error
