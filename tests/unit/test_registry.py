@@ -8,7 +8,7 @@ from wazuh_dfn.messages import Fingerprint, Position
 from wazuh_dfn.tailing import registry as module
 from wazuh_dfn.tailing.disk import Status
 from wazuh_dfn.tailing.names import Sighting, naming_of, slot_of
-from wazuh_dfn.tailing.registry import BEGINNING, Mark, Registry, appearance_of, order_of
+from wazuh_dfn.tailing.registry import BEGINNING, Mark, Registry, appearance_of, holds, order_of
 
 FOLDER = Path("/alerts")
 NOW = 1_000_000.0
@@ -127,6 +127,10 @@ def test_a_file_of_nuls_is_not_skipped_past_what_it_really_shares(registry):
     assert found is None or found.mark.offset <= 8192
 
 
+def test_a_mark_of_which_the_bytes_are_not_known_is_held_by_what_is_long_enough():
+    assert [holds(Bytes(data), Mark(5)) for data in (b"1234", b"12345", b"123456")] == [False, True, True]
+
+
 def test_an_empty_file_is_none_that_is_known(registry):
     registry.add(str(dated(1)))
     assert registry.identify(Bytes(b""), str(dated(1))) is None
@@ -161,9 +165,10 @@ def test_how_a_read_file_looks_is_saved_only_once_all_of_it_is_settled(registry)
     assert [each.read for each in save(registry)] == [None]
 
 
-def test_a_file_that_was_written_to_just_now_is_looked_at_again(registry):
+@pytest.mark.parametrize("seconds", [-2, -1, 2])
+def test_a_file_that_was_written_to_just_now_is_looked_at_again(registry, seconds):
     known = know(registry, dated(1), content("a"))
-    registry.note_read(known, appearance_of(seen(dated(1), NOW - 1)), NOW)
+    registry.note_read(known, appearance_of(seen(dated(1), NOW + seconds)), NOW)
     assert registry.appearances() == set()
 
 
@@ -192,11 +197,13 @@ def test_what_moves_during_a_save_is_still_to_be_noted_after_it(registry):
 
 
 def test_marks_are_thinned_out_with_their_age(registry):
-    known = know(registry, dated(1), content("a"))
-    for offset in range(1, 200):
-        registry.settle(Position(str(dated(1)), 1, offset, file=known.number))
+    known, kept = know(registry, dated(1), content("a")), {}
+    for number in range(1, 205):
+        registry.settle(Position(str(dated(1)), 1, number, file=known.number))
         save(registry)
-    assert len(known.earlier) == 16 + (64 - 16) // 4
+        kept[number] = list(known.earlier)
+    assert kept[203] == [*range(140, 188, 4), *range(188, 204)]
+    assert kept[204] == [*range(144, 189, 4), *range(189, 205)]
 
 
 def test_a_copy_is_settled_as_soon_as_its_part_of_the_whole_is(registry):
@@ -249,6 +256,75 @@ def test_each_save_has_its_number_from_one_on(registry):
     assert registry.saves == 2
 
 
+def test_how_a_read_file_looks_is_worth_a_save_only_if_it_looks_another_way(registry):
+    known, changes = know(registry, "alerts.json", content("a")), []
+    for modified in (NOW - 100, NOW - 100, NOW - 90):
+        registry.note_read(known, appearance_of(seen("alerts.json", modified)), NOW)
+        changes.append(registry.changes)
+    assert changes[0] == changes[1] == changes[2] - 1
+
+
+def test_what_is_settled_of_a_forgotten_file_is_only_the_latest_that_was(registry):
+    known = know(registry, "alerts.json", content("a"))
+    position = Position("alerts.json", 1, 5000, file=known.number)
+    registry.drop(known)
+    registry.settle(position)
+    assert (registry.settled_through, registry.files, list(registry.moved())) == (position, {}, [])
+
+
+def test_a_mark_that_is_the_settled_one_is_not_saved_twice(registry):
+    known = know(registry, "alerts.json", content("a"))
+    first = known.settled
+    save(registry)
+    registry.settle(Position("alerts.json", 1, 0, file=known.number).after(10, content("b", 10)))
+    [saved] = save(registry)
+    assert (known.earlier, saved.earlier) == ({1: first, 2: known.settled}, {1: first})
+
+
+def test_a_file_that_counts_as_read_whole_is_saved_though_nothing_of_it_was_read(registry):
+    known = registry.add(str(dated(1, suffix=".gz")), is_whole=True)
+    assert [each.number for each in save(registry)] == [known.number]
+
+
+def test_what_is_read_on_looks_no_more_as_it_did(registry):
+    known = know(registry, "alerts.json", content("a"))
+    registry.note_read(known, appearance_of(seen("alerts.json")), NOW)
+    registry.go_on(Position("alerts.json.1", 1, 6000, file=known.number))
+    assert (known.read, known.path, known.read_to.offset, known.settled.offset, known.is_settled) == (
+        None,
+        "alerts.json.1",
+        6000,
+        5000,
+        False,
+    )
+
+
+def test_of_two_known_files_with_the_same_content_it_is_the_one_known_last(registry):
+    know(registry, dated(1), content("a"))
+    last = know(registry, dated(2), content("a"))
+    assert registry.identify(Bytes(content("a")), str(dated(1))).known is last
+
+
+def test_a_mark_that_is_not_held_does_not_hide_a_later_one_of_another_file(registry):
+    know(registry, dated(1), content("a", 2000) + content("b", 1000))
+    longer = know(registry, dated(2), content("a", 2000) + content("c", 3000))
+    assert registry.identify(Bytes(content("a", 2000) + content("c", 3000)), str(dated(1))).known is longer
+
+
+@pytest.mark.parametrize("path", ["/alerts/other.json", "/a/alerts.json"])
+@pytest.mark.parametrize(("length", "is_known"), [(255, False), (256, True)])
+def test_from_as_many_bytes_on_as_tell_a_file_its_name_does_not_matter(registry, path, length, is_known):
+    data = content("a", length - 1) + b"\n"
+    know(registry, dated(1), data)
+    assert (registry.identify(Bytes(data), path) is not None) == is_known
+
+
+def test_within_a_line_it_is_read_on_only_behind_as_many_bytes_as_tell_a_file(registry):
+    for length, mark in ((255, 0), (256, 256)):
+        know(registry, dated(length % 28), content(length, length))
+        assert registry.identify(Bytes(content(length, length) + b"more"), str(dated(length % 28))).mark.offset == mark
+
+
 def test_what_is_forgotten_is_worth_a_save(registry):
     known, changes = know(registry, "alerts.json", content("a")), registry.changes
     registry.drop(known)
@@ -264,6 +340,7 @@ def test_packed_files_up_to_the_latest_day_that_was_forgotten_are_forgotten_ones
 def test_numbers_go_on_after_a_restart(registry):
     know(registry, dated(1), content("a"))
     assert restarted(registry).add(str(dated(2))).number == 2
+    assert restarted(Registry()).add(str(dated(2))).number == 1
 
 
 # What is forgotten.
@@ -300,6 +377,41 @@ def test_never_forgotten_is_what_would_lose_something(two_files, registry, why):
     left = forget(registry, *sightings, keep=[first.number] if why == "kept" else [], waiting=[seen(dated(9), NOW - 60)])
     assert left == [str(dated(1)), str(dated(3))]
     assert registry.forgotten_before == NOW - 100
+
+
+@pytest.mark.parametrize(
+    ("waiting", "left"),
+    [
+        (seen(dated(2), NOW - 100), [1, 2, 3]),
+        (seen(dated(1), NOW - 99), [1, 2, 3]),
+        (seen(dated(2), NOW - 99), [2, 3]),
+        (seen("alerts.json.1", NOW - 99), [2, 3]),
+        (seen("alerts.json.1", NOW - 100), [1, 2, 3]),
+    ],
+    ids=["as old", "of the same day", "of the next day", "without a date", "without a date and as old"],
+)
+def test_forgotten_is_only_what_comes_before_all_that_waits(two_files, registry, waiting, left):
+    fill(registry, dated(1), dated(2), dated(3))
+    paths = forget(registry, *(seen(dated(day)) for day in (1, 2, 3)), waiting=[seen(dated(9), NOW - 50), waiting])
+    assert paths == [str(dated(day)) for day in left]
+
+
+def test_a_file_that_was_written_to_at_this_moment_is_not_forgotten(two_files, registry):
+    fill(registry, dated(1), dated(2), dated(3))
+    assert len(forget(registry, *(seen(dated(day), NOW) for day in (1, 2, 3)))) == 3
+
+
+def test_of_files_without_a_date_the_one_known_first_is_forgotten_first_and_none_if_there_is_room(two_files, registry):
+    fill(registry, "alerts.json.2", "alerts.json.1")
+    assert len(forget(registry)) == 2
+    fill(registry, "alerts.json.0", dated(1))
+    assert forget(registry) == [str(dated(1)), "alerts.json.0"]
+
+
+def test_forgotten_stays_what_was_forgotten_before(registry):
+    for day, modified in ((2, 20.0), (3, 10.0), (1, 15.0)):
+        registry.forget_unseen([seen(dated(day), modified), seen("alerts.json.1", 5.0)])
+    assert (registry.forgotten_before, registry.forgotten_slot) == (20.0, slot_of(dated(3)))
 
 
 def test_a_copy_is_not_forgotten_before_its_part_of_the_whole_is_settled(two_files, registry):
