@@ -13,12 +13,14 @@ import structlog.testing
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.messages import Fingerprint, Position
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
-from wazuh_dfn.tailing.beginning import SEARCH_BYTES, end_of_last_line, old_files
+from wazuh_dfn.tailing.beginning import SEARCH_BYTES, _older_than, end_of_last_line, old_files
+from wazuh_dfn.tailing.checkpoint_file import Checkpoint
 from wazuh_dfn.tailing.contents import Content, open_content
-from wazuh_dfn.tailing.names import dated_paths, is_packed_name, list_files, month_before, naming_of, slot_of, unpacked_name
+from wazuh_dfn.tailing.disk import Status
+from wazuh_dfn.tailing.names import Sighting, dated_paths, is_packed_name, list_files, month_before, naming_of, slot_of, unpacked_name
 from wazuh_dfn.tailing.open_files import LONGEST_SURVEY_PAUSE_SECONDS, SURVEY_SECONDS, OpenFiles, _pause_seconds
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
-from wazuh_dfn.tailing.registry import Appearance, Mark, Registry, appearance_of
+from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark, Registry, appearance_of
 from wazuh_dfn.tailing.survey import is_same, match, survey
 
 LINES = b"".join(b'{"number": %d, "filling": "%s"}\n' % (number, b"x" * 200) for number in range(40))
@@ -113,7 +115,10 @@ def test_of_two_names_of_one_unknown_file_one_is_read(alerts):
     assert len(unread_names(survey(LocalDisk(), alerts, Registry()))) == 2
 
 
-@pytest.mark.parametrize(("content", "is_part"), [(LINES[:4000], True), (LINES, True), (OTHER_LINES, False), (LINES[:4000] + b"!", False)])
+@pytest.mark.parametrize(
+    ("content", "is_part"),
+    [(LINES[:4000], True), (LINES, True), (OTHER_LINES, False), (LINES[:4000] + b"!", False), (LINES.replace(b": 0,", b": 5,", 1), False)],
+)
 def test_a_packed_file_beside_the_plain_one_is_left_alone_only_if_it_is_a_part_of_that(alerts, content, is_part):
     alerts.with_name("alerts.json.1").write_bytes(LINES)
     alerts.with_name("alerts.json.1.gz").write_bytes(gzip.compress(content))
@@ -209,6 +214,14 @@ def test_a_forgotten_file_is_passed_over_and_not_opened_again_unless_it_is_the_c
     assert (again.unread, again.passed_over, opened) == (found.unread, found.passed_over, [alerts])
 
 
+@pytest.mark.parametrize("modified", [0, 1, -86_400])
+def test_a_file_with_a_time_of_1970_or_before_is_read_as_long_as_none_was_forgotten(alerts, modified):
+    copy = alerts.with_name("alerts.json.1")
+    copy.write_bytes(LINES)
+    os.utime(copy, (modified, modified))
+    assert unread_names(survey(LocalDisk(), alerts, Registry())) == ["alerts.json.1", "alerts.json"]
+
+
 def test_an_open_file_that_answers_with_an_error_is_told_and_the_others_are_looked_at(alerts):
     class Stale(Content):
         def status(self):
@@ -274,6 +287,40 @@ def test_where_the_last_bytes_are_few_the_first_ones_tell_too_whether_a_file_is_
     content = open_content(LocalDisk(), alerts)
     assert is_same(content, Fingerprint.of(b"{}\n"), Mark(6, Fingerprint.of(b"{}\n"))) == is_still
     content.close()
+
+
+@pytest.mark.parametrize(("length", "is_still"), [(0, True), (255, False), (256, True)])
+def test_last_bytes_that_are_enough_tell_alone_whether_a_file_is_the_same(alerts, length, is_still):
+    alerts.write_bytes(LINES)
+    with closing(open_content(LocalDisk(), alerts)) as content:
+        assert is_same(content, Fingerprint.of(b"other"), Mark(2000, Fingerprint.of(LINES[2000 - length : 2000]))) == is_still
+
+
+@pytest.mark.parametrize("is_lower", [True, False])
+def test_a_copy_is_one_whichever_was_written_first(alerts, is_lower):
+    paths = [alerts.with_name(f"new.{number}") for number in range(2)]
+    for path in paths:
+        path.write_bytes(OTHER_LINES)
+    copy, original = sorted(paths, key=lambda path: path.stat().st_ino, reverse=not is_lower)
+    original.rename(alerts)
+    os.truncate(copy, 3000)
+    copy.rename(alerts.with_name("alerts.json.1"))
+    registry = Registry()
+    know(registry, alerts, OTHER_LINES)
+    found = survey(LocalDisk(), alerts, registry)
+    assert (len(found.copies), found.unread) == (1, [])
+
+
+def test_of_a_file_that_went_during_a_survey_it_is_told_that_something_has_changed(alerts):
+    class Goes(LocalDisk):
+        def open(self, path):
+            if path.name == "alerts.json.1":
+                path.unlink()
+            return super().open(path)
+
+    alerts.with_name("alerts.json.1").write_bytes(LINES)
+    found = survey(Goes(), alerts, Registry())
+    assert (found.has_changed, unread_names(found), found.failed) == (True, ["alerts.json"], {})
 
 
 @pytest.mark.parametrize("is_current", [True, False])
@@ -388,6 +435,22 @@ def test_without_an_alerts_json_the_newest_plain_dated_file_is_taken_for_the_cur
         (folder / "alerts.json").write_bytes(OTHER_LINES)
     found = old_files(LocalDisk(), folder / "alerts.json", lambda sighting: sighting.is_current, Registry())
     assert [each.sighting.path.name for each in found] == ["alerts.json" if has_current else "ossec-alerts-01.json"]
+
+
+@pytest.mark.parametrize(
+    ("known", "old"), [("2026/Jan/ossec-alerts-02.json", ["01", "alerts.json.1"]), ("x.json", ["01", "02", "03", "alerts.json.1"])]
+)
+def test_behind_a_checkpoint_of_a_former_version_are_earlier_days_and_what_has_no_date(alerts, known, old):
+    is_old = _older_than(Checkpoint((KnownFile(1, str(alerts.parent / known)),), saved_at=100.0, is_complete=False))
+    paths = {day: alerts.parent / "2026" / "Jan" / f"ossec-alerts-{day}.json" for day in ("01", "02", "03")}
+    paths["alerts.json.1"] = alerts.with_name("alerts.json.1")
+
+    def names(modified, *, is_current=False):
+        look = Status(1, 1, 10, modified, 1)
+        return [name for name, path in paths.items() if is_old(Sighting(path, look, "copy", slot_of(path), is_current))]
+
+    assert names(99.0) == names(100.0) == old
+    assert names(101.0) == names(99.0, is_current=True) == []
 
 
 @pytest.mark.parametrize(
