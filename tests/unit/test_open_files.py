@@ -106,6 +106,33 @@ async def test_all_that_one_survey_found_is_read_before_the_next_one(alerts, fil
     assert len(place.registry.appearances()) == 3
 
 
+async def test_what_was_given_up_for_another_file_is_closed_unless_it_has_something_unread(alerts, files, place):
+    older(alerts, 1)
+    assert await files.turn_to_next()
+    present = place.file
+    assert await files.turn_to_next(anew=True)
+    assert place.file is present
+    read_all(place)
+    await files.turn_to_next(anew=True)
+    assert (held_names(place), place.file.path) == (["alerts.json"], str(alerts))
+
+
+async def test_a_packed_copy_that_was_written_to_just_now_keeps_its_original_open(alerts, place, disk):
+    clock = [time.time()]
+    files = OpenFiles(AlertFolder(alerts, disk), place, lambda: clock[0])
+    copy = older(alerts, 1)
+    await read_next(files, place)
+    await files.turn_to_next()
+    alerts.with_name("alerts.json.2.gz").write_bytes(gzip.compress(lines("1")[:1000]))
+    place.held.append(await AlertFolder(alerts, disk).open(copy))
+    place.held[-1].number = 1
+    await files.turn_to_next(anew=True)
+    assert "alerts.json.1" in held_names(place)
+    clock[0] += open_files.PACKING_SECONDS + 60
+    await files.turn_to_next(anew=True)
+    assert "alerts.json.1" not in held_names(place)
+
+
 async def test_the_current_file_is_opened_once_however_often_it_is_turned_to(alerts, files, place):
     await read_next(files, place)
     file = place.file

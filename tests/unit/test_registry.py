@@ -115,7 +115,9 @@ def test_a_few_bytes_tell_a_file_only_under_its_name(registry, path, is_known):
     assert (registry.identify(Bytes(b"\n"), path.format(dated(1))) is not None) == is_known
 
 
-@pytest.mark.parametrize(("torn", "more", "mark"), [(b'{"timestamp":"2026', b'-01-02"}\n', 0), (b"{}\n", b"{}\n", 3), (b"{}", b"", 2)])
+@pytest.mark.parametrize(
+    ("torn", "more", "mark"), [(b'{"timestamp":"2026', b'-01-02"}\n', 0), (b"{", b"}\n", 0), (b"{}\n", b"{}\n", 3), (b"{}", b"", 2)]
+)
 def test_after_the_few_bytes_of_a_torn_line_nothing_is_read_on(registry, torn, more, mark):
     know(registry, "alerts.json", torn)
     assert registry.identify(Bytes(torn + more), "alerts.json").mark.offset == mark
@@ -233,6 +235,21 @@ def test_a_copy_takes_the_place_of_a_former_one_at_its_path_alone(registry):
     whole = know(registry, "alerts.json", content("a"))
     copies = [registry.add_copy(whole, path, whole.head, whole.read_to) for path in ("a.gz", "b.gz", "c.gz", "b.gz")]
     assert [known.number for known in registry.files.values()] == [whole.number, copies[0].number, copies[2].number, copies[3].number]
+
+
+def test_copies_of_different_files_at_one_path_are_different_ones(registry):
+    wholes = [know(registry, path, content(path)) for path in ("a.json", "b.json")]
+    copies = [registry.add_copy(whole, "c.json", whole.head, whole.read_to) for whole in reversed(wholes)]
+    assert list(registry.files.values()) == wholes + copies
+
+
+def test_another_file_and_what_is_settled_are_each_worth_a_save(registry):
+    changes = [registry.changes]
+    known = registry.add("alerts.json")
+    changes.append(registry.changes)
+    registry.settle(Position("alerts.json", 1, 10, file=known.number))
+    changes.append(registry.changes)
+    assert changes[0] < changes[1] < changes[2]
 
 
 @pytest.mark.parametrize("path", ["a.json.gz", "c.json.gz"])

@@ -144,6 +144,7 @@ def test_told_as_damaged_is_what_is_torn_and_may_hold_alerts(alerts):
         ("alerts.json.1", 102.5, True),
         ("alerts.json.1", 50.0, False),
         ("alerts.json.2", 50.0, True),
+        ("alerts.json.0", 50.0, True),
         ("alerts.json.1", None, True),
     ],
 )
