@@ -82,6 +82,15 @@ async def test_what_is_as_it_is_by_default_is_left_out_and_comes_back(store, pat
     assert await store.load() == Checkpoint((), saved_at=5.0)
 
 
+async def test_whatever_else_stands_in_it_does_not_match_the_checksum(store, path):
+    await store.save(checkpoint(5))
+    saved = path.read_bytes()
+    for number in range(10):
+        path.write_bytes(saved.replace(b'"saves":1', b'"saves":1%d' % number))
+        with pytest.raises(CheckpointUnreadableError):
+            await store.load()
+
+
 @pytest.mark.parametrize(("saves", "offset"), [(1, 5), (2, 9), (3, 9)])
 async def test_notes_count_if_they_were_written_after_the_save_before_the_last_one(store, saves, offset):
     await store.save(checkpoint(5, saves=3))

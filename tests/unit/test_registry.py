@@ -466,5 +466,13 @@ def test_a_file_without_a_date_comes_before_the_first_dated_one_that_was_written
     assert names_in_order(*listing) == ["alerts.json.2", dated(1).name, "alerts.json.1", dated(2).name, "alerts.json.0"]
 
 
+def test_a_file_without_a_date_comes_before_a_dated_one_that_was_written_to_at_the_same_time():
+    assert names_in_order(seen(dated(1), 10), seen("alerts.json.1", 10), seen(dated(2), 20)) == [
+        "alerts.json.1",
+        dated(1).name,
+        dated(2).name,
+    ]
+
+
 def test_a_packed_file_comes_before_another_plain_one_of_its_name():
     assert names_in_order(seen(dated(1)), seen(dated(1, suffix=".gz"))) == [f"{dated(1).name}.gz", dated(1).name]

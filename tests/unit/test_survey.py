@@ -193,6 +193,26 @@ def test_a_part_of_a_known_file_that_is_gone_is_not_read_under_a_strange_name_un
     assert [(each.sighting.path.name, each.is_shorter) for each in found.unread] == [("other.json", True)]
 
 
+def test_not_opened_is_what_looks_as_it_did_when_it_was_read_and_what_is_open_already(alerts):
+    registry, opened = Registry(), []
+
+    class Tells(LocalDisk):
+        def open(self, path):
+            opened.append(path.name)
+            return super().open(path)
+
+    for number in (1, 2, 3):
+        alerts.with_name(f"alerts.json.{number}").write_bytes(LINES[number:])
+    held = AlertFile(LocalDisk(), alerts.with_name("alerts.json.2"), open_content(LocalDisk(), alerts.with_name("alerts.json.2")))
+    for path, data in ((alerts, OTHER_LINES), (alerts.with_name("alerts.json.1"), LINES[1:])):
+        known, status = know(registry, path, data), path.stat()
+        known.read = Appearance(str(path), status.st_size, status.st_mtime)
+    found = survey(Tells(), alerts, registry, [held])
+    held.close()
+    assert sorted(opened) == ["alerts.json", "alerts.json.3"]
+    assert sorted(unread_names(found)) == ["alerts.json.2", "alerts.json.3"]
+
+
 def test_a_forgotten_file_is_passed_over_and_not_opened_again_unless_it_is_the_current_one(alerts):
     registry, copy, opened = Registry(), alerts.with_name("alerts.json.1"), []
 
