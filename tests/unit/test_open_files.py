@@ -202,6 +202,34 @@ async def test_alerts_json_is_replaced_when_it_is_another_file_and_missing_when_
     assert place.problems == []
 
 
+async def test_without_an_alerts_json_the_last_of_all_files_may_still_grow(alerts, files, place):
+    alerts.unlink()
+    older(alerts, 2)
+    older(alerts, 1)
+    assert await read_next(files, place) == "alerts.json.2"
+    assert place.is_complete
+    await files.finish()
+    assert await read_next(files, place) == "alerts.json.1"
+    assert not place.is_complete
+    assert place.problems == [f"{alerts} does not exist; {Trouble.MISSING.value}"]
+
+
+async def test_for_a_file_that_can_not_be_looked_into_the_others_wait_for_a_moment_alone(alerts, place, monkeypatch):
+    class Refuses(LocalDisk):
+        def open(self, path):
+            if path.name == "alerts.json.2":
+                raise OSError(errno.EIO, "Input/output error")
+            return super().open(path)
+
+    files = OpenFiles(AlertFolder(alerts, Refuses()), place, time.time)
+    copy = older(alerts, 2)
+    assert not await files.turn_to_next()
+    assert not await files.turn_to_next()
+    monkeypatch.setattr(open_files, "PATIENCE_SECONDS", 0)
+    assert await read_next(files, place) == "alerts.json"
+    assert place.problems == [f"{copy}: Input/output error; {Trouble.FILE_UNREADABLE.value}"]
+
+
 async def test_what_alerts_json_names_is_held_while_another_file_is_read(alerts, files, place, monkeypatch):
     monkeypatch.setattr(open_files, "SURVEY_SECONDS", 0.01)
     async with anyio.create_task_group() as tasks:

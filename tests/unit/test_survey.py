@@ -184,6 +184,25 @@ def test_a_part_of_a_known_file_that_is_gone_is_read_as_one_that_came_back_short
     ]
 
 
+def test_what_ends_just_where_a_save_was_is_known_to_be_a_part_though_the_original_is_gone(alerts):
+    registry = Registry()
+    know(registry, alerts, OTHER_LINES)
+    known = know(registry, alerts.with_name("gone.json"), LINES)
+    known.earlier[1] = Mark(3000, Fingerprint.of(LINES[3000 - 1024 : 3000]))
+    alerts.with_name("alerts.json.1").write_bytes(LINES[:3000])
+    found = survey(LocalDisk(), alerts, registry)
+    assert ([whole for whole, *_ in found.copies], found.unread) == ([known], [])
+
+
+@pytest.mark.parametrize("more", [b' is whole"}\n', b' is whole"}\n' + LINES])
+def test_a_file_that_began_with_a_torn_line_is_no_part_of_itself(alerts, more):
+    registry, copy = Registry(), alerts.with_name("alerts.json.1")
+    know(registry, copy, b'{"what was torn')
+    copy.write_bytes(b'{"what was torn' + more)
+    found = survey(LocalDisk(), alerts, registry)
+    assert [(each.sighting.path, each.is_shorter) for each in found.unread] == [(copy, True), (alerts, False)]
+
+
 def test_a_part_of_a_known_file_that_is_gone_is_not_read_under_a_strange_name_unless_it_is_the_current_one(alerts):
     registry = Registry()
     know(registry, alerts.with_name("gone.json"), LINES)
