@@ -174,7 +174,7 @@ def test_a_file_that_was_written_to_just_now_is_looked_at_again(registry, second
     assert registry.appearances() == set()
 
 
-@pytest.mark.parametrize("modified", [1.0, NOW - 100, NOW + 86_400], ids=["1970", "past", "future"])
+@pytest.mark.parametrize("modified", [1.0, NOW - 100, NOW - 2.5, NOW + 86_400], ids=["1970", "past", "just settled", "future"])
 def test_a_read_file_is_not_opened_while_it_looks_the_same(registry, modified):
     known = know(registry, dated(1), content("a"))
     look = appearance_of(seen(dated(1), modified))
