@@ -10,8 +10,9 @@ import pytest
 
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.messages import Fingerprint, Position
-from wazuh_dfn.tailing import open_files
-from wazuh_dfn.tailing.alert_file import AlertFolder
+from wazuh_dfn.tailing import open_files, registry
+from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
+from wazuh_dfn.tailing.contents import Content
 from wazuh_dfn.tailing.open_files import OpenFiles
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
 
@@ -228,6 +229,43 @@ async def test_for_a_file_that_can_not_be_looked_into_the_others_wait_for_a_mome
     monkeypatch.setattr(open_files, "PATIENCE_SECONDS", 0)
     assert await read_next(files, place) == "alerts.json"
     assert place.problems == [f"{copy}: Input/output error; {Trouble.FILE_UNREADABLE.value}"]
+
+
+async def test_as_long_as_a_file_of_an_earlier_month_waits_all_months_are_looked_at(alerts, files, place):
+    alerts.write_bytes(b"")
+    for month in ("Jan", "Mar", "Jun"):
+        path = alerts.parent / "2026" / month / "ossec-alerts-01.json"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(lines(month))
+    for _ in range(3):
+        await files.turn_to_next(anew=True)
+        assert place.file.path == str(alerts.parent / "2026" / "Jan" / "ossec-alerts-01.json")
+
+
+async def test_known_files_that_are_too_many_are_forgotten(files, place, monkeypatch):
+    monkeypatch.setattr(registry, "KEPT_FILES", 1)
+    for number in range(3):
+        place.registry.add(f"gone.{number}", Fingerprint.of(b"%d" % number))
+    await files.turn_to_next()
+    assert [known.path for known in place.registry.files.values()] == ["gone.2"]
+
+
+async def test_an_open_file_whose_server_was_restarted_is_opened_again(alerts, files, place, monkeypatch):
+    class Stale(Content):
+        is_stale = False
+
+        def status(self):
+            if self.is_stale:
+                raise OSError(errno.ESTALE, "Stale file handle")
+            return super().status()
+
+    stale = AlertFile(LocalDisk(), alerts, Stale(LocalDisk().open(alerts)))
+    stale.content.is_stale = True
+    place.held.append(stale)
+    monkeypatch.setattr(open_files, "PATIENCE_SECONDS", 0)
+    await read_next(files, place)
+    assert stale not in place.held
+    assert held_names(place) == ["alerts.json"]
 
 
 async def test_what_alerts_json_names_is_held_while_another_file_is_read(alerts, files, place, monkeypatch):

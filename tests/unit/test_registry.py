@@ -133,6 +133,10 @@ def test_a_mark_of_which_the_bytes_are_not_known_is_held_by_what_is_long_enough(
     assert [holds(Bytes(data), Mark(5)) for data in (b"1234", b"12345", b"123456")] == [False, True, True]
 
 
+def test_a_mark_of_a_single_byte_is_held_by_what_has_it_there():
+    assert [holds(Bytes(data), Mark(5, Fingerprint.of(b"5"))) for data in (b"12345", b"12354")] == [True, False]
+
+
 def test_an_empty_file_is_none_that_is_known(registry):
     registry.add(str(dated(1)))
     assert registry.identify(Bytes(b""), str(dated(1))) is None

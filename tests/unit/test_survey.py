@@ -12,9 +12,10 @@ import structlog.testing
 
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.messages import Fingerprint, Position
+from wazuh_dfn.tailing import beginning
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.beginning import SEARCH_BYTES, _older_than, end_of_last_line, old_files
-from wazuh_dfn.tailing.checkpoint_file import Checkpoint
+from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointFile
 from wazuh_dfn.tailing.contents import Content, open_content
 from wazuh_dfn.tailing.disk import Status
 from wazuh_dfn.tailing.names import Sighting, dated_paths, is_packed_name, list_files, month_before, naming_of, slot_of, unpacked_name
@@ -465,6 +466,29 @@ def test_an_old_file_that_may_not_be_read_is_old_as_a_whole_but_the_current_one_
     refused = {"alerts.json"}
     with pytest.raises(PermissionError):
         old_files(Refuses(), alerts, lambda _: True, Registry())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize(("start_at", "unread"), [("end", []), ("beginning", ["alerts.json"])])
+async def test_after_a_first_start_no_old_file_is_unread_however_many_there_are(alerts, monkeypatch, start_at, unread):
+    monkeypatch.setattr(beginning, "KEPT_FILES", 2)
+    now, place, saves = time.time(), ReadingPlace(), []
+    future = alerts.parent / "2026" / "Jan" / "ossec-alerts-01.json"
+    future.parent.mkdir(parents=True)
+    for age, path in enumerate([alerts, *(alerts.with_name(f"alerts.json.{number}") for number in range(1, 5)), future]):
+        path.write_bytes(LINES[age:] if age else OTHER_LINES)
+        os.utime(path, (now, now - 100 * age))
+    os.utime(future, (now, now + 1000))
+
+    async def save():
+        saves.append(place.registry.is_begun)
+
+    files, checkpoints = AlertFolder(alerts, LocalDisk()), CheckpointFile(alerts.parent / "state" / "checkpoint", LocalDisk())
+    await beginning.Beginning(files, checkpoints, place, start_at, save).begin()
+    assert saves == [True]
+    assert unread_names(survey(LocalDisk(), alerts, place.registry)) == unread
+    assert str(alerts) not in {look.path for look in place.registry.appearances()}
 
 
 @pytest.mark.parametrize("has_current", [True, False])
