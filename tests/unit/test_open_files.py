@@ -142,6 +142,13 @@ async def test_the_current_file_is_opened_once_however_often_it_is_turned_to(ale
         assert (place.file, place.held) == (file, [file])
 
 
+async def test_a_file_of_which_nothing_was_read_does_not_count_as_read(alerts, files, place):
+    older(alerts, 1)
+    assert await files.turn_to_next()
+    await files.finish()
+    assert (place.file, place.registry.files) == (None, {})
+
+
 async def test_a_complete_file_that_has_grown_since_does_not_count_as_read(alerts, files, place):
     copy = older(alerts, 1)
     await read_next(files, place)
@@ -240,6 +247,10 @@ async def test_as_long_as_a_file_of_an_earlier_month_waits_all_months_are_looked
     for _ in range(3):
         await files.turn_to_next(anew=True)
         assert place.file.path == str(alerts.parent / "2026" / "Jan" / "ossec-alerts-01.json")
+    read_all(place)
+    await files.finish()
+    await files.turn_to_next()
+    assert place.file.path == str(alerts.parent / "2026" / "Mar" / "ossec-alerts-01.json")
 
 
 async def test_known_files_that_are_too_many_are_forgotten(files, place, monkeypatch):
@@ -317,6 +328,10 @@ async def test_an_alerts_json_that_does_not_change_while_a_dated_file_does_is_to
     assert place.problems == []
     await files.turn_to_next(anew=True)
     assert [problem.partition(" although")[0] for problem in place.problems] == [f"{alerts} does not change"] * stands_still
+    other.rename(alerts.with_name("kept"))
+    await files.turn_to_next(anew=True)
+    assert place.problems == []
+    alerts.with_name("kept").rename(other)
     os.utime(alerts, (200, 200))
     await files.turn_to_next(anew=True)
     assert place.problems == []
