@@ -76,6 +76,28 @@ async def test_what_is_saved_comes_back_whole(store):
     assert await store.load() == saved
 
 
+async def test_what_is_as_it_is_by_default_is_left_out_and_comes_back(store, path):
+    await store.save(Checkpoint(()))
+    assert set(json.loads(path.read_bytes())) == {"version", "files", "saved_at", "checksum"}
+    assert await store.load() == Checkpoint((), saved_at=5.0)
+
+
+async def test_whatever_else_stands_in_it_does_not_match_the_checksum(store, path):
+    await store.save(checkpoint(5))
+    saved = path.read_bytes()
+    for number in range(10):
+        path.write_bytes(saved.replace(b'"saves":1', b'"saves":1%d' % number))
+        with pytest.raises(CheckpointUnreadableError):
+            await store.load()
+
+
+@pytest.mark.parametrize(("saves", "offset"), [(1, 5), (2, 9), (3, 9)])
+async def test_notes_count_if_they_were_written_after_the_save_before_the_last_one(store, saves, offset):
+    await store.save(checkpoint(5, saves=3))
+    await store.note(checkpoint(9).files, saves)
+    assert await offsets(store) == [offset]
+
+
 @pytest.mark.parametrize("damage", DAMAGED)
 async def test_in_place_of_a_damaged_one_the_previous_one_counts_and_the_log_says_so(store, path, damage):
     await store.save(checkpoint(1))

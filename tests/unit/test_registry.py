@@ -8,7 +8,7 @@ from wazuh_dfn.messages import Fingerprint, Position
 from wazuh_dfn.tailing import registry as module
 from wazuh_dfn.tailing.disk import Status
 from wazuh_dfn.tailing.names import Sighting, naming_of, slot_of
-from wazuh_dfn.tailing.registry import BEGINNING, Mark, Registry, appearance_of, order_of
+from wazuh_dfn.tailing.registry import BEGINNING, Mark, Registry, appearance_of, holds, order_of
 
 FOLDER = Path("/alerts")
 NOW = 1_000_000.0
@@ -115,7 +115,9 @@ def test_a_few_bytes_tell_a_file_only_under_its_name(registry, path, is_known):
     assert (registry.identify(Bytes(b"\n"), path.format(dated(1))) is not None) == is_known
 
 
-@pytest.mark.parametrize(("torn", "more", "mark"), [(b'{"timestamp":"2026', b'-01-02"}\n', 0), (b"{}\n", b"{}\n", 3), (b"{}", b"", 2)])
+@pytest.mark.parametrize(
+    ("torn", "more", "mark"), [(b'{"timestamp":"2026', b'-01-02"}\n', 0), (b"{", b"}\n", 0), (b"{}\n", b"{}\n", 3), (b"{}", b"", 2)]
+)
 def test_after_the_few_bytes_of_a_torn_line_nothing_is_read_on(registry, torn, more, mark):
     know(registry, "alerts.json", torn)
     assert registry.identify(Bytes(torn + more), "alerts.json").mark.offset == mark
@@ -125,6 +127,14 @@ def test_a_file_of_nuls_is_not_skipped_past_what_it_really_shares(registry):
     know(registry, dated(1), bytes(4096))
     found = registry.identify(Bytes(bytes(8192) + content("a")), str(dated(2)))
     assert found is None or found.mark.offset <= 8192
+
+
+def test_a_mark_of_which_the_bytes_are_not_known_is_held_by_what_is_long_enough():
+    assert [holds(Bytes(data), Mark(5)) for data in (b"1234", b"12345", b"123456")] == [False, True, True]
+
+
+def test_a_mark_of_a_single_byte_is_held_by_what_has_it_there():
+    assert [holds(Bytes(data), Mark(5, Fingerprint.of(b"5"))) for data in (b"12345", b"12354")] == [True, False]
 
 
 def test_an_empty_file_is_none_that_is_known(registry):
@@ -161,13 +171,14 @@ def test_how_a_read_file_looks_is_saved_only_once_all_of_it_is_settled(registry)
     assert [each.read for each in save(registry)] == [None]
 
 
-def test_a_file_that_was_written_to_just_now_is_looked_at_again(registry):
+@pytest.mark.parametrize("seconds", [-2, -1, 2])
+def test_a_file_that_was_written_to_just_now_is_looked_at_again(registry, seconds):
     known = know(registry, dated(1), content("a"))
-    registry.note_read(known, appearance_of(seen(dated(1), NOW - 1)), NOW)
+    registry.note_read(known, appearance_of(seen(dated(1), NOW + seconds)), NOW)
     assert registry.appearances() == set()
 
 
-@pytest.mark.parametrize("modified", [1.0, NOW - 100, NOW + 86_400], ids=["1970", "past", "future"])
+@pytest.mark.parametrize("modified", [1.0, NOW - 100, NOW - 2.5, NOW + 86_400], ids=["1970", "past", "just settled", "future"])
 def test_a_read_file_is_not_opened_while_it_looks_the_same(registry, modified):
     known = know(registry, dated(1), content("a"))
     look = appearance_of(seen(dated(1), modified))
@@ -192,11 +203,13 @@ def test_what_moves_during_a_save_is_still_to_be_noted_after_it(registry):
 
 
 def test_marks_are_thinned_out_with_their_age(registry):
-    known = know(registry, dated(1), content("a"))
-    for offset in range(1, 200):
-        registry.settle(Position(str(dated(1)), 1, offset, file=known.number))
+    known, kept = know(registry, dated(1), content("a")), {}
+    for number in range(1, 205):
+        registry.settle(Position(str(dated(1)), 1, number, file=known.number))
         save(registry)
-    assert len(known.earlier) == 16 + (64 - 16) // 4
+        kept[number] = list(known.earlier)
+    assert kept[203] == [*range(140, 188, 4), *range(188, 204)]
+    assert kept[204] == [*range(144, 189, 4), *range(189, 205)]
 
 
 def test_a_copy_is_settled_as_soon_as_its_part_of_the_whole_is(registry):
@@ -228,6 +241,21 @@ def test_a_copy_takes_the_place_of_a_former_one_at_its_path_alone(registry):
     assert [known.number for known in registry.files.values()] == [whole.number, copies[0].number, copies[2].number, copies[3].number]
 
 
+def test_copies_of_different_files_at_one_path_are_different_ones(registry):
+    wholes = [know(registry, path, content(path)) for path in ("a.json", "b.json")]
+    copies = [registry.add_copy(whole, "c.json", whole.head, whole.read_to) for whole in reversed(wholes)]
+    assert list(registry.files.values()) == wholes + copies
+
+
+def test_another_file_and_what_is_settled_are_each_worth_a_save(registry):
+    changes = [registry.changes]
+    known = registry.add("alerts.json")
+    changes.append(registry.changes)
+    registry.settle(Position("alerts.json", 1, 10, file=known.number))
+    changes.append(registry.changes)
+    assert changes[0] < changes[1] < changes[2]
+
+
 @pytest.mark.parametrize("path", ["a.json.gz", "c.json.gz"])
 def test_a_file_that_is_read_on_in_its_packed_copy_keeps_an_entry_for_where_it_was(registry, path):
     known = know(registry, "b.json", content("a"))
@@ -249,6 +277,75 @@ def test_each_save_has_its_number_from_one_on(registry):
     assert registry.saves == 2
 
 
+def test_how_a_read_file_looks_is_worth_a_save_only_if_it_looks_another_way(registry):
+    known, changes = know(registry, "alerts.json", content("a")), []
+    for modified in (NOW - 100, NOW - 100, NOW - 90):
+        registry.note_read(known, appearance_of(seen("alerts.json", modified)), NOW)
+        changes.append(registry.changes)
+    assert changes[0] == changes[1] == changes[2] - 1
+
+
+def test_what_is_settled_of_a_forgotten_file_is_only_the_latest_that_was(registry):
+    known = know(registry, "alerts.json", content("a"))
+    position = Position("alerts.json", 1, 5000, file=known.number)
+    registry.drop(known)
+    registry.settle(position)
+    assert (registry.settled_through, registry.files, list(registry.moved())) == (position, {}, [])
+
+
+def test_a_mark_that_is_the_settled_one_is_not_saved_twice(registry):
+    known = know(registry, "alerts.json", content("a"))
+    first = known.settled
+    save(registry)
+    registry.settle(Position("alerts.json", 1, 0, file=known.number).after(10, content("b", 10)))
+    [saved] = save(registry)
+    assert (known.earlier, saved.earlier) == ({1: first, 2: known.settled}, {1: first})
+
+
+def test_a_file_that_counts_as_read_whole_is_saved_though_nothing_of_it_was_read(registry):
+    known = registry.add(str(dated(1, suffix=".gz")), is_whole=True)
+    assert [each.number for each in save(registry)] == [known.number]
+
+
+def test_what_is_read_on_looks_no_more_as_it_did(registry):
+    known = know(registry, "alerts.json", content("a"))
+    registry.note_read(known, appearance_of(seen("alerts.json")), NOW)
+    registry.go_on(Position("alerts.json.1", 1, 6000, file=known.number))
+    assert (known.read, known.path, known.read_to.offset, known.settled.offset, known.is_settled) == (
+        None,
+        "alerts.json.1",
+        6000,
+        5000,
+        False,
+    )
+
+
+def test_of_two_known_files_with_the_same_content_it_is_the_one_known_last(registry):
+    know(registry, dated(1), content("a"))
+    last = know(registry, dated(2), content("a"))
+    assert registry.identify(Bytes(content("a")), str(dated(1))).known is last
+
+
+def test_a_mark_that_is_not_held_does_not_hide_a_later_one_of_another_file(registry):
+    know(registry, dated(1), content("a", 2000) + content("b", 1000))
+    longer = know(registry, dated(2), content("a", 2000) + content("c", 3000))
+    assert registry.identify(Bytes(content("a", 2000) + content("c", 3000)), str(dated(1))).known is longer
+
+
+@pytest.mark.parametrize("path", ["/alerts/other.json", "/a/alerts.json"])
+@pytest.mark.parametrize(("length", "is_known"), [(255, False), (256, True)])
+def test_from_as_many_bytes_on_as_tell_a_file_its_name_does_not_matter(registry, path, length, is_known):
+    data = content("a", length - 1) + b"\n"
+    know(registry, dated(1), data)
+    assert (registry.identify(Bytes(data), path) is not None) == is_known
+
+
+def test_within_a_line_it_is_read_on_only_behind_as_many_bytes_as_tell_a_file(registry):
+    for length, mark in ((255, 0), (256, 256)):
+        know(registry, dated(length % 28), content(length, length))
+        assert registry.identify(Bytes(content(length, length) + b"more"), str(dated(length % 28))).mark.offset == mark
+
+
 def test_what_is_forgotten_is_worth_a_save(registry):
     known, changes = know(registry, "alerts.json", content("a")), registry.changes
     registry.drop(known)
@@ -264,6 +361,7 @@ def test_packed_files_up_to_the_latest_day_that_was_forgotten_are_forgotten_ones
 def test_numbers_go_on_after_a_restart(registry):
     know(registry, dated(1), content("a"))
     assert restarted(registry).add(str(dated(2))).number == 2
+    assert restarted(Registry()).add(str(dated(2))).number == 1
 
 
 # What is forgotten.
@@ -302,6 +400,41 @@ def test_never_forgotten_is_what_would_lose_something(two_files, registry, why):
     assert registry.forgotten_before == NOW - 100
 
 
+@pytest.mark.parametrize(
+    ("waiting", "left"),
+    [
+        (seen(dated(2), NOW - 100), [1, 2, 3]),
+        (seen(dated(1), NOW - 99), [1, 2, 3]),
+        (seen(dated(2), NOW - 99), [2, 3]),
+        (seen("alerts.json.1", NOW - 99), [2, 3]),
+        (seen("alerts.json.1", NOW - 100), [1, 2, 3]),
+    ],
+    ids=["as old", "of the same day", "of the next day", "without a date", "without a date and as old"],
+)
+def test_forgotten_is_only_what_comes_before_all_that_waits(two_files, registry, waiting, left):
+    fill(registry, dated(1), dated(2), dated(3))
+    paths = forget(registry, *(seen(dated(day)) for day in (1, 2, 3)), waiting=[seen(dated(9), NOW - 50), waiting])
+    assert paths == [str(dated(day)) for day in left]
+
+
+def test_a_file_that_was_written_to_at_this_moment_is_not_forgotten(two_files, registry):
+    fill(registry, dated(1), dated(2), dated(3))
+    assert len(forget(registry, *(seen(dated(day), NOW) for day in (1, 2, 3)))) == 3
+
+
+def test_of_files_without_a_date_the_one_known_first_is_forgotten_first_and_none_if_there_is_room(two_files, registry):
+    fill(registry, "alerts.json.2", "alerts.json.1")
+    assert len(forget(registry)) == 2
+    fill(registry, "alerts.json.0", dated(1))
+    assert forget(registry) == [str(dated(1)), "alerts.json.0"]
+
+
+def test_forgotten_stays_what_was_forgotten_before(registry):
+    for day, modified in ((2, 20.0), (3, 10.0), (1, 15.0)):
+        registry.forget_unseen([seen(dated(day), modified), seen("alerts.json.1", 5.0)])
+    assert (registry.forgotten_before, registry.forgotten_slot) == (20.0, slot_of(dated(3)))
+
+
 def test_a_copy_is_not_forgotten_before_its_part_of_the_whole_is_settled(two_files, registry):
     whole = know(registry, dated(1), content("a"), settled=False)
     registry.add_copy(whole, "/alerts/alerts.json.1", whole.head, whole.read_to)
@@ -335,6 +468,14 @@ def test_files_are_read_by_day_and_number_the_current_one_last():
 def test_a_file_without_a_date_comes_before_the_first_dated_one_that_was_written_to_after_it():
     listing = [seen(dated(1), 10), seen(dated(2), 20), seen("alerts.json.1", 15), seen("alerts.json.2", 5), seen("alerts.json.0", 25)]
     assert names_in_order(*listing) == ["alerts.json.2", dated(1).name, "alerts.json.1", dated(2).name, "alerts.json.0"]
+
+
+def test_a_file_without_a_date_comes_before_a_dated_one_that_was_written_to_at_the_same_time():
+    assert names_in_order(seen(dated(1), 10), seen("alerts.json.1", 10), seen(dated(2), 20)) == [
+        "alerts.json.1",
+        dated(1).name,
+        dated(2).name,
+    ]
 
 
 def test_a_packed_file_comes_before_another_plain_one_of_its_name():

@@ -22,7 +22,7 @@ from wazuh_dfn.errors import CheckpointUnreadableError
 from wazuh_dfn.messages import DIGEST_LENGTH, NO_BYTES, Fingerprint
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import FIRST_SLOT, Slot
-from wazuh_dfn.tailing.registry import KnownFile, Mark
+from wazuh_dfn.tailing.registry import NEVER, KnownFile, Mark
 
 VERSION = 3
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class Checkpoint:
 
     files: tuple[KnownFile, ...]
     saves: int = 0
-    forgotten_before: float = 0.0
+    forgotten_before: float = NEVER
     forgotten_slot: Slot = FIRST_SLOT
     saved_at: float = 0.0
     is_complete: bool = True

@@ -23,6 +23,8 @@ RECENT_SAVES, EARLIER_SAVES = 16, 64
 """The marks of so many saves are kept, and every fourth one of so many: more seconds than a kernel keeps written bytes to itself."""
 TELLING_BYTES = 256
 """From this length on, bytes tell by themselves which file it is; an empty line or the beginning of an alert does not."""
+NEVER = float("-inf")
+"""Before all times a file can have, among them those up to 1970."""
 SETTLED_SECONDS = 2.0
 """A file that was written to just now can be written to once more without a change of its time, on a file system with coarse times."""
 
@@ -99,7 +101,7 @@ class Registry:
         """Whether it is known what was read before; nothing is to be saved earlier."""
         self.files: dict[int, KnownFile] = {}
         self.saves = 0
-        self.forgotten_before = 0.0
+        self.forgotten_before = NEVER
         """Unknown files that were last written to then (seconds since the epoch) or earlier were known once, and forgotten."""
         self.forgotten_slot: Slot = FIRST_SLOT
         """The same for packed dated files, which are not written to any more: up to this place in the order of days."""
