@@ -1,6 +1,7 @@
 """What happens to disks under the alert files: moved and restored trees, handles that fail for good, power cuts."""
 
 import errno
+import gzip
 import os
 import shutil
 import subprocess
@@ -314,3 +315,35 @@ async def test_after_a_power_cut_the_day_changes_before_the_daemon_starts(site):
     site.wazuh.next_day()
     site.wazuh.write(lines(1_001))
     await restart_and_expect(site, *range(400), 1_000, 1_001, repeats=2 * SEGMENT, scraps=2)
+
+
+@pytest.mark.parametrize("torn", [1, 300, 900], ids="after {} bytes".format)
+async def test_a_line_that_a_power_cut_has_torn_is_read_whole_from_the_gzipped_file_that_still_has_it(site, torn):
+    """monitord had gzipped the file and not removed it yet; its last page is gone. The beginning of the line counted as all of it."""
+    await settle(site, 1)
+    site.wazuh.write(lines(2, 3, 4, 5))
+    former = site.wazuh.dated
+    packed = gzip.compress(former.read_bytes())
+    os.truncate(former, len(lines(1, 2, 3)) + torn)
+    site.wazuh.next_day()
+    site.wazuh.write(lines(6))
+    async with site.tailing():
+        await site.until_all_read(1, 2, 3, 6, scraps=1)
+        former.with_name(f"{former.name}.gz").write_bytes(packed)
+        await site.until_all_read(*range(1, 7), scraps=1)
+    await restart_and_expect(site, *range(1, 7), scraps=1)
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n"], ids=["glued", "ended"])
+async def test_a_whole_alert_without_its_line_feed_does_not_come_twice_when_its_file_grows(site, ending):
+    await settle(site, 1)
+    alert = b'{"rule":{"id":"1"}}'
+    site.wazuh.write(alert)
+    former = site.wazuh.next_day()
+    site.wazuh.write(lines(2))
+    async with site.tailing():
+        await site.until_all_read(1, 2, scraps=1)
+        with former.open("ab") as file:
+            file.write(ending + lines(3))
+        await site.until_all_read(1, 2, 3, scraps=2)
+    assert site.read.count(alert) == 1

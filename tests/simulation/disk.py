@@ -203,7 +203,8 @@ class SimulatedHandle:
         self._before_read()
         self._check()
         data = bytes(self._inode.data[offset : offset + limit])
-        self._inode.read_to = max(self._inode.read_to, offset + len(data))
+        if data:
+            self._inode.read_to = max(self._inode.read_to, offset + len(data))
         return data
 
     def status(self):

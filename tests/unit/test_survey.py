@@ -14,9 +14,9 @@ from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.messages import Fingerprint, Position
 from wazuh_dfn.tailing import beginning
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
-from wazuh_dfn.tailing.beginning import SEARCH_BYTES, _older_than, end_of_last_line, old_files
+from wazuh_dfn.tailing.beginning import _older_than, old_files
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointFile
-from wazuh_dfn.tailing.contents import Content, open_content
+from wazuh_dfn.tailing.contents import PIECE_BYTES, Content, end_of_last_line, open_content
 from wazuh_dfn.tailing.disk import Status
 from wazuh_dfn.tailing.names import Sighting, dated_paths, is_packed_name, list_files, month_before, naming_of, slot_of, unpacked_name
 from wazuh_dfn.tailing.open_files import LONGEST_SURVEY_PAUSE_SECONDS, SURVEY_SECONDS, OpenFiles, _pause_seconds
@@ -525,17 +525,17 @@ def test_behind_a_checkpoint_of_a_former_version_are_earlier_days_and_what_has_n
         (b"\n", 1),
         (b"\nx", 1),
         (b"xx\n", 3),
-        (b"\n" + b"x" * (SEARCH_BYTES - 1), 1),
-        (b"\n" + b"x" * SEARCH_BYTES, 1),
-        (b"xx\n" + b"x" * SEARCH_BYTES, 3),
-        (b"x" * SEARCH_BYTES + b"\n\nxx", SEARCH_BYTES + 2),
-        (b"x" * (2 * SEARCH_BYTES + 1), 0),
+        (b"\n" + b"x" * (PIECE_BYTES - 1), 1),
+        (b"\n" + b"x" * PIECE_BYTES, 1),
+        (b"xx\n" + b"x" * PIECE_BYTES, 3),
+        (b"x" * PIECE_BYTES + b"\n\nxx", PIECE_BYTES + 2),
+        (b"x" * (2 * PIECE_BYTES + 1), 0),
     ],
 )
 def test_the_last_line_ends_behind_the_last_line_feed(alerts, data, end):
     alerts.write_bytes(data)
     with closing(open_content(LocalDisk(), alerts)) as content:
-        assert end_of_last_line(content) == end
+        assert end_of_last_line(content, content.size()) == end
 
 
 # What an administrator is told.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wazuh_dfn.errors import FileTruncatedError
 from wazuh_dfn.messages import NO_BYTES, Position
-from wazuh_dfn.tailing.contents import Content, open_content
+from wazuh_dfn.tailing.contents import Content, end_of_last_line, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import Month, list_files
 from wazuh_dfn.tailing.registry import Appearance, Mark, Match, Registry
@@ -62,6 +62,16 @@ class AlertFile:
                 raise FileTruncatedError(position.path)
             self._checked_changes = changes
         return data
+
+    async def begun_line(self, offset: int) -> Mark | None:
+        """Return where the line begins that was read to this offset in the middle of it; None if it ends there, or is a whole alert."""
+        return await self._disk.run(self._begun_line, offset)
+
+    def _begun_line(self, offset: int) -> Mark | None:
+        before, behind = self.content.read(offset - 1, 1), self.content.read(offset, 1)
+        if before in (b"", b"\n", b"}") or behind in (b"", b"\n"):
+            return None
+        return Mark.at_end(self.content, end_of_last_line(self.content, offset))
 
     async def appearance(self) -> Appearance:
         """Return how it looks by now."""

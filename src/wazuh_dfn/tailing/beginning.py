@@ -13,13 +13,11 @@ from wazuh_dfn.errors import CannotUnpackError, CheckpointUnreadableError, FileT
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointStore
-from wazuh_dfn.tailing.contents import Content, open_content
+from wazuh_dfn.tailing.contents import end_of_last_line, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import FIRST_SLOT, Sighting, list_files, slot_of
 from wazuh_dfn.tailing.place import ReadingPlace, Trouble
 from wazuh_dfn.tailing.registry import BEGINNING, KEPT_FILES, Mark, Registry, appearance_of, order_of
-
-SEARCH_BYTES = 64 * 1024
 
 type IsOld = Callable[[Sighting], bool]
 
@@ -157,7 +155,7 @@ def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | N
                 return None
             mark = None
             if not content.is_packed:
-                mark = Mark.at_end(content, end_of_last_line(content) if sighting.is_current else content.size())
+                mark = Mark.at_end(content, end_of_last_line(content, content.size()) if sighting.is_current else content.size())
             head = content.read(0, FINGERPRINT_BYTES if mark is None else min(FINGERPRINT_BYTES, mark.offset))
             return OldFile(sighting, Fingerprint.of(head), mark)
     except (FileNotFoundError, FileTruncatedError):
@@ -166,15 +164,3 @@ def _old_file(disk: Disk, sighting: Sighting, registry: Registry) -> OldFile | N
         if sighting.is_current:
             raise
         return OldFile(sighting)
-
-
-def end_of_last_line(content: Content) -> int:
-    """Return the offset behind the last line feed, searching backwards; 0 if there is none."""
-    end = content.size()
-    while end > 0:
-        start = max(0, end - SEARCH_BYTES)
-        found = content.read(start, end - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0

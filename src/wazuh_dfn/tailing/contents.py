@@ -70,6 +70,17 @@ class Content:
         self._handle.close()
 
 
+def end_of_last_line(content: Content, end: int) -> int:
+    """Return the offset behind the last line feed before `end`, searching backwards; 0 if there is none."""
+    while end > 0:
+        start = max(0, end - PIECE_BYTES)
+        found = content.read(start, end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
 def open_content(disk: Disk, path: Path) -> Content:
     """Open an alert file; one that is packed is unpacked while it is read.
 

@@ -296,6 +296,8 @@ class OpenFiles:
         if not found.is_shorter:
             known = found.known
             registry.move(known, file.path)
+            if known.read_to.offset and (begun := await file.begun_line(known.read_to.offset)) is not None:
+                registry.go_back(known, begun)  # its beginning counted as all there would be of that line
         elif not chosen.is_shorter:  # another file with its content was read since
             return False
         else:

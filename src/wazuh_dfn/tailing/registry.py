@@ -176,6 +176,10 @@ class Registry:
         known = self.files[position.file]
         known.read_to, known.path, known.read = Mark(position.offset, position.tail), position.path, None
 
+    def go_back(self, known: KnownFile, mark: Mark) -> None:
+        """Read again from there on."""
+        known.read_to, known.read = mark, None
+
     def settle(self, position: Position) -> None:
         """All before the position is settled."""
         self.settled_through = position
