@@ -194,7 +194,7 @@ def test_send_test_compares_clocks_where_the_broker_stamps_the_records(site):
 def test_a_quota_so_low_that_an_answer_takes_longer_than_the_timeout_repeats_nothing(site, kafka):
     daemon = site.prepare(compression_type="none", max_batch_bytes=100_000, timeout=6)
     with kafka.quota(site.topic, 30_000), daemon:
-        append(daemon, site.corpus, 6_000)
+        append(daemon, site.corpus, 4_000)
         site.wait_until_settled()
         assert site.finish() == PERFECT
 

@@ -11,7 +11,7 @@ from wazuh_dfn.tailing.open_files import OpenFiles
 from wazuh_dfn.tailing.registry import KnownFile, Mark, Match, Registry
 from wazuh_dfn.tailing.tailer import Tailer
 
-original_read_rest, original_run, original_survey = ChunkReader.read_rest, Tailer.run, survey.survey
+original_run, original_survey = Tailer.run, survey.survey
 
 
 async def rotation_drops_the_tail(self, lifeline, file, at, quiet_seconds=None):
@@ -82,10 +82,6 @@ async def a_stale_descriptor_is_kept(self, file, error):
     pass
 
 
-async def a_line_counts_as_complete_at_once(self, lifeline, file, at, quiet_seconds=None):
-    return await original_read_rest(self, lifeline, file, at, 0.0)
-
-
 def a_save_has_what_was_read(known):
     return KnownFile(known.number, known.path, known.head, known.read_to, known.read_to, {}, known.read)
 
@@ -114,7 +110,6 @@ READING_MUTATIONS = {
     what_has_lost_its_name_is_closed: [(OpenFiles, "_close_all_but")],
     older_files_do_not_grow_again: [(alert_file, "survey")],
     a_stale_descriptor_is_kept: [(OpenFiles, "_close_broken")],
-    a_line_counts_as_complete_at_once: [(ChunkReader, "read_rest")],
     a_save_has_what_was_read: [(registry, "snapshot")],
     a_file_that_came_back_shorter_is_read_from_its_end: [(Registry, "identify")],
 }

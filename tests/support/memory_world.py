@@ -65,6 +65,9 @@ class MemoryFile:
         await trio.sleep(0.001)
         return self.data[position.offset + skip :][:limit]
 
+    async def begun_line(self, offset):
+        return None
+
     async def unnamed_bytes(self):
         return 0
 

@@ -165,7 +165,12 @@ class KafkaConnection:
             await self._ending.close()
 
     async def _renewed_tls(self) -> ssl.SSLContext | None:
-        self._tls = await _tls_context(self._options)
+        try:
+            self._tls = await _tls_context(self._options)
+        except BrokerUnavailableError:
+            if self._tls is None or self._leash.reason is not None:
+                raise
+            return self._tls  # files are being replaced: those of before may do
         if self._options.tls is not None:
             for certificate in await anyio.to_thread.run_sync(own_certificates, self._options.tls):
                 self._told(certificate)
