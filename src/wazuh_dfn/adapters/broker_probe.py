@@ -13,13 +13,15 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
-from cryptography import x509
 
 from wazuh_dfn.adapters.tls_errors import TlsCode, TlsFault, distrust, refusal
 from wazuh_dfn.config.addresses import BrokerAddress
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 DEFAULT_KAFKA_PORT = 9092
 HAPPY_EYEBALLS_SECONDS = 0.25
@@ -218,6 +220,8 @@ class _Probe:
 
 def shown_chain(tls: ssl.SSLObject) -> list[x509.Certificate]:
     """Return the certificates that the other side of a connection has sent, its own first; raises ValueError if one can't be read."""
+    from cryptography import x509  # noqa: PLC0415 - see tls_errors
+
     if sys.version_info >= (3, 13):
         return [x509.load_der_x509_certificate(each) for each in tls.get_unverified_chain()]
     chain = getattr(tls, "_sslobj").get_unverified_chain()  # noqa: B009 - public since Python 3.13

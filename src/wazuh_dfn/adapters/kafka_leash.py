@@ -14,7 +14,6 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -23,7 +22,6 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
-from cryptography import x509
 
 from wazuh_dfn.adapters.broker_probe import HAPPY_EYEBALLS_SECONDS, split_address
 from wazuh_dfn.config.addresses import BrokerAddress
@@ -219,11 +217,9 @@ class Leash:
         return connection
 
     def _tell_of_certificate(self, connection: AIOKafkaConnection) -> None:
-        tls = connection._writer.get_extra_info("ssl_object")
-        shown = tls.getpeercert(binary_form=True) if tls is not None else None
-        with suppress(ValueError):  # OpenSSL trusts some that can't be read here
-            if shown:
-                self._told(CertificateSeen("broker", x509.load_der_x509_certificate(shown).not_valid_after_utc.timestamp()))
+        shown = connection._writer.get_extra_info("peercert")
+        if shown:
+            self._told(CertificateSeen("broker", ssl.cert_time_to_seconds(shown["notAfter"])))
 
     async def _watch_until_within_reach(self) -> None:
         """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong with it if that lasts."""

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from cryptography import x509
+if TYPE_CHECKING:  # it takes 9 MB, and is needed when something is wrong alone
+    from cryptography import x509
 
 
 class TlsCode(Enum):
@@ -104,6 +106,8 @@ def distrust(error: ssl.SSLCertVerificationError, shown: Sequence[x509.Certifica
 def _names(shown: Sequence[x509.Certificate]) -> str:
     if not shown:
         return ""
+    from cryptography import x509  # noqa: PLC0415
+
     try:
         found = shown[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
