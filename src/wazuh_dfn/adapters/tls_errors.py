@@ -34,14 +34,13 @@ class TlsFault:
     text: str
 
 
-_REVOKED = 23
 _OF_VERIFICATION = {  # OpenSSL's X509_V_ERR_ codes
     9: TlsCode.NOT_YET_VALID,
     10: TlsCode.EXPIRED,
     **dict.fromkeys((2, 18, 19, 20, 21), TlsCode.UNTRUSTED),
     **dict.fromkeys((62, 64), TlsCode.OTHER_NAME),
     **dict.fromkeys((3, 11, 12), TlsCode.NO_REVOCATION_LIST),
-    _REVOKED: TlsCode.REVOKED,
+    23: TlsCode.REVOKED,
 }
 _REFUSALS = {
     "CERTIFICATE_REQUIRED": "the broker refused our client certificate: it demands one and none is configured (dfn.dfn_cert)",
@@ -103,16 +102,21 @@ def distrust(error: ssl.SSLCertVerificationError, shown: Sequence[x509.Certifica
     return TlsFault(code, text)
 
 
-def _names(shown: Sequence[x509.Certificate]) -> str:
-    if not shown:
-        return ""
+def host_names(certificate: x509.Certificate) -> list[str]:
+    """Return the host names and IP addresses that a server's certificate is good for."""
     from cryptography import x509  # noqa: PLC0415
 
     try:
-        found = shown[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
-        names = []
+        return []
+    return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+
+
+def _names(shown: Sequence[x509.Certificate]) -> str:
+    if not shown:
+        return ""
+    names = host_names(shown[0])
     return f", only for {', '.join(names)}" if names else ": it names no host as subjectAltName, and a common name does not count"
 
 

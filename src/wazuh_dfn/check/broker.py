@@ -12,8 +12,8 @@ from wazuh_dfn.adapters.broker_probe import Problem, Step, explain
 from wazuh_dfn.adapters.kafka_options import TlsFiles
 from wazuh_dfn.adapters.reachability import Presented, presented, resolve, unverifying_context
 from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.adapters.tls_errors import TlsCode
-from wazuh_dfn.check.certificate_text import check_validity, names, subject
+from wazuh_dfn.adapters.tls_errors import TlsCode, host_names
+from wazuh_dfn.check.certificate_text import check_validity, subject
 from wazuh_dfn.check.deadlines import in_thread
 from wazuh_dfn.check.findings import Finding, failure, info, ok
 from wazuh_dfn.config.addresses import BrokerAddress
@@ -107,7 +107,7 @@ def _describe(broker: BrokerAddress, shown: Presented) -> list[Finding]:
     except ValueError:
         return [info("broker-certificate", f"{broker} presents a certificate that can't be read")]
     issuer = certificate.issuer.rfc4514_string()
-    good_for = ", ".join(names(certificate)) or "no host name"
+    good_for = ", ".join(host_names(certificate)) or "no host name"
     text = f"{broker} presents {subject(certificate)}, issued by {issuer}, for {good_for} ({shown.version})"
     validity = check_validity("broker-certificate", "the broker's certificate", certificate, "tell DFN-CERT, it must be renewed")
     return [info("broker-certificate", text), validity]

@@ -16,15 +16,6 @@ def subject(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string() or f"number {certificate.serial_number:x}"
 
 
-def names(certificate: x509.Certificate) -> list[str]:
-    """Return the host names and IP addresses that a server's certificate is good for."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return []
-    return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
-
-
 def check_validity(check: str, whose: str, certificate: x509.Certificate, remedy: str) -> Finding:
     """Judge by this machine's clock; fewer than `WARN_DAYS` days left are a warning."""
     now = datetime.now(UTC)
