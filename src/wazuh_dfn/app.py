@@ -10,14 +10,14 @@ import structlog
 
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.adapters.instance_lock import exclusive_use
-from wazuh_dfn.adapters.kafka_options import CLIENT_ID, KafkaOptions, TlsFiles
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.delivery.ports import ProducerFactory
 from wazuh_dfn.health.monitor import log_fields
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.producer_options import CLIENT_ID, KafkaOptions, TlsFiles
+from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.reloading import Reloading

@@ -8,14 +8,12 @@ from typing import Any
 
 from wazuh_dfn.actors.fail2ban import Fail2BanActor
 from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
-from wazuh_dfn.actors.kafka import KafkaActor, KafkaActorOptions
 from wazuh_dfn.actors.router import AlertMailboxes, Router
 from wazuh_dfn.actors.windows import WindowsActor
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
-from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import PoisonBurial, split_alerts, split_chunk, split_records
 from wazuh_dfn.delivery.ports import WazuhSocket
@@ -25,6 +23,8 @@ from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.health.monitor import Monitor
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.health.restarts import RestartLog
+from wazuh_dfn.kafka.kafka_actor import KafkaActor, KafkaActorOptions
+from wazuh_dfn.kafka.kafka_status import KafkaStatus
 from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.events import Subscriber

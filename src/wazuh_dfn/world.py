@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from random import Random
 from time import time
 
-from wazuh_dfn.delivery.ports import DeadLetterStore, ProducerFactory, WazuhSocket
+from wazuh_dfn.delivery.ports import DeadLetterStore, WazuhSocket
 from wazuh_dfn.health.observe import Observed
+from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import CheckpointStore

@@ -14,14 +14,14 @@ from bench.corpus import write_corpus
 from bench.scenarios import bench_site
 from support.daemon import TOPIC
 from wazuh_dfn.actors.router import PARSED_AT_ONCE
-from wazuh_dfn.adapters.kafka_compression import gzip_encode
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.config.daemon_model import SupervisorSettings
 from wazuh_dfn.formats import record
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.parse import parse_alert
 from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.batch_compression import gzip_encode
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.messages import count_lines
 

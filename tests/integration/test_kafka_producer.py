@@ -22,11 +22,11 @@ from support.alerts import windows_alert
 from support.brokers import MockBroker, NoidaBroker, TansuBroker, create_topic, free_port
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
-from wazuh_dfn.adapters.kafka_connection import SOURCE
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
-from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
 from wazuh_dfn.formats import record
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.broker_connection import SOURCE
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio, pytest.mark.filterwarnings("error::ResourceWarning")]
 

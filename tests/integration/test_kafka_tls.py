@@ -15,9 +15,9 @@ from support.brokers import TansuBroker
 from support.certs import YESTERDAY, expired_copy, make_certificates, revocation_list
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
-from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 

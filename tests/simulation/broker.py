@@ -2,7 +2,7 @@
 
 import trio
 
-from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
 
 
 class SimulatedBroker:

@@ -8,7 +8,7 @@ import trio
 
 from support.corpus import Corpus, numbered_lines
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.messages import NO_BYTES
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.tailing.disk import Status

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
-from wazuh_dfn.delivery.certificates import NAMES, Certificates, CertificateSeen
+from wazuh_dfn.kafka.certificate_expiry import NAMES, Certificates, CertificateSeen
 
 DAY = 86_400
 END = datetime(2027, 3, 1, 12, tzinfo=UTC).timestamp()

@@ -6,18 +6,18 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from support.certs import make_certificates
-from wazuh_dfn.adapters.broker_probe import split_address
-from wazuh_dfn.adapters.kafka_connection import KafkaConnection
-from wazuh_dfn.adapters.kafka_options import KafkaOptions, TlsFiles
-from wazuh_dfn.adapters.kafka_producer import AiokafkaRecordProducer
-from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.check.certificates import check_certificates
 from wazuh_dfn.check.findings import has_failure
 from wazuh_dfn.config.findings import is_secret
 from wazuh_dfn.config.keys import FLAG_KEYS
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaRecordProducer
+from wazuh_dfn.kafka.broker_connection import KafkaConnection
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.ladder import split_address
+from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
+from wazuh_dfn.kafka.tls_context import make_tls_context
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from wazuh_dfn.adapters.kafka_compression import gzip_encode, use_fast_gzip
+from wazuh_dfn.kafka.batch_compression import gzip_encode, use_fast_gzip
 
 VALUES = [json.dumps({"number": number, "text": f"an ordinary line of {number * 7919}"}).encode() for number in range(500)]
 
@@ -32,7 +32,7 @@ def test_batches_are_gzipped_by_ours_and_hold_what_was_put_in(monkeypatch):
         packed.append(payload)
         return gzip_encode(payload)
 
-    monkeypatch.setattr("wazuh_dfn.adapters.kafka_compression.gzip_encode", pack)
+    monkeypatch.setattr("wazuh_dfn.kafka.batch_compression.gzip_encode", pack)
     use_fast_gzip()
     built = batch()
     monkeypatch.undo()

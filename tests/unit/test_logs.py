@@ -11,7 +11,8 @@ import pytest
 import structlog
 
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.errors import BrokerUnavailableError, ConfigurationError, in_brief
+from wazuh_dfn.errors import ConfigurationError, in_brief
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.logs import configure_logs, set_level
 from wazuh_dfn.logs.folding import MOST_KINDS, FoldingHandler
 from wazuh_dfn.logs.rendering import formatter

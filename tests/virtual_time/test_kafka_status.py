@@ -5,8 +5,8 @@ import trio
 from structlog.testing import capture_logs
 
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.delivery.kafka_status import KafkaStatus
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.kafka_status import KafkaStatus
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 

@@ -22,7 +22,8 @@ from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.durations import RECENT_SLOTS
 from wazuh_dfn.delivery.feedback_queue import CAPACITY_BYTES
-from wazuh_dfn.errors import BrokerUnavailableError, WazuhUnavailableError
+from wazuh_dfn.errors import WazuhUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.tailing import registry
 from wazuh_dfn.tailing.alert_file import AlertFolder

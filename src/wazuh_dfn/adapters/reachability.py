@@ -11,8 +11,8 @@ from pathlib import Path
 import anyio
 from anyio.streams.tls import TLSAttribute
 
-from wazuh_dfn.adapters.kafka_options import TlsFiles
-from wazuh_dfn.adapters.tls_context import make_tls_context
+from wazuh_dfn.kafka.producer_options import TlsFiles
+from wazuh_dfn.kafka.tls_context import make_tls_context
 
 _CONNECT_SECONDS = 2.0
 

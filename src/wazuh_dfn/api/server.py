@@ -9,12 +9,12 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from wazuh_dfn.adapters.tls_context import load_own_certificate
 from wazuh_dfn.api.app import make_app
 from wazuh_dfn.api.connections import Connections
 from wazuh_dfn.config.health_model import HealthApiSettings
 from wazuh_dfn.errors import CertificateFileError
 from wazuh_dfn.health.observe import Observed
+from wazuh_dfn.kafka.tls_context import load_own_certificate
 from wazuh_dfn.supervision.lifeline import Lifeline
 
 FIRST_RETRY_SECONDS = 1.0

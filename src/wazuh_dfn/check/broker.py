@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import anyio
 from cryptography import x509
 
-from wazuh_dfn.adapters.broker_probe import Problem, Step, explain
-from wazuh_dfn.adapters.kafka_options import TlsFiles
 from wazuh_dfn.adapters.reachability import Presented, presented, resolve, unverifying_context
-from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.adapters.tls_errors import TlsCode, host_names
 from wazuh_dfn.check.certificate_text import check_validity, subject
 from wazuh_dfn.check.deadlines import in_thread
 from wazuh_dfn.check.findings import Finding, failure, info, ok
 from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.kafka.ladder import Problem, Step, explain
+from wazuh_dfn.kafka.producer_options import TlsFiles
+from wazuh_dfn.kafka.tls_context import make_tls_context
+from wazuh_dfn.kafka.tls_errors import TlsCode, host_names
 
 _STEPS: tuple[Step, ...] = ("name", "tcp", "tls", "kafka")
 _REMEDIES: dict[Step, str] = {

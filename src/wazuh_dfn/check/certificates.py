@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from wazuh_dfn.adapters.kafka_options import TlsFiles
-from wazuh_dfn.adapters.tls_context import make_tls_context
 from wazuh_dfn.check.access import user_name, why_denied
 from wazuh_dfn.check.certificate_text import check_validity, subject
 from wazuh_dfn.check.findings import Finding, Level, failure, has_failure, info, ok, warning
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.producer_options import TlsFiles
+from wazuh_dfn.kafka.tls_context import make_tls_context
 
 _LONGEST_CHAIN = 10
 _GET = "put the file there that DFN-CERT gave you, in PEM format"

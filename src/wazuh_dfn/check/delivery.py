@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.check.broker import TlsContexts, check_broker
 from wazuh_dfn.check.certificates import check_certificates
@@ -17,7 +16,8 @@ from wazuh_dfn.check.report import Report
 from wazuh_dfn.check.send_test import check_by_sending, clock_not_compared
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 _BROKER_SECONDS = 10.0
 """So long a step towards a broker may take; less where kafka.timeout is less."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from aiokafka.errors import for_code
 
-from wazuh_dfn.adapters.broker_probe import explain
-from wazuh_dfn.adapters.kafka_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
-from wazuh_dfn.adapters.kafka_inquiry import Answers, inquire
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.check.broker import TlsContexts
 from wazuh_dfn.check.findings import Finding, failure, has_failure, ok
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.client_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.inquiry import Answers, inquire
+from wazuh_dfn.kafka.ladder import explain
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 _ASK = "ask DFN-CERT to allow our certificate to write to this topic"
 

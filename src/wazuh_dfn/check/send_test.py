@@ -7,10 +7,10 @@ import socket
 import time
 from datetime import datetime
 
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
-from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 TEST_FORMAT = "wazuh-dfn-test"
 _TOLERATED_SECONDS = 5.0

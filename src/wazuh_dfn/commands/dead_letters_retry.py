@@ -12,13 +12,13 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wazuh_dfn import exit_codes
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.adapters.kept_letters import KeptLetters
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import out
 from wazuh_dfn.config.paths import check_paths
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.resend.choosing import chosen
 from wazuh_dfn.resend.letters import TORN_STAGES, LettersFile, Retry

@@ -18,8 +18,9 @@ from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.config.paths import check_paths
-from wazuh_dfn.delivery.ports import DeadLetter, ProducerFactory
+from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.messages import Position
 from wazuh_dfn.resend.period import TimedSelection, parse_time

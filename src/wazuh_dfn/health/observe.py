@@ -13,7 +13,6 @@ import anyio
 from wazuh_dfn.config.health_model import HealthSettings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
-from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.health.file_sizes import FileSizes
@@ -21,6 +20,7 @@ from wazuh_dfn.health.history import RateHistory
 from wazuh_dfn.health.report import Actor, Checkpoint, Counts, DeadLetters, Delivery, Feedback, HealthReport, MailboxDepth, Reading
 from wazuh_dfn.health.restarts import RestartLog
 from wazuh_dfn.health.verdict import judge
+from wazuh_dfn.kafka.kafka_status import KafkaStatus
 from wazuh_dfn.supervision.child import Child
 from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.tailing.place import ReadingPlace

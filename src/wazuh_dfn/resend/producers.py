@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from wazuh_dfn.delivery.ports import ProducerFactory, RecordProducer, Told
+from wazuh_dfn.kafka.record_producer import ProducerFactory, RecordProducer, Told
 
 TYPICAL_RECORD_BYTES = 2_048
 

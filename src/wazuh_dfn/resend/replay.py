@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wazuh_dfn.adapters.kafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.delivery.ports import ProducerFactory
 from wazuh_dfn.errors import CannotUnpackError, ConfigurationError
+from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.messages import Position
 from wazuh_dfn.resend.producers import PacedProducers, batch_bytes
 from wazuh_dfn.tailing.alert_file import AlertFile

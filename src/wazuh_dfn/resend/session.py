@@ -9,9 +9,10 @@ import anyio
 
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetterStore, ProducerFactory
+from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.errors import WazuhDfnError
 from wazuh_dfn.formats.relevance import Selection
+from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.messages import Position, RecordKind, Ticket
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.resend.listed_files import ListReader, NoCheckpoints

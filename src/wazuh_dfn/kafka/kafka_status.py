@@ -10,9 +10,9 @@ from typing import Literal
 import anyio
 import structlog
 
-from wazuh_dfn.delivery.certificates import Certificates
 from wazuh_dfn.delivery.durations import BATCH_BOUNDS, DELAY_BOUNDS, Durations
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.certificate_expiry import Certificates
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
 
 type KafkaState = Literal["not connected", "connected", "unavailable"]
 log = structlog.get_logger(__name__)

@@ -20,9 +20,9 @@ from aiokafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
-from wazuh_dfn.adapters.kafka_codes import INVALID_RECORD, PRODUCER_FENCED, UNSUPPORTED_COMPRESSION_TYPE
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.error_codes import INVALID_RECORD, PRODUCER_FENCED, UNSUPPORTED_COMPRESSION_TYPE
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 _UNKNOWN_TOPIC, _INVALID_TOPIC, _TOPIC_NOT_AUTHORISED = 3, 17, 29
 SET_IDEMPOTENCE = "set kafka.idempotence = false"

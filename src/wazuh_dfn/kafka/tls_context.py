@@ -7,9 +7,10 @@ import ssl
 from contextlib import suppress
 from pathlib import Path
 
-from wazuh_dfn.adapters.kafka_options import TlsFiles
-from wazuh_dfn.delivery.certificates import CertificateSeen
-from wazuh_dfn.errors import BrokerUnavailableError, CertificateFileError
+from wazuh_dfn.errors import CertificateFileError
+from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.producer_options import TlsFiles
 
 _OUR_KEY = "dfn.dfn_key"
 _CRL = b"-----BEGIN X509 CRL-----"

@@ -8,12 +8,12 @@ import anyio
 from aiokafka.errors import KafkaError
 from anyio import to_thread
 
-from wazuh_dfn.adapters.kafka_connection import KafkaConnection, open_connection, record_headers, split_time
-from wazuh_dfn.adapters.kafka_errors import RAISE_LIMITS, REJECTIONS, rejection_reason
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
-from wazuh_dfn.adapters.tls_context import make_tls_context
-from wazuh_dfn.delivery.ports import RecordProducer, Told
-from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.broker_connection import KafkaConnection, open_connection, record_headers, split_time
+from wazuh_dfn.kafka.client_errors import RAISE_LIMITS, REJECTIONS, rejection_reason
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.producer_options import KafkaOptions
+from wazuh_dfn.kafka.record_producer import RecordProducer, Told
+from wazuh_dfn.kafka.tls_context import make_tls_context
 
 _BATCH_OVERHEAD = 61
 _RECORD_OVERHEAD = 16

@@ -23,11 +23,11 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from wazuh_dfn.adapters.broker_probe import HAPPY_EYEBALLS_SECONDS, split_address
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.delivery.certificates import CertificateSeen
-from wazuh_dfn.delivery.ports import Told
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.ladder import HAPPY_EYEBALLS_SECONDS, split_address
+from wazuh_dfn.kafka.record_producer import Told
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
 
 TELL_AFTER_SECONDS = 2.0

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio
 
-from wazuh_dfn.adapters.tls_errors import TlsCode, TlsFault, distrust, refusal
 from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.kafka.tls_errors import TlsCode, TlsFault, distrust, refusal
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -16,12 +16,12 @@ from aiokafka.protocol.metadata import MetadataRequest_v4
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
-from wazuh_dfn.adapters.broker_probe import split_address
-from wazuh_dfn.adapters.kafka_connection import choose_partition
-from wazuh_dfn.adapters.kafka_errors import in_words
-from wazuh_dfn.adapters.kafka_options import KafkaOptions
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.broker_connection import choose_partition
+from wazuh_dfn.kafka.client_errors import in_words
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.ladder import split_address
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 PRODUCE, METADATA, INIT_PRODUCER_ID = 0, 3, 22
 _SPOKEN = {PRODUCE: (3, 8), METADATA: (4, 5), INIT_PRODUCER_ID: (0, 0)}

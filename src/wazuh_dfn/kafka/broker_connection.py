@@ -24,16 +24,16 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from wazuh_dfn.adapters.broker_probe import explain
-from wazuh_dfn.adapters.kafka_compression import use_fast_gzip
-from wazuh_dfn.adapters.kafka_ending import ProducerEnding, retrieve
-from wazuh_dfn.adapters.kafka_errors import ABOUT_RIGHTS, SET_IDEMPOTENCE, in_words, known_reason, topic_reason
-from wazuh_dfn.adapters.kafka_leash import Leash
-from wazuh_dfn.adapters.kafka_options import PROTECTED_ARGUMENTS, KafkaOptions
-from wazuh_dfn.adapters.tls_context import make_tls_context, own_certificates
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.delivery.ports import Told
-from wazuh_dfn.errors import BrokerUnavailableError
+from wazuh_dfn.kafka.batch_compression import use_fast_gzip
+from wazuh_dfn.kafka.client_errors import ABOUT_RIGHTS, SET_IDEMPOTENCE, in_words, known_reason, topic_reason
+from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.ladder import explain
+from wazuh_dfn.kafka.leash import Leash
+from wazuh_dfn.kafka.producer_ending import ProducerEnding, retrieve
+from wazuh_dfn.kafka.producer_options import PROTECTED_ARGUMENTS, KafkaOptions
+from wazuh_dfn.kafka.record_producer import Told
+from wazuh_dfn.kafka.tls_context import make_tls_context, own_certificates
 
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""

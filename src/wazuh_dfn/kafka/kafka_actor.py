@@ -10,12 +10,14 @@ from random import Random
 
 import anyio
 
-from wazuh_dfn.delivery.certificates import CertificateSeen
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
-from wazuh_dfn.delivery.kafka_status import KafkaStatus
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, ProducerFactory, RecordProducer
-from wazuh_dfn.errors import BrokerUnavailableError, RecordsRejectedError, in_brief
+from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
+from wazuh_dfn.errors import in_brief
+from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.kafka_status import KafkaStatus
+from wazuh_dfn.kafka.record_producer import ProducerFactory, RecordProducer
 from wazuh_dfn.messages import Record, RecordBatch
 from wazuh_dfn.supervision.errors import EndOfMailboxError
 from wazuh_dfn.supervision.lifeline import Lifeline
