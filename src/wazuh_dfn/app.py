@@ -13,10 +13,11 @@ from wazuh_dfn.adapters.instance_lock import exclusive_use
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
+from wazuh_dfn.config.kafka_model import proxy_address
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.health.monitor import log_fields
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
-from wazuh_dfn.kafka.producer_options import CLIENT_ID, KafkaOptions, TlsFiles
+from wazuh_dfn.kafka.producer_options import CLIENT_ID, KafkaOptions, Login, TlsFiles
 from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.pipeline import Pipeline
@@ -70,6 +71,9 @@ def kafka_options(settings: Settings) -> KafkaOptions:
     """Return what the producer needs to know of the settings."""
     dfn, kafka = settings.dfn, settings.kafka
     tls = TlsFiles(dfn.dfn_ca, dfn.dfn_cert, dfn.dfn_key, dfn.dfn_crl, dfn.dfn_key_password) if settings.uses_tls else None
+    login = None
+    if kafka.sasl_mechanism is not None:
+        login = Login(kafka.sasl_mechanism, kafka.sasl_username or "", kafka.sasl_password or "")
     return KafkaOptions(
         bootstrap=dfn.dfn_broker,
         topic=dfn.dfn_id or "",
@@ -81,6 +85,8 @@ def kafka_options(settings: Settings) -> KafkaOptions:
         max_request_size=kafka.max_request_size,
         longest_pause_seconds=kafka.retry_interval,
         tls=tls,
+        login=login,
+        proxy=proxy_address(kafka.proxy) if kafka.proxy is not None else None,
         extra=kafka.producer_config.given(),
     )
 

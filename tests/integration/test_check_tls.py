@@ -247,7 +247,7 @@ def test_what_tls_fails_for_is_a_failure(check, proxy, folder, kind):
     files, address = {}, proxy.address
     if kind == "another CA":
         files = {"dfn_ca": folder.other_ca}
-        text, remedy = "is not signed by the CA of dfn.dfn_ca", "name the CA's file"
+        text, remedy = "is not signed by the configured CA (dfn.dfn_ca)", "name the CA's file"
     elif kind == "expired":
         proxy.serve(folder.server_context(not_after=NOW - dt.timedelta(days=1)))
         text, remedy = "the broker's certificate expired on", "tell DFN-CERT"

@@ -12,7 +12,7 @@ from support.certs import make_certificates
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault
 from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
@@ -43,7 +43,7 @@ class Sender:
         await self.factory.close(self._producer)
 
     def _hear(self, news):
-        if news is None or isinstance(news, BrokerUnavailableError):
+        if news is None or isinstance(news, Fault):
             self.news.append((time.monotonic(), news))
 
     async def deliver(self, *values):
@@ -116,7 +116,7 @@ async def test_other_certificate_files_are_used_from_the_reload_on_also_while_so
             proxy.cut()
             delivering = asyncio.create_task(sender.deliver(b"once")) if is_busy else None
             _, error = await sender.until_told(8)
-            assert "refused our client certificate" in error.reason
+            assert "refused our client certificate" in error.text
             await sender.factory.renew(options(others.client))
             async with asyncio.timeout(5):
                 await (delivering or sender.deliver(b"once"))
@@ -161,7 +161,7 @@ async def test_after_an_outage_an_error_of_the_broker_is_named_and_not_the_outag
             broker.down()
             delivering = asyncio.create_task(sender.deliver(b"once"))
             _, told = await sender.until_told(8)
-            assert "connection refused" in told.reason
+            assert "connection refused" in told.text
             broker.push_errors(PRODUCE, code)
             broker.up()
             async with asyncio.timeout(15):
@@ -182,7 +182,7 @@ async def test_a_broker_that_accepts_connections_and_does_not_answer_is_told_wit
             delivering = asyncio.create_task(sender.deliver(b"once")) if is_busy else None
             at, error = await sender.until_told(9)
             assert at - began < 5 + 2, "seconds, of which two for a busy machine"
-            assert "does not answer a Kafka request" in error.reason
+            assert "does not answer a Kafka request" in error.text
             proxy.stalled = False
             async with asyncio.timeout(30):
                 await (delivering or sender.deliver(b"once"))

@@ -86,7 +86,7 @@ async def connected(options):
         await factory.close(producer)
         assert time.monotonic() - began < BUSY_SECONDS
         await asyncio.sleep(0.02)
-        assert sockets_to(*options.addresses) == []  # now, not once a frozen broker has thawed
+        assert sockets_to(*map(str, options.brokers)) == []  # now, not once a frozen broker has thawed
 
 
 def sockets_to(*addresses):
@@ -214,8 +214,8 @@ async def test_retriable_errors_are_retried_without_duplicates(mock):
     ("code", "reason", "needs_operator"),
     [
         (29, "not authorised to write to topic alerts: the right WRITE on it is missing", True),
-        (32, "the broker refuses all records: .*INVALID_TIMESTAMP.*this host's clock", True),
-        (43, "the broker refuses all records: .*error 43.*topic's settings", True),
+        (32, "the broker refuses all records: .*INVALID_TIMESTAMP", True),
+        (43, "the broker refuses all records: .*error 43", True),
         (87, "the broker refuses all records: .*INVALID_RECORD", True),
         (31, "not authorised to write idempotently to topic alerts: the right WRITE on it is missing.*kafka.idempotence = false", True),
         (76, "does not support this compression: kafka.compression_type = gzip", True),
@@ -268,15 +268,17 @@ async def test_a_topic_that_vanishes_while_connected(mock):
 async def test_a_broker_without_the_request_for_idempotence(mock):
     mock.set_versions(INIT_PRODUCER_ID, -1, -1)
     error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=60))
-    assert error.reason == "the broker does not support idempotent producers: set kafka.idempotence = false"
+    assert error.reason == "the broker does not support idempotent producers"
+    assert error.fault.remedy == "set kafka.idempotence = false"
     assert error.needs_operator
 
 
 @pytest.mark.usefixtures("tidy")
 async def test_a_broker_that_fails_the_request_for_idempotence(tansu):
+    tansu.create_topic("alerts")
     error = await unavailable(KafkaOptions(tansu.bootstrap, "alerts", timeout_seconds=60))
-    assert error.reason.startswith(f"{tansu.bootstrap} gives no producer id but this: ")
-    assert error.reason.endswith("if it does not support idempotent producers, set kafka.idempotence = false")
+    assert error.reason.startswith("the broker gives no producer id: ")
+    assert error.fault.remedy == "if the broker does not support idempotent producers, set kafka.idempotence = false"
     assert error.needs_operator
 
 
@@ -285,7 +287,7 @@ async def test_a_broker_that_never_gives_a_producer_id(mock):
     mock.push_errors(INIT_PRODUCER_ID, *[15] * 200)
     error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3))
     assert "gives no producer id within 2 s" in error.reason
-    assert "kafka.idempotence = false" in error.reason
+    assert "kafka.idempotence = false" in error.fault.remedy
 
 
 @pytest.mark.usefixtures("tidy")

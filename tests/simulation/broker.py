@@ -2,7 +2,7 @@
 
 import trio
 
-from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, RecordsRejectedError
 
 
 class SimulatedBroker:
@@ -42,7 +42,8 @@ class Client:
     async def connect(self, told=None):
         await self._trouble("connect_fails", "connect_hangs")
         if not self._broker.is_up:
-            raise BrokerUnavailableError("connection refused", needs_operator=self._world.happens("needs_operator"))
+            code = FaultCode.TLS_REFUSED if self._world.happens("needs_operator") else FaultCode.REFUSED
+            raise BrokerUnavailableError(Fault(code, "connection refused"))
         return Connection(self)
 
     async def close(self, producer):
@@ -55,7 +56,7 @@ class Client:
         random = self._world.random
         await self._trouble("deliver_fails", "deliver_hangs")
         if not self._broker.is_up:
-            raise BrokerUnavailableError("no acknowledgement")
+            raise BrokerUnavailableError(Fault(FaultCode.NOT_ACKNOWLEDGED, "no acknowledgement"))
         if any(self._world.oracle.is_refused(value) for value in values):
             raise RecordsRejectedError("too large for this broker")
         written = random.randint(0, len(values)) if self._world.happens("cut_off") else len(values)
@@ -63,7 +64,7 @@ class Client:
             self._broker.append(value)
         self._world.oracle.answer_is_open(values[:written])
         if written < len(values):
-            raise BrokerUnavailableError("connection lost")
+            raise BrokerUnavailableError(Fault(FaultCode.NOT_DELIVERED, "connection lost"))
         await self._trouble("answer_lost", "answer_hangs")
         self._world.oracle.acknowledged(values)
 
@@ -74,7 +75,7 @@ class Client:
             await trio.sleep_forever()
         if self._world.happens(fails):
             self._world.note(fails)
-            raise self._world.random.choice([BrokerUnavailableError(fails), RuntimeError(fails)])
+            raise self._world.random.choice([BrokerUnavailableError(Fault(FaultCode.NOT_DELIVERED, fails)), RuntimeError(fails)])
 
 
 class Connection:

@@ -8,7 +8,7 @@ import trio
 
 from support.corpus import Corpus, numbered_lines
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.messages import NO_BYTES
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.tailing.disk import Status
@@ -90,7 +90,7 @@ class MemoryBroker:
     async def connect(self, told=None):
         await trio.sleep(0.01)
         if self.outage[0] <= trio.current_time() - self.began < self.outage[1]:
-            raise BrokerUnavailableError("connection refused")
+            raise BrokerUnavailableError(Fault(FaultCode.REFUSED, "connection refused"))
         return self
 
     async def deliver(self, values):

@@ -9,15 +9,15 @@ from support.certs import make_certificates
 from wazuh_dfn.app import kafka_options
 from wazuh_dfn.check.certificates import check_certificates
 from wazuh_dfn.check.findings import has_failure
+from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.config.findings import is_secret
 from wazuh_dfn.config.keys import FLAG_KEYS
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaRecordProducer
 from wazuh_dfn.kafka.broker_connection import KafkaConnection
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
-from wazuh_dfn.kafka.ladder import split_address
 from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
-from wazuh_dfn.kafka.tls_context import make_tls_context
+from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +25,9 @@ def certs(tmp_path_factory):
     return make_certificates(tmp_path_factory.mktemp("certs"))
 
 
-@pytest.mark.parametrize("bootstrap", ["a:1, b:2,", ["a:1", " b:2 "]])
+@pytest.mark.parametrize("bootstrap", ["a:1, [::1]:2,", ["a:1", " [::1]:2 "]])
 def test_addresses(bootstrap):
-    assert KafkaOptions(bootstrap, "alerts").addresses == ["a:1", "b:2"]
-
-
-@pytest.mark.parametrize(
-    ("address", "parts"),
-    [("h:443", ("h", 443)), ("h", ("h", 9092)), ("[::1]:443", ("::1", 443)), ("[::1]", ("::1", 9092)), ("::1", ("::1", 9092))],
-)
-def test_split_address(address, parts):
-    assert split_address(address) == parts
+    assert KafkaOptions(bootstrap, "alerts").brokers == (BrokerAddress("a", 1), BrokerAddress("::1", 2))
 
 
 @pytest.mark.parametrize(("configured", "used"), [({}, "wazuh-dfn"), ({"client_id": "me"}, "me")])
@@ -64,7 +56,7 @@ def test_batches_keep_the_order_and_stay_below_the_limit():
 
 
 def test_a_good_context_verifies(certs):
-    context = make_tls_context(TlsFiles(certs.ca, certs.client.certificate, certs.client.key))
+    context = make_tls_contexts(TlsFiles(certs.ca, certs.client.certificate, certs.client.key)).verifying
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
@@ -72,7 +64,7 @@ def test_a_good_context_verifies(certs):
 
 def refused(files):
     with pytest.raises(BrokerUnavailableError) as caught:
-        make_tls_context(files)
+        make_tls_contexts(files)
     assert caught.value.needs_operator
     assert "\n" not in caught.value.reason
     return caught.value.reason
@@ -100,7 +92,7 @@ def test_an_encrypted_key_does_not_ask_on_the_terminal(certs, encrypted):
 
 
 def test_an_encrypted_key_is_opened_by_its_passphrase_and_by_no_other(certs, encrypted):
-    make_tls_context(TlsFiles(certs.ca, certs.client.certificate, encrypted, key_password="secret"))
+    make_tls_contexts(TlsFiles(certs.ca, certs.client.certificate, encrypted, key_password="secret"))
     files = TlsFiles(certs.ca, certs.client.certificate, encrypted, key_password="another")
     assert "dfn.dfn_key_password does not open it" in refused(files)
     assert "another" not in repr(files)
@@ -111,7 +103,7 @@ def test_an_encrypted_key_is_opened_by_its_passphrase_and_by_no_other(certs, enc
 
 
 def test_a_passphrase_for_a_key_that_is_not_encrypted_does_no_harm(certs):
-    make_tls_context(TlsFiles(certs.ca, certs.client.certificate, certs.client.key, key_password="secret"))
+    make_tls_contexts(TlsFiles(certs.ca, certs.client.certificate, certs.client.key, key_password="secret"))
 
 
 def test_the_passphrase_has_no_flag_and_is_never_shown():

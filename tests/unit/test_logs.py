@@ -12,7 +12,7 @@ import structlog
 
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import ConfigurationError, in_brief
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.logs import configure_logs, set_level
 from wazuh_dfn.logs.folding import MOST_KINDS, FoldingHandler
 from wazuh_dfn.logs.rendering import formatter
@@ -223,7 +223,7 @@ def test_an_error_in_brief_quotes_nothing_of_the_alert(error):
 
 
 def test_an_error_in_brief_says_what_our_own_and_the_systems_errors_say():
-    assert "no route" in in_brief(BrokerUnavailableError("no route"))
+    assert "no route" in in_brief(BrokerUnavailableError(Fault(FaultCode.NO_CONNECTION, "no route")))
     assert "No space" in in_brief(OSError(28, "No space left on device"))
     group = ExceptionGroup("g", [ValueError("secret"), OSError("disk")])
     assert "disk" in in_brief(group)

@@ -5,7 +5,7 @@ import trio
 from structlog.testing import capture_logs
 
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import Fault, FaultCode
 from wazuh_dfn.kafka.kafka_status import KafkaStatus
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
@@ -24,7 +24,7 @@ async def test_an_outage_counts_from_the_delivery_that_was_not_acknowledged_not_
     await trio.sleep(1_000)
     status.begins()
     await trio.sleep(57)
-    status.failed(BrokerUnavailableError("no acknowledgement"))
+    status.failed(Fault(FaultCode.NOT_ACKNOWLEDGED, "no acknowledgement"))
     status.begins()
     await trio.sleep(37)
     with capture_logs() as logs:
@@ -35,7 +35,7 @@ async def test_an_outage_counts_from_the_delivery_that_was_not_acknowledged_not_
 async def test_an_outage_in_which_nothing_was_to_be_delivered_counts_from_when_it_was_noticed():
     status = delivering()
     await trio.sleep(1_000)
-    status.failed(BrokerUnavailableError("connection refused"))
+    status.failed(Fault(FaultCode.REFUSED, "connection refused"))
     await trio.sleep(20)
     with capture_logs() as logs:
         status.reached()
@@ -46,7 +46,7 @@ async def test_the_next_outage_begins_anew():
     status = delivering()
     for seconds in (10, 20):
         status.begins()
-        status.failed(BrokerUnavailableError("connection refused"))
+        status.failed(Fault(FaultCode.REFUSED, "connection refused"))
         await trio.sleep(seconds)
         with capture_logs() as logs:
             status.acknowledged(0.1, [])

@@ -20,7 +20,7 @@ from wazuh_dfn.check.certificate_text import check_validity, subject
 from wazuh_dfn.check.findings import Finding, Level, failure, has_failure, info, ok, warning
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.kafka.producer_options import TlsFiles
-from wazuh_dfn.kafka.tls_context import make_tls_context
+from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
 _LONGEST_CHAIN = 10
 _GET = "put the file there that DFN-CERT gave you, in PEM format"
@@ -168,7 +168,7 @@ def _has_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool
 
 def _check_openssl(files: TlsFiles) -> list[Finding]:
     try:
-        make_tls_context(files)
+        make_tls_contexts(files)
     except BrokerUnavailableError as error:
         return [failure("tls-files", error.reason, _GET)]
     return []

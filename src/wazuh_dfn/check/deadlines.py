@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -11,7 +10,6 @@ from wazuh_dfn.check.findings import Finding, failure
 
 DISK_SECONDS = 5.0
 """So long a check of files may take."""
-_POLL_SECONDS = 0.01
 
 
 async def in_time(check: str, seconds: float, work: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
@@ -23,24 +21,3 @@ async def in_time(check: str, seconds: float, work: Callable[[], Awaitable[list[
         return [failure(check, f"no result within {seconds:.3g} s", "look at what hangs: the file system, the name server or the broker")]
     except OSError as error:
         return [failure(check, f"the check itself failed: {error}", "look at the disk and the kernel's log (dmesg)")]
-
-
-async def in_thread[T](work: Callable[[], T]) -> T:
-    """Call something that blocks; if cancelled, it is left behind.
-
-    A daemon thread of its own, as the pools of anyio and asyncio would keep the process from ending while one of theirs hangs.
-    """
-    outcome: list[T | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's task
-            outcome.append(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    while not outcome:  # noqa: ASYNC110 - a thread can't set anyio's events
-        await anyio.sleep(_POLL_SECONDS)
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]

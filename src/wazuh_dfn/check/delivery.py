@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from wazuh_dfn.app import kafka_options
-from wazuh_dfn.check.broker import TlsContexts, check_broker
+from wazuh_dfn.check.broker import check_broker
 from wazuh_dfn.check.certificates import check_certificates
-from wazuh_dfn.check.deadlines import DISK_SECONDS, in_thread, in_time
+from wazuh_dfn.check.deadlines import DISK_SECONDS, in_time
 from wazuh_dfn.check.findings import Finding, Level, has_failure, info
 from wazuh_dfn.check.kafka import check_kafka
 from wazuh_dfn.check.report import Report
@@ -18,6 +18,8 @@ from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.kafka.producer_options import KafkaOptions
+from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts
+from wazuh_dfn.own_thread import in_own_thread
 
 _BROKER_SECONDS = 10.0
 """So long a step towards a broker may take; less where kafka.timeout is less."""
@@ -35,11 +37,11 @@ async def check_delivery(settings: Settings, report: Report, *, send_test: bool)
     if options.tls is not None and tls is None:
         report.add([info("broker-tls", "not tried: the files for TLS can't be used")])
         return
-    working = await _check_brokers(settings.dfn.brokers, tls, within, report)
+    working = await _check_brokers(options, tls, within, report)
     if working is None:
         return
     with report.working("topic"):
-        report.add(await in_time("topic", _STEPS * within, partial(check_kafka, str(working), options, tls, within)))
+        report.add(await in_time("topic", _STEPS * within, partial(check_kafka, working, options, tls, within)))
     if not send_test:
         report.add([clock_not_compared()])
         return
@@ -56,23 +58,21 @@ async def _check_tls(options: KafkaOptions, report: Report) -> TlsContexts | Non
     def read() -> list[Finding]:
         findings = check_certificates(files)
         with suppress(BrokerUnavailableError):  # a finding says why
-            contexts.append(TlsContexts.of(files))
+            contexts.append(make_tls_contexts(files))
         return findings
 
     with report.working("certificates"):
-        report.add(await in_time("certificates", DISK_SECONDS, partial(in_thread, read)))
+        report.add(await in_time("certificates", DISK_SECONDS, partial(in_own_thread, read)))
     return contexts[0] if contexts else None
 
 
-async def _check_brokers(
-    brokers: tuple[BrokerAddress, ...], tls: TlsContexts | None, within: float, report: Report
-) -> BrokerAddress | None:
+async def _check_brokers(options: KafkaOptions, tls: TlsContexts | None, within: float, report: Report) -> BrokerAddress | None:
     """Check all addresses and return the first that works: one is enough, so the others' failures are warnings then."""
     found: dict[BrokerAddress, list[Finding]] = {}
-    for broker in brokers:
+    for broker in options.brokers:
         with report.working(f"broker {broker}"):
-            found[broker] = await in_time("broker", _STEPS * within, partial(check_broker, broker, tls, within))
-    working = next((broker for broker in brokers if not has_failure(found[broker])), None)
+            found[broker] = await in_time("broker", _STEPS * within, partial(check_broker, broker, tls, within, options.proxy))
+    working = next((broker for broker in options.brokers if not has_failure(found[broker])), None)
     for findings in found.values():
         report.add(findings if working is None else [_lowered(finding) for finding in findings])
     return working

@@ -2,84 +2,68 @@
 
 from __future__ import annotations
 
-from aiokafka.errors import for_code
+import anyio
 
-from wazuh_dfn.check.broker import TlsContexts
 from wazuh_dfn.check.findings import Finding, failure, has_failure, ok
-from wazuh_dfn.kafka.client_errors import SET_IDEMPOTENCE, in_words, known_reason, topic_reason
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
-from wazuh_dfn.kafka.inquiry import Answers, inquire
+from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.kafka.client_errors import in_words, known_fault
+from wazuh_dfn.kafka.dialling import DIAL_ERRORS, dial, hang_up
+from wazuh_dfn.kafka.faults import Fault, FaultCode, Rung
+from wazuh_dfn.kafka.inquiry import Answers, ask, fault_of
 from wazuh_dfn.kafka.ladder import explain
 from wazuh_dfn.kafka.producer_options import KafkaOptions
+from wazuh_dfn.kafka.tls_context import TlsContexts
 
-_ASK = "ask DFN-CERT to allow our certificate to write to this topic"
+_RUNGS = list(Rung)
 
 
-async def check_kafka(address: str, options: KafkaOptions, tls: TlsContexts | None, within: float) -> list[Finding]:
+async def check_kafka(broker: BrokerAddress, options: KafkaOptions, tls: TlsContexts | None, within: float) -> list[Finding]:
     """Ask a broker that was found to answer, then look at the topic's leader if that is another."""
-    context = tls.verifying if tls is not None else None
     try:
-        answers = await inquire(address, options, context, within)
-    except BrokerUnavailableError as error:
-        return [failure("kafka", error.reason, "check again; if it stays so, ask DFN-CERT whether the broker is well")]
+        with anyio.fail_after(within):
+            answers = await _inquire(broker, options, tls, within)
+    except TimeoutError:
+        return [_failure(Fault(FaultCode.KAFKA_SILENT, f"{broker} did not answer within {within:.3g} s", broker))]
+    except DIAL_ERRORS as error:
+        return [_failure(known_fault(error, options) or Fault(FaultCode.KAFKA_CLOSED, f"{broker}: {in_words(error)}", broker))]
     findings = judge(answers, options)
-    if answers.leader is not None and answers.leader not in options.addresses and not has_failure(findings):
-        findings.append(await _check_leader(answers.leader, tls, within))
+    if answers.leader is not None and answers.leader not in options.brokers and not has_failure(findings):
+        findings.append(await _check_leader(answers.leader, options, tls, within))
     return findings
+
+
+async def _inquire(broker: BrokerAddress, options: KafkaOptions, tls: TlsContexts | None, within: float) -> Answers:
+    connection = await dial(broker, options, tls.verifying if tls is not None else None, within=within)
+    try:
+        return await ask(connection, options)
+    finally:
+        hang_up(connection)
 
 
 def judge(answers: Answers, options: KafkaOptions) -> list[Finding]:
-    """Put a broker's answers into words."""
+    """Put a broker's answers into words: each rung up to the one that breaks."""
+    fault, topic = fault_of(answers, options), options.topic
     offered = ", ".join(f"{name} {versions}" for name, versions in answers.offered.items())
-    if answers.missing:
-        return [_incompatible(answers, offered)]
-    findings = [ok("kafka", f"a Kafka broker with the versions that we need: {offered}"), *_judge_topic(answers, options)]
-    if options.idempotence and not has_failure(findings):
-        findings.append(_judge_idempotence(answers.producer_error or 0, options))
-    return findings
+    passed = {
+        Rung.KAFKA: f"a Kafka broker with the versions that we need: {offered}",
+        Rung.TOPIC: f"topic {topic} is there ({answers.partitions} partition(s), our records go to {answers.partition})",
+    }
+    if answers.may_write is not None:
+        passed[Rung.WRITE] = f"we may write to topic {topic}"
+    if options.idempotence:
+        passed[Rung.PRODUCER_ID] = "the broker gives us a producer id"
+    reached = _RUNGS.index(fault.code.rung) if fault is not None else len(_RUNGS)
+    findings = [ok(rung, text) for rung, text in passed.items() if _RUNGS.index(rung) < reached]
+    return [*findings, _failure(fault)] if fault is not None else findings
 
 
-def _incompatible(answers: Answers, offered: str) -> Finding:
-    if answers.missing == ("InitProducerId",):
-        return failure("kafka", "the broker does not support idempotent producers (InitProducerId)", SET_IDEMPOTENCE)
-    text = f"the broker does not offer {' and '.join(answers.missing)} in a version that we speak (offered: {offered or 'nothing of it'})"
-    return failure("kafka", text, "ask DFN-CERT which Kafka this is; with kafka.compression_type = zstd, set gzip")
-
-
-def _judge_topic(answers: Answers, options: KafkaOptions) -> list[Finding]:
-    topic = options.topic
-    if answers.topic_error:
-        known = topic_reason(answers.topic_error, topic)
-        text = known.reason if known is not None else f"topic {topic}: {in_words(for_code(answers.topic_error)())}"
-        not_authorised = "not authorised" in text
-        create = (
-            "compare dfn.dfn_id with the customer id that DFN-CERT gave you; nobody has made the topic yet if that is right: ask DFN-CERT"
-        )
-        return [failure("topic", text, _ASK if not_authorised else create)]
-    if answers.leader is None:
-        text = f"topic {topic}: partition {answers.partition}, where our records go, has no leader now"
-        return [failure("topic", text, "wait: alerts stay in the file meanwhile; if it lasts, tell DFN-CERT")]
-    findings = [ok("topic", f"topic {topic} is there ({answers.partitions} partition(s), our records go to {answers.partition})")]
-    if answers.may_write is False:
-        findings.append(failure("topic-write", f"not authorised to write to topic {topic}, only to look at it", _ASK))
-    elif answers.may_write:
-        findings.append(ok("topic-write", f"we may write to topic {topic}"))
-    return findings
-
-
-def _judge_idempotence(code: int, options: KafkaOptions) -> Finding:
-    if not code:
-        return ok("idempotence", "the broker gives us a producer id")
-    error = for_code(code)()
-    known = known_reason(error, options)
-    text = known.reason if known is not None else f"the broker gives no producer id: {in_words(error)}"
-    remedy = _ASK if known is not None else f"if it does not support idempotent producers, {SET_IDEMPOTENCE}"
-    return failure("idempotence", text, remedy)
-
-
-async def _check_leader(leader: str, tls: TlsContexts | None, within: float) -> Finding:
-    problem = await explain([leader], tls.verifying if tls else None, within, trusted=tls.trusted if tls else "")
-    if problem is None:
+async def _check_leader(leader: BrokerAddress, options: KafkaOptions, tls: TlsContexts | None, within: float) -> Finding:
+    fault = await explain([leader], tls, within, options.proxy)
+    if fault is None:
         return ok("topic-leader", f"the topic's leader, {leader}, is within reach")
-    text = f"the broker sends us to its advertised address {leader}: {problem.reason}"
+    text = f"the broker sends us to its advertised address {leader}: {fault.text}"
     return failure("topic-leader", text, f"let this machine out to {leader} in the firewall, or tell DFN-CERT if that address is wrong")
+
+
+def _failure(fault: Fault) -> Finding:
+    return failure(fault.code.rung, fault.text, fault.remedy)

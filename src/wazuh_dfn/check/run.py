@@ -11,7 +11,7 @@ from pathlib import Path
 from wazuh_dfn import exit_codes
 from wazuh_dfn.check.access import check_user
 from wazuh_dfn.check.alert_file import check_alert_file, check_growing, check_siblings
-from wazuh_dfn.check.deadlines import DISK_SECONDS, in_thread, in_time
+from wazuh_dfn.check.deadlines import DISK_SECONDS, in_time
 from wazuh_dfn.check.delivery import check_delivery
 from wazuh_dfn.check.findings import Finding, has_failure, warning
 from wazuh_dfn.check.report import Report
@@ -19,6 +19,7 @@ from wazuh_dfn.check.state import CHECKPOINT, DEAD_LETTERS, check_checkpoint, ch
 from wazuh_dfn.check.wazuh_socket import check_wazuh_socket
 from wazuh_dfn.config.load import LoadedSettings
 from wazuh_dfn.config.model import Settings
+from wazuh_dfn.own_thread import in_own_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ async def run_checks(loaded: LoadedSettings, options: CheckOptions) -> int:
     report.add([warning("configuration", text, "see the README; the daemon starts all the same") for text in loaded.warnings])
     for name, seconds, check in _local_checks(loaded.settings, options):
         with report.working(name):
-            report.add(await in_time(name, seconds, partial(in_thread, check)))
+            report.add(await in_time(name, seconds, partial(in_own_thread, check)))
     await check_delivery(loaded.settings, report, send_test=options.send_test)
     report.finish()
     return exit_codes.FAILED if has_failure(report.findings) else exit_codes.OK

@@ -47,13 +47,14 @@ def parse_brokers(text: str) -> tuple[BrokerAddress, ...]:
     Raises:
         ValueError: An address has another form, or there is none.
     """
-    brokers = tuple(_parse_broker(part.strip()) for part in text.split(",") if part.strip())
+    brokers = tuple(parse_broker(part.strip()) for part in text.split(",") if part.strip())
     if not brokers:
         raise ValueError("no broker is named")
     return brokers
 
 
-def _parse_broker(text: str) -> BrokerAddress:
+def parse_broker(text: str) -> BrokerAddress:
+    """Read one `host:port`; raises ValueError if it has another form."""
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise ValueError(f"{reprlib.repr(text)} is no address of a broker")

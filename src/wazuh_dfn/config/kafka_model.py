@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from wazuh_dfn.config.addresses import BrokerAddress, parse_broker
 from wazuh_dfn.config.base import EMPTY_IS_NONE, IN_LOWER_CASE, IN_UPPER_CASE, OptionalText, OptionTable, Section, conflict
 
+_PROXY = re.compile(r"http://([^/@]+)/?")
 _BATCH_BYTES = 950_000
 _REQUEST_BYTES = 16_777_216
 
 
 def _default_batch_bytes(data: dict[str, Any]) -> int:
     return min(_BATCH_BYTES, int(data.get("max_request_size", _REQUEST_BYTES)))
+
+
+def _check_proxy(value: str | None) -> str | None:
+    if value is not None:
+        proxy_address(value)
+    return value
+
+
+def proxy_address(url: str) -> BrokerAddress:
+    """Read `http://host:port`.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    match = _PROXY.fullmatch(url)
+    if match is None:
+        raise ValueError(
+            "this is no address of an HTTP proxy; http://host:port is one (HTTPS and passwords towards a proxy are not supported)"
+        )
+    return parse_broker(match[1])
 
 
 class ProducerOptions(OptionTable):
@@ -42,6 +65,25 @@ class KafkaSettings(Section):
         None,
         examples=["SSL"],
         description='Encryption of the connection; "SSL" or "PLAINTEXT", left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only',
+    )
+    proxy: Annotated[OptionalText, AfterValidator(_check_proxy)] = Field(
+        None,
+        examples=["http://proxy.example.org:3128"],
+        description="HTTP proxy through which the brokers are reached (CONNECT), left out: none; http://host:port, without a password",
+    )
+    sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, EMPTY_IS_NONE, IN_UPPER_CASE] = Field(
+        None,
+        examples=["SCRAM-SHA-512"],
+        description="How to log in by name and password (SASL), beside certificates or in their place, left out: not at all; "
+        '"PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"',
+    )
+    sasl_username: OptionalText = Field(
+        None, examples=["your-name"], description="Name to log in with, goes together with sasl_mechanism; any text"
+    )
+    sasl_password: OptionalText = Field(
+        None,
+        examples=["the-password"],
+        description="Password to log in with, here or in the variable, never as a flag, goes together with sasl_mechanism; any text",
     )
     timeout: float = Field(60, ge=1, le=3_600, description="How long one request to the broker may take; seconds, 1 to 3600")
     retry_interval: float = Field(
@@ -81,6 +123,14 @@ class KafkaSettings(Section):
         ProducerOptions(),
         description="More options of the producer; client_id, metadata_max_age_ms, retry_backoff_ms, connections_max_idle_ms",
     )
+
+    @model_validator(mode="after")
+    def _check_login(self) -> Self:
+        keys = ("sasl_mechanism", "sasl_username", "sasl_password")
+        missing = [key for key in keys if getattr(self, key) is None]
+        if missing and len(missing) < len(keys):
+            raise conflict(keys, f"these go together: {', '.join(keys)}; set {' and '.join(missing)} too, or none of them")
+        return self
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:

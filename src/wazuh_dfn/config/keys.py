@@ -64,7 +64,7 @@ SETTINGS_KEYS: tuple[KeyPath, ...] = tuple(FIELDS)
 KNOWN_KEYS: tuple[KeyPath, ...] = (*SETTINGS_KEYS, *LEGACY_KEYS)
 """Every key that is accepted."""
 
-FLAG_KEYS: tuple[KeyPath, ...] = tuple(key for key in KNOWN_KEYS if key != ("dfn", "dfn_key_password"))
+FLAG_KEYS: tuple[KeyPath, ...] = tuple(key for key in KNOWN_KEYS if key not in {("dfn", "dfn_key_password"), ("kafka", "sasl_password")})
 """Every key that has a flag: what stands on a command line is seen by everybody on the machine. The API's token had one before this rule."""
 
 SECTIONS: tuple[str, ...] = tuple(Settings.model_fields)

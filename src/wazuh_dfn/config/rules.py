@@ -11,6 +11,7 @@ SHORT_TOKEN = 16
 _ID: KeyPath = ("dfn", "dfn_id")
 _BROKER: KeyPath = ("dfn", "dfn_broker")
 _CERTIFICATES: tuple[KeyPath, ...] = (("dfn", "dfn_cert"), ("dfn", "dfn_key"), ("dfn", "dfn_ca"), ("dfn", "dfn_crl"))
+_SASL: KeyPath = ("kafka", "sasl_mechanism")
 _PROTOCOL: KeyPath = ("kafka", "security_protocol")
 
 
@@ -30,6 +31,11 @@ def broken_rules(settings: Settings) -> list[tuple[tuple[KeyPath, ...], str]]:
             'or kafka.security_protocol = "PLAINTEXT" if unencrypted is what you want'
         )
         broken.append(((_BROKER, *_CERTIFICATES, _PROTOCOL), text))
+    elif not settings.uses_tls and settings.kafka.sasl_mechanism == "PLAIN":
+        text = (
+            "PLAIN sends the password as it is, and the connection is not encrypted; set dfn.dfn_ca or dfn.dfn_cert, or take SCRAM-SHA-512"
+        )
+        broken.append(((_SASL, *_CERTIFICATES, _PROTOCOL), text))
     return broken
 
 
@@ -51,7 +57,7 @@ def _cautions_of_the_api(api: HealthApiSettings) -> list[str]:
 
 def _cautions_of_the_broker(settings: Settings) -> list[str]:
     if settings.uses_tls:
-        if settings.dfn.dfn_cert is None:
+        if settings.dfn.dfn_cert is None and settings.kafka.sasl_mechanism is None:
             return ["dfn.dfn_cert: without a client certificate most brokers refuse the connection; set dfn.dfn_cert and dfn.dfn_key"]
         return []
     if settings.dfn.names_certificates:

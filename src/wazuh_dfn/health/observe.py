@@ -128,6 +128,8 @@ class Observed:
         return Delivery(
             state=kafka.state,
             problem=kafka.reason or None,
+            problem_code=kafka.fault.code.value if kafka.fault is not None else None,
+            remedy=kafka.fault.remedy if kafka.fault is not None else None,
             seconds_since_acknowledgement=_since(kafka.last_acknowledgement, now),
             delay_seconds_median=median,
             delay_seconds_p95=p95,

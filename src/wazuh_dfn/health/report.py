@@ -74,6 +74,9 @@ class Delivery(_Part):
 
     state: KafkaState
     problem: str | None = None
+    problem_code: str | None = None
+    """What kind of problem: one of `FaultCode`, which stay the same."""
+    remedy: str | None = None
     seconds_since_acknowledgement: float | None = None
     delay_seconds_median: float | None = None
     delay_seconds_p95: float | None = None

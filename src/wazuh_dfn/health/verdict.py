@@ -58,9 +58,8 @@ def _failures(actor: Actor, now: datetime) -> Iterator[Problem]:
 def _broker(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
     delivery = report.delivery
     if delivery.state == "unavailable":
-        yield Problem(
-            f"The broker is unavailable, alerts wait in the file: {delivery.problem}; `wazuh-dfn check` tells more.", is_severe=True
-        )
+        remedy = f"{delivery.remedy} (`wazuh-dfn check` tells more)" if delivery.remedy else "`wazuh-dfn check` tells more"
+        yield Problem(f"The broker is unavailable, alerts wait in the file: {delivery.problem}; {remedy}.", is_severe=True)
     elif delivery.state == "not connected":
         yield Problem("The broker has not been reached yet; wait a moment, then look into the log.")
     yield from map(Problem, delivery.certificate_problems)

@@ -10,10 +10,10 @@ from anyio import to_thread
 
 from wazuh_dfn.kafka.broker_connection import KafkaConnection, open_connection, record_headers, split_time
 from wazuh_dfn.kafka.client_errors import RAISE_LIMITS, REJECTIONS, rejection_reason
-from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, RecordsRejectedError
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 from wazuh_dfn.kafka.record_producer import RecordProducer, Told
-from wazuh_dfn.kafka.tls_context import make_tls_context
+from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
 _BATCH_OVERHEAD = 61
 _RECORD_OVERHEAD = 16
@@ -67,7 +67,7 @@ class AiokafkaRecordProducer:
             text = f"a record takes up to {largest} bytes, kafka.max_request_size allows {self._options.max_request_size}"
             raise RecordsRejectedError(f"{text}; {RAISE_LIMITS}")
         if self._spoilt:
-            raise BrokerUnavailableError("this producer was closed or has failed: a new one is needed")
+            raise BrokerUnavailableError(Fault(FaultCode.CLOSED, "this producer was closed or has failed: a new one is needed"))
         if not values:
             return
         self._spoilt = True  # until all went well; that covers cancellation too
@@ -92,15 +92,15 @@ class AiokafkaRecordProducer:
             self._spoilt = False
             raise RecordsRejectedError(rejection_reason(error, max(map(len, values)), self._options)) from error
         except TimeoutError as error:
-            reason = await connection.diagnose(error, for_diagnosis, allowed)
+            fault = await connection.diagnose(error, for_diagnosis, allowed)
             if not connection.is_sending or self._connection is not connection:
-                raise reason from error
+                raise BrokerUnavailableError(fault) from error
             self._in_flight, self._spoilt = values, False
-            raise BrokerUnavailableError(reason.reason, needs_operator=reason.needs_operator, in_flight=True) from error
+            raise BrokerUnavailableError(fault, in_flight=True) from error
         except (KafkaError, OSError, AssertionError) as error:
-            raise await connection.diagnose(error, for_diagnosis, allowed) from error
+            raise BrokerUnavailableError(await connection.diagnose(error, for_diagnosis, allowed)) from error
         if self._delivering.cancelled_caught:
-            raise BrokerUnavailableError("the producer was closed before the broker acknowledged")
+            raise BrokerUnavailableError(Fault(FaultCode.CLOSED, "the producer was closed before the broker acknowledged"))
         self._in_flight, self._spoilt = (), False
 
     def _batches(self, values: Sequence[bytes]) -> Iterator[list[bytes]]:
@@ -140,7 +140,7 @@ class AiokafkaProducerFactory:
             BrokerUnavailableError: the certificates can't be used; all stays as it was.
         """
         if options.tls is not None:
-            await to_thread.run_sync(make_tls_context, options.tls)
+            await to_thread.run_sync(make_tls_contexts, options.tls)
         self._options = options
         if self._latest is not None:
             self._latest.renew(options)

@@ -11,9 +11,9 @@ import math
 import socket
 import ssl
 import time
-import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -21,19 +21,22 @@ from typing import Any
 
 import anyio
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import BrokerResponseError, KafkaError
-from aiokafka.protocol.metadata import MetadataRequest
 
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.batch_compression import use_fast_gzip
-from wazuh_dfn.kafka.client_errors import ABOUT_RIGHTS, SET_IDEMPOTENCE, in_words, known_reason, topic_reason
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
+from wazuh_dfn.kafka.client_errors import ABOUT_RIGHTS, in_words, known_fault
+from wazuh_dfn.kafka.dialling import DIAL_ERRORS, DIAL_SECONDS, dial
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
+from wazuh_dfn.kafka.inquiry import ask, choose_partition, fault_of
 from wazuh_dfn.kafka.ladder import explain
-from wazuh_dfn.kafka.leash import Leash
+from wazuh_dfn.kafka.leash import Leash, OnClose
 from wazuh_dfn.kafka.producer_ending import ProducerEnding, retrieve
 from wazuh_dfn.kafka.producer_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.kafka.record_producer import Told
-from wazuh_dfn.kafka.tls_context import make_tls_context, own_certificates
+from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts, own_certificates
 
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
@@ -49,7 +52,7 @@ _LOG_APPEND_TIME = 1
 class KafkaConnection:
     """One connected producer, bound to one partition of the topic. Made by `open_connection`."""
 
-    def __init__(self, options: KafkaOptions, tls: ssl.SSLContext | None, told: Told) -> None:
+    def __init__(self, options: KafkaOptions, tls: TlsContexts | None, told: Told) -> None:
         self._options = options
         self._tls = tls
         self._told = told
@@ -60,8 +63,10 @@ class KafkaConnection:
         use_fast_gzip()
         self._producer = AIOKafkaProducer(
             **{name: value for name, value in options.extra.items() if name not in PROTECTED_ARGUMENTS},
-            **({"security_protocol": "SSL", "ssl_context": tls} if tls is not None else {}),
-            bootstrap_servers=options.addresses,
+            security_protocol=options.security_protocol,
+            ssl_context=tls.verifying if tls is not None else None,
+            **options.login_arguments,
+            bootstrap_servers=[*map(str, options.brokers)],
             client_id=options.client_id,
             acks="all",
             enable_idempotence=options.idempotence,
@@ -73,8 +78,8 @@ class KafkaConnection:
         self._ending = ProducerEnding(self._producer)
         self._leash = Leash(
             self._producer.client,
-            addresses=options.addresses,
-            tls=self._renewed_tls,
+            addresses=options.brokers,
+            dial=self._dial,
             needed=self._needed,
             explain=self._explain,
             told=told,
@@ -138,22 +143,22 @@ class KafkaConnection:
         leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
         return [leader] if cluster.broker_metadata(leader) is not None else [broker.nodeId for broker in cluster.brokers()]
 
-    def leader(self) -> list[str]:
+    def _leader(self) -> list[BrokerAddress]:
         """Return the address of the partition's leader, or of all known brokers if there is none now."""
         brokers = map(self._producer.client.cluster.broker_metadata, self._needed())
-        return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers if broker is not None]
+        return [BrokerAddress(broker.host, broker.port) for broker in brokers if broker is not None]
 
-    async def diagnose(self, error: BaseException, within: float, waited: float) -> BrokerUnavailableError:
-        """Say in one line why it did not work after `waited` seconds, if need be by looking at the broker, for at most `within` seconds."""
-        if self._leash.reason is not None and isinstance(error, TimeoutError):
-            return self._leash.reason
-        known = await self._topic_reason(within) if isinstance(error, ABOUT_RIGHTS) else None
-        known = known or known_reason(error, self._options)
+    async def diagnose(self, error: BaseException, within: float, waited: float) -> Fault:
+        """Say why it did not work after `waited` seconds, if need be by climbing to the broker, for at most `within` seconds."""
+        if self._leash.fault is not None and isinstance(error, TimeoutError):
+            return self._leash.fault
+        known = await self._inquire(within) if isinstance(error, ABOUT_RIGHTS) else None
+        known = known or known_fault(error, self._options)
         if known is not None:
             return known
-        addresses = self.leader() or self._options.addresses
-        found = await self._address_reason(addresses, within * 0.7) or await self._topic_reason(within * 0.3)
-        return found or self._delivery_reason(error, ", ".join(addresses), waited)
+        addresses = self._leader() or list(self._options.brokers)
+        found = await self._climb(addresses, within * 0.7) or await self._inquire(within * 0.3)
+        return found or self._not_delivered(error, ", ".join(map(str, addresses)), waited)
 
     async def close(self) -> None:
         """See `ProducerEnding`."""
@@ -164,65 +169,63 @@ class KafkaConnection:
         finally:
             await self._ending.close()
 
-    async def _renewed_tls(self) -> ssl.SSLContext | None:
+    async def _dial(self, where: BrokerAddress, on_close: OnClose | None) -> AIOKafkaConnection:
+        options, client = self._options, self._producer.client
+        await self._renew_tls()
+        tls = self._tls.verifying if self._tls is not None else None
+        limit = client._request_timeout_ms / 1000  # noqa: SLF001 - what it gives its own connections
+        connection = await dial(where, options, tls, on_close=on_close, within=min(DIAL_SECONDS, limit))
+        connection._request_timeout = limit  # noqa: SLF001
+        shown = connection._writer.get_extra_info("peercert")  # noqa: SLF001
+        if shown:
+            self._told(CertificateSeen("broker", ssl.cert_time_to_seconds(shown["notAfter"])))
+        return connection
+
+    async def _renew_tls(self) -> None:
         try:
-            self._tls = await _tls_context(self._options)
+            self._tls = await _read_tls(self._options)
         except BrokerUnavailableError:
-            if self._tls is None or self._leash.reason is not None:
+            if self._tls is None or self._leash.fault is not None:
                 raise
-            return self._tls  # files are being replaced: those of before may do
+            return  # files are being replaced: those of before may do
         if self._options.tls is not None:
             for certificate in await anyio.to_thread.run_sync(own_certificates, self._options.tls):
                 self._told(certificate)
-        return self._tls
 
-    async def _explain(self, errors: Mapping[str, BaseException]) -> BrokerUnavailableError:
+    async def _explain(self, errors: Mapping[BrokerAddress, BaseException]) -> Fault:
         for error in errors.values():
             if isinstance(error, BrokerUnavailableError):
-                return error
-        found = await self._address_reason(list(errors), min(EXPLAIN_SECONDS, split_time(self._options.timeout_seconds)[1]))
+                return error.fault
+            if (known := known_fault(error, self._options)) is not None:
+                return known
+        found = await self._climb(list(errors), min(EXPLAIN_SECONDS, split_time(self._options.timeout_seconds)[1]))
         reasons = "; ".join(f"{address}: {in_words(error)}" for address, error in errors.items())
-        return found or BrokerUnavailableError(f"the broker can't be reached: {reasons}")
+        return found or Fault(FaultCode.NO_CONNECTION, f"the broker can't be reached: {reasons}", next(iter(errors)))
 
-    async def _address_reason(self, addresses: list[str], within: float) -> BrokerUnavailableError | None:
-        trusted = "the configured CA (dfn.dfn_ca)"
-        if self._options.tls is not None and self._options.tls.ca is None:
-            trusted = "a CA that this system trusts (dfn.dfn_ca is not set)"
-        problem = await explain(addresses, self._tls, within, trusted=trusted)
-        if problem is None:
-            return None
-        advertised = not set(addresses) & set(self._options.addresses)
-        prefix = "the broker sends us to its advertised address: " if advertised else ""
-        return BrokerUnavailableError(prefix + problem.reason, needs_operator=problem.needs_operator)
+    async def _climb(self, addresses: Sequence[BrokerAddress], within: float) -> Fault | None:
+        fault = await explain(addresses, self._tls, within, self._options.proxy)
+        if fault is None or set(addresses) & set(self._options.brokers):
+            return fault
+        return replace(fault, text=f"the broker sends us to its advertised address: {fault.text}")
 
-    async def _topic_reason(self, within: float) -> BrokerUnavailableError | None:
-        with anyio.move_on_after(within):
-            return topic_reason(await self._topic_error(), self._options.topic)
+    async def _inquire(self, within: float) -> Fault | None:
+        """Ask about the topic and our rights: aiokafka's own bookkeeping does not tell a missing topic from a slow broker."""
+        with anyio.move_on_after(within), suppress(*DIAL_ERRORS):
+            connection = await self._leash.connection()
+            if connection is not None:
+                return fault_of(await ask(connection, self._options), self._options)
         return None
 
-    async def _topic_error(self) -> int:
-        """Ask for the topic by itself: aiokafka's own bookkeeping does not tell a missing topic from a slow broker."""
-        client = self._producer.client
-        node = client.get_random_node()
-        if node is None:
-            return 0
-        try:
-            response = await client.send(node, MetadataRequest([self._options.topic]))
-            return int(next((topic[0] for topic in response.topics), 0))
-        except (KafkaError, OSError, AssertionError, TimeoutError):
-            return 0
-
-    def _delivery_reason(self, error: BaseException, where: str, waited: float) -> BrokerUnavailableError:
-        """Return what is left to say if neither the addresses nor the topic are to blame."""
+    def _not_delivered(self, error: BaseException, where: str, waited: float) -> Fault:
+        """Return what is left to say if neither the way nor the topic are to blame."""
         timed_out = isinstance(error, TimeoutError)
         manager = self._producer._txn_manager  # noqa: SLF001 - nothing else tells whether a producer id is missing
         if manager is not None and not manager.has_pid() and (timed_out or isinstance(error, BrokerResponseError)):
             what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
-            text = f"{where} gives no producer id {what}; if it does not support idempotent producers, {SET_IDEMPOTENCE}"
-            return BrokerUnavailableError(text, needs_operator=True)
+            return Fault(FaultCode.NO_PRODUCER_ID, f"{where} gives no producer id {what}")
         if not timed_out:
-            return BrokerUnavailableError(f"not delivered to {where}: {in_words(error)}")
-        return BrokerUnavailableError(f"no acknowledgement from {where} within {waited:.3g} s")
+            return Fault(FaultCode.NOT_DELIVERED, f"not delivered to {where}: {in_words(error)}")
+        return Fault(FaultCode.NOT_ACKNOWLEDGED, f"no acknowledgement from {where} within {waited:.3g} s")
 
 
 async def open_connection(options: KafkaOptions, told: Told) -> KafkaConnection:
@@ -231,42 +234,37 @@ async def open_connection(options: KafkaOptions, told: Told) -> KafkaConnection:
     Raises:
         BrokerUnavailableError: with the reason in one line.
     """
-    tls = await _tls_context(options)
-    connection = KafkaConnection(options, tls, told)
+    connection = KafkaConnection(options, await _read_tls(options), told)
     allowed, for_diagnosis = split_time(options.timeout_seconds)
     try:
         with anyio.fail_after(allowed):
             await connection.start()
     except (KafkaError, OSError, AssertionError) as error:
         try:
-            reason = await connection.diagnose(error, for_diagnosis, allowed)
+            fault = await connection.diagnose(error, for_diagnosis, allowed)
         finally:
             await connection.close()
-        raise reason from error
+        raise BrokerUnavailableError(fault) from error
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
-async def _tls_context(options: KafkaOptions) -> ssl.SSLContext | None:
+async def _read_tls(options: KafkaOptions) -> TlsContexts | None:
     if options.tls is None:
         return None
     try:
         with anyio.fail_after(options.timeout_seconds):  # the files may be on a file system that hangs
-            return await anyio.to_thread.run_sync(make_tls_context, options.tls, abandon_on_cancel=True)
+            return await anyio.to_thread.run_sync(make_tls_contexts, options.tls, abandon_on_cancel=True)
     except TimeoutError as error:
-        raise BrokerUnavailableError("the TLS files can't be read: the file system does not answer", needs_operator=True) from error
+        fault = Fault(FaultCode.TLS_FILES, "the TLS files can't be read: the file system does not answer")
+        raise BrokerUnavailableError(fault) from error
 
 
 def record_headers(value: bytes) -> list[tuple[str, bytes]]:
     """Return the headers of a record: a value that is sent again has the same `id`, so that a receiver can drop it."""
     return [("id", sha256(value).hexdigest()[:ID_LENGTH].encode()), ("source", SOURCE)]
-
-
-def choose_partition(topic: str, partitions: Sequence[int]) -> int:
-    """Return the one that all records of the topic go to, of the sorted numbers of its partitions."""
-    return partitions[zlib.crc32(topic.encode()) % len(partitions)]
 
 
 def split_time(timeout: float) -> tuple[float, float]:

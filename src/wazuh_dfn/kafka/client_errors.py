@@ -9,24 +9,26 @@ from aiokafka.errors import (
     IncompatibleBrokerVersion,
     InvalidProducerEpoch,
     InvalidTimestampError,
+    InvalidTopicError,
     KafkaError,
+    LeaderNotAvailableError,
     MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
     ProducerFenced,
     RecordListTooLargeError,
     RecordTooLargeError,
+    SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
     UnknownProducerId,
+    UnknownTopicOrPartitionError,
     UnsupportedForMessageFormatError,
+    UnsupportedSaslMechanismError,
+    for_code,
 )
 
 from wazuh_dfn.kafka.error_codes import INVALID_RECORD, PRODUCER_FENCED, UNSUPPORTED_COMPRESSION_TYPE
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import SET_IDEMPOTENCE, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions
-
-_UNKNOWN_TOPIC, _INVALID_TOPIC, _TOPIC_NOT_AUTHORISED = 3, 17, 29
-SET_IDEMPOTENCE = "set kafka.idempotence = false"
-
 
 ABOUT_RIGHTS: tuple[type[KafkaError], ...] = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
 """The topic's metadata show which right is missing."""
@@ -60,36 +62,56 @@ def rejection_reason(error: BaseException, largest: int, options: KafkaOptions) 
     return f"{in_words(error)}: {allowed}; {RAISE_LIMITS}"
 
 
-def known_reason(error: BaseException, options: KafkaOptions) -> BrokerUnavailableError | None:  # noqa: PLR0911 - a table of reasons
-    """Return the reason where the error says enough by itself. An error about rights does so only once `topic_reason` found nothing."""
-    if isinstance(error, TopicAuthorizationFailedError):
-        text = f"not authorised to write to topic {options.topic}: the right WRITE on it is missing"
-        return BrokerUnavailableError(text, needs_operator=True)
-    if isinstance(error, ClusterAuthorizationFailedError):
-        text = f"not authorised to write idempotently to topic {options.topic}: the right WRITE on it is missing"
-        text += f" (before Kafka 3.0 also IdempotentWrite on the cluster: if that cannot be granted, {SET_IDEMPOTENCE})"
-        return BrokerUnavailableError(text if options.idempotence else "not authorised to use this cluster", needs_operator=True)
-    if isinstance(error, IncompatibleBrokerVersion):
-        text = in_words(error)
-        if "InitProducerId" in text:
-            text = f"the broker does not support idempotent producers: {SET_IDEMPOTENCE}"
-        return BrokerUnavailableError(text, needs_operator=True)
-    if isinstance(error, UNSUPPORTED_COMPRESSION_TYPE):
-        text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
-        return BrokerUnavailableError(text, needs_operator=True)
+def known_fault(error: BaseException, options: KafkaOptions) -> Fault | None:  # noqa: PLR0911 - a table
+    """Return what is wrong where the error says enough by itself. One about rights does so only if `inquiry.ask` finds nothing."""
+    topic = options.topic
+    match error:
+        case TopicAuthorizationFailedError():
+            return write_denied(topic)
+        case ClusterAuthorizationFailedError() if options.idempotence:
+            text = f"not authorised to write idempotently to topic {topic}: the right WRITE on it is missing (before Kafka 3.0 also "
+            text += f"IdempotentWrite on the cluster: if that cannot be granted, {SET_IDEMPOTENCE})"
+            return Fault(FaultCode.PRODUCER_ID_DENIED, text)
+        case ClusterAuthorizationFailedError():
+            return Fault(FaultCode.WRITE_DENIED, "not authorised to use this cluster")
+        case SaslAuthenticationFailed() | UnsupportedSaslMechanismError():
+            return Fault(FaultCode.LOGIN_REFUSED, f"the broker refused the login (kafka.sasl_username): {in_words(error)}")
+        case IncompatibleBrokerVersion():
+            if "InitProducerId" in str(error):
+                return no_idempotence()
+            return Fault(FaultCode.VERSIONS, in_words(error))
+        case UNSUPPORTED_COMPRESSION_TYPE():
+            text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
+            return Fault(FaultCode.COMPRESSION, text)
     if isinstance(error, _REFUSES_ALL):
-        text = f"the broker refuses all records: {in_words(error)}; look at the topic's settings and at this host's clock"
-        return BrokerUnavailableError(text, needs_operator=True)
+        text = f"the broker refuses all records: {in_words(error)}"
+        return Fault(FaultCode.REFUSES_ALL, text)
     if isinstance(error, _LOST_SEQUENCE):
-        return BrokerUnavailableError(f"the broker no longer accepts this producer's numbering, a new one is needed: {in_words(error)}")
+        text = f"the broker no longer accepts this producer's numbering, a new one is needed: {in_words(error)}"
+        return Fault(FaultCode.NUMBERING_LOST, text)
     return None
 
 
-def topic_reason(code: int, topic: str) -> BrokerUnavailableError | None:
-    """Return the reason for an error code of the topic in the broker's metadata; None if the topic is fine."""
-    texts = {
-        _UNKNOWN_TOPIC: f"topic {topic} does not exist",
-        _INVALID_TOPIC: f"the broker does not accept the topic's name: {topic!r}",
-        _TOPIC_NOT_AUTHORISED: f"not authorised to write to topic {topic}: the right DESCRIBE on it is missing (or it does not exist)",
-    }
-    return BrokerUnavailableError(texts[code], needs_operator=True) if code in texts else None
+def no_idempotence() -> Fault:
+    """The broker has no InitProducerId."""
+    return Fault(FaultCode.NO_IDEMPOTENCE, "the broker does not support idempotent producers")
+
+
+def write_denied(topic: str) -> Fault:
+    """We may not write to it."""
+    return Fault(FaultCode.WRITE_DENIED, f"not authorised to write to topic {topic}: the right WRITE on it is missing")
+
+
+def topic_fault(code: int, topic: str) -> Fault:
+    """Return what an error code of the topic in the broker's metadata means."""
+    match code:
+        case UnknownTopicOrPartitionError.errno:
+            return Fault(FaultCode.TOPIC_UNKNOWN, f"topic {topic} does not exist")
+        case InvalidTopicError.errno:
+            return Fault(FaultCode.TOPIC_INVALID, f"the broker does not accept the topic's name: {topic!r}")
+        case TopicAuthorizationFailedError.errno:
+            text = f"not authorised to write to topic {topic}: the right DESCRIBE on it is missing (or it does not exist)"
+            return Fault(FaultCode.TOPIC_HIDDEN, text)
+        case LeaderNotAvailableError.errno:
+            return Fault(FaultCode.NO_LEADER, f"topic {topic} has no leader now")
+    return Fault(FaultCode.TOPIC_ERROR, f"topic {topic}: {in_words(for_code(code)())}")

@@ -1,15 +1,15 @@
-"""What a broker says about itself, our topic and our rights, without anything being written or made."""
+"""The upper rungs: what a broker says about itself, our topic and our rights, without anything being written or made."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from aiokafka.conn import AIOKafkaConnection, create_conn
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v4
@@ -17,10 +17,8 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.kafka.broker_connection import choose_partition
-from wazuh_dfn.kafka.client_errors import in_words
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
-from wazuh_dfn.kafka.ladder import split_address
+from wazuh_dfn.kafka.client_errors import in_words, known_fault, no_idempotence, topic_fault, write_denied
+from wazuh_dfn.kafka.faults import Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 PRODUCE, METADATA, INIT_PRODUCER_ID = 0, 3, 22
@@ -97,8 +95,8 @@ class Answers:
     """What a broker said; the fields after `missing` have their defaults if something is missing.
 
     `missing` names the requests that the broker does not offer in a version that we speak. Of the topic: `topic_error` is the error code
-    of its metadata (0: none), `partition` the number of the one that records would go to and `leader` the address (`host:port`) of its
-    leader, None without one; `may_write` is None if the broker does not tell. `producer_error` is the answer to InitProducerId.
+    of its metadata (0: none), `partition` the number of the one that records would go to and `leader` the address of its leader,
+    None without one; `may_write` is None if the broker does not tell. `producer_error` is the answer to InitProducerId.
     """
 
     offered: Mapping[str, str]
@@ -106,36 +104,18 @@ class Answers:
     topic_error: int = 0
     partitions: int = 0
     partition: int = 0
-    leader: str | None = None
+    leader: BrokerAddress | None = None
     may_write: bool | None = None
     producer_error: int | None = None
 
 
-async def inquire(address: str, options: KafkaOptions, tls: ssl.SSLContext | None, within: float) -> Answers:
-    """Ask the broker at `address` (`host:port`), within that many seconds.
+async def ask(connection: AIOKafkaConnection, options: KafkaOptions) -> Answers:
+    """Ask the broker at the other end of a connection.
 
     Raises:
-        BrokerUnavailableError: it does not answer; `broker_probe.explain` knows more.
+        KafkaError: it does not answer, or so that it makes no sense.
+        OSError: the connection broke.
     """
-    host, port = split_address(address)
-    protocol = "PLAINTEXT" if tls is None else "SSL"
-    connection = None
-    try:
-        with anyio.fail_after(within):
-            connection = await create_conn(
-                host, port, client_id=options.client_id, ssl_context=tls, security_protocol=protocol, request_timeout_ms=int(within * 1000)
-            )
-            return await _ask(connection, options)
-    except TimeoutError as error:
-        raise BrokerUnavailableError(f"{address} did not answer within {within:.3g} s") from error
-    except (KafkaError, OSError, AssertionError) as error:
-        raise BrokerUnavailableError(f"{address}: {in_words(error)}") from error
-    finally:
-        if connection is not None:
-            connection.close()
-
-
-async def _ask(connection: AIOKafkaConnection, options: KafkaOptions) -> Answers:
     response = await connection.send(ApiVersionRequest())
     versions = {key: (lowest, highest) for key, lowest, highest in response.api_versions}
     offered = {name: "{}-{}".format(*versions[key]) for key, name in _NAMES.items() if key in versions}
@@ -143,10 +123,31 @@ async def _ask(connection: AIOKafkaConnection, options: KafkaOptions) -> Answers
     if missing:
         return Answers(offered, missing)
     metadata = await connection.send(_TopicRequest(options.topic))
-    producer_error = None
-    if options.idempotence:
-        producer_error = await _producer_error(connection)
+    producer_error = await _producer_error(connection) if options.idempotence else None
     return _answers(offered, metadata, options.topic, producer_error)
+
+
+def fault_of(answers: Answers, options: KafkaOptions) -> Fault | None:  # noqa: PLR0911 - one for each rung
+    """Return the lowest rung that breaks; None if records can be written, as far as a broker tells."""
+    topic = options.topic
+    if answers.missing == ("InitProducerId",):
+        return no_idempotence()
+    if answers.missing:
+        offered = ", ".join(f"{name} {versions}" for name, versions in answers.offered.items()) or "nothing of it"
+        text = f"the broker does not offer {' and '.join(answers.missing)} in a version that we speak (offered: {offered})"
+        return Fault(FaultCode.VERSIONS, text)
+    if answers.topic_error:
+        return topic_fault(answers.topic_error, topic)
+    if answers.leader is None:
+        text = f"topic {topic}: partition {answers.partition}, where our records go, has no leader now"
+        return Fault(FaultCode.NO_LEADER, text)
+    if answers.may_write is False:
+        return write_denied(topic)
+    if answers.producer_error:
+        error = for_code(answers.producer_error)()
+        text = f"the broker gives no producer id: {in_words(error)}"
+        return known_fault(error, options) or Fault(FaultCode.NO_PRODUCER_ID, text)
+    return None
 
 
 async def _producer_error(connection: AIOKafkaConnection) -> int:
@@ -176,7 +177,7 @@ def _answers(offered: Mapping[str, str], metadata: Any, topic: str, producer_err
     said = metadata.to_object()
     [about] = [each for each in said["topics"] if each["topic"] == topic] or [{"error_code": 0, "partitions": []}]
     leaders = {each["partition"]: each["leader"] for each in about["partitions"]}
-    addresses = {each["node_id"]: str(BrokerAddress(each["host"], each["port"])) for each in said["brokers"]}
+    addresses = {each["node_id"]: BrokerAddress(each["host"], each["port"]) for each in said["brokers"]}
     partition = choose_partition(topic, sorted(leaders)) if leaders else 0
     operations = about.get("authorized_operations", _UNKNOWN_OPERATIONS)
     return Answers(
@@ -189,3 +190,8 @@ def _answers(offered: Mapping[str, str], metadata: Any, topic: str, producer_err
         may_write=None if operations == _UNKNOWN_OPERATIONS else bool(operations & _WRITE),
         producer_error=producer_error,
     )
+
+
+def choose_partition(topic: str, partitions: Sequence[int]) -> int:
+    """Return the one that all records of the topic go to, of the sorted numbers of its partitions."""
+    return partitions[zlib.crc32(topic.encode()) % len(partitions)]

@@ -15,7 +15,7 @@ from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
-from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, RecordsRejectedError
 from wazuh_dfn.kafka.kafka_status import KafkaStatus
 from wazuh_dfn.kafka.record_producer import ProducerFactory, RecordProducer
 from wazuh_dfn.messages import Record, RecordBatch
@@ -133,8 +133,8 @@ class KafkaActor:
             except BrokerUnavailableError as error:
                 await self._wait_for_broker(lifeline, error)
             except Exception as error:  # noqa: BLE001 - a defect of the client must not send good records to the dead letters
-                defect = BrokerUnavailableError(f"unexpected error while delivering: {in_brief(error)}", needs_operator=True)
-                await self._wait_for_broker(lifeline, defect)
+                defect = Fault(FaultCode.DEFECT, f"unexpected error while delivering: {in_brief(error)}")
+                await self._wait_for_broker(lifeline, BrokerUnavailableError(defect))
             else:
                 self._status.acknowledged(anyio.current_time() - began, (record.alert_time for _, record in entries))
                 self._settle(entries)
@@ -170,12 +170,13 @@ class KafkaActor:
             except BrokerUnavailableError:
                 raise
             except Exception as error:  # whatever went wrong before anything was sent, the records are not to blame
-                raise BrokerUnavailableError(f"unexpected error while connecting: {in_brief(error)}", needs_operator=True) from error
+                defect = Fault(FaultCode.DEFECT, f"unexpected error while connecting: {in_brief(error)}")
+                raise BrokerUnavailableError(defect) from error
             self._status.connected()
         return self._producer
 
     async def _wait_for_broker(self, lifeline: Lifeline[RecordBatch], error: BrokerUnavailableError) -> None:
-        self._hear(error)
+        self._hear(error.fault)
         lifeline.progress()
         if error.in_flight:
             return
@@ -185,7 +186,7 @@ class KafkaActor:
         with lifeline.waiting("the broker"):
             await anyio.sleep(backoff.delay_seconds(self._status.failures_in_a_row, self._random))
 
-    def _hear(self, news: BrokerUnavailableError | CertificateSeen | None) -> None:
+    def _hear(self, news: Fault | CertificateSeen | None) -> None:
         """Note that the broker is out of reach, or is within reach again, and which certificates are used."""
         if news is None:
             self._status.reached()
@@ -193,7 +194,7 @@ class KafkaActor:
             self._status.certificates.seen(news)
             self._status.certificates.look(self._status.now())
         elif self._status.failed(news):
-            self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {news.reason}")
+            self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {news.text}")
 
     async def _drop_producer(self) -> None:
         """Close the producer: after an error none is used again (an idempotent one may be broken for good)."""

@@ -12,7 +12,7 @@ import structlog
 
 from wazuh_dfn.delivery.durations import BATCH_BOUNDS, DELAY_BOUNDS, Durations
 from wazuh_dfn.kafka.certificate_expiry import Certificates
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import Fault
 
 type KafkaState = Literal["not connected", "connected", "unavailable"]
 log = structlog.get_logger(__name__)
@@ -23,7 +23,8 @@ class KafkaStatus:
     """Times are in seconds of the event loop's clock. An outage counts from when the first delivery began that was not acknowledged."""
 
     state: KafkaState = "not connected"
-    reason: str = ""
+    fault: Fault | None = None
+    """Why it is unavailable."""
     since: float = 0.0
     waiting_since: float | None = None
     """Since when something is to be delivered and nothing was acknowledged."""
@@ -39,6 +40,11 @@ class KafkaStatus:
     delays: Durations = field(default_factory=lambda: Durations(DELAY_BOUNDS))
     """From an alert's own timestamp to the acknowledgement of its record; one that lies in the future counts as 0."""
 
+    @property
+    def reason(self) -> str:
+        """The fault in one line, or nothing."""
+        return self.fault.text if self.fault is not None else ""
+
     def begins(self) -> None:
         """A delivery begins, or is tried again."""
         if self.waiting_since is None:
@@ -48,14 +54,14 @@ class KafkaStatus:
         """The producer is connected; whether it can write, the first acknowledgement shows."""
         self.contacted.set()
         if self.state == "not connected":
-            self._become("connected", "")
+            self._become("connected")
             log.info("connected to the broker")
 
     def reached(self) -> None:
         """The broker is connected after failures that were all failures to connect: nothing has been sent to it yet."""
         if self.state == "unavailable":
             log.info("broker is back", after_seconds=round(anyio.current_time() - self.since, 1))
-            self._become("connected", "")
+            self._become("connected")
             self.failures_in_a_row = 0
 
     def acknowledged(self, batch_seconds: float, alert_times: Iterable[float | None]) -> None:
@@ -63,27 +69,32 @@ class KafkaStatus:
         if self.state == "unavailable":
             log.info("broker is back, delivering again", after_seconds=round(anyio.current_time() - self.since, 1))
         if self.state != "connected":
-            self._become("connected", "")
+            self._become("connected")
         self.failures_in_a_row, self.waiting_since = 0, None
         at = self.last_acknowledgement = anyio.current_time()
         now = self.now()
         self.batches.add((batch_seconds,), at)
         self.delays.add((max(0.0, now - made) for made in alert_times if made is not None), at)
 
-    def failed(self, error: BrokerUnavailableError) -> bool:
-        """The broker can't be reached or did not acknowledge; a reason is logged once, not at each attempt. Tells whether it was now."""
+    def failed(self, fault: Fault) -> bool:
+        """The broker can't be reached or did not acknowledge; a fault is logged once, not at each attempt. Tells whether it was now."""
         self.contacted.set()
         self.failures_in_a_row += 1
         if self.state != "unavailable":
-            self._become("unavailable", "")
+            self._become("unavailable")
             self.since = self.since if self.waiting_since is None else self.waiting_since
-        if error.reason == self.reason:
+        if self.fault is not None and fault.text == self.fault.text:
             return False
-        self.reason = error.reason
-        say = log.error if error.needs_operator else log.warning
-        remedy = {"remedy": "`wazuh-dfn check` tells what to do"} if error.needs_operator else {}
-        say("broker unavailable, alerts wait in the file", reason=error.reason, needs_operator=error.needs_operator, **remedy)
+        self.fault = fault
+        say, code = log.error if fault.code.needs_operator else log.warning, fault.code
+        say(
+            "broker unavailable, alerts wait in the file",
+            reason=fault.text,
+            code=code.value,
+            needs_operator=code.needs_operator,
+            remedy=fault.remedy,
+        )
         return True
 
-    def _become(self, state: KafkaState, reason: str) -> None:
-        self.state, self.reason, self.since = state, reason, anyio.current_time()
+    def _become(self, state: KafkaState) -> None:
+        self.state, self.fault, self.since = state, None, anyio.current_time()

@@ -1,7 +1,6 @@
-"""Find out why a broker can't be used: aiokafka says no more than "unable to bootstrap", so each step is tried here by itself.
+"""The ladder to a broker: its name, TCP, TLS, and one request that every Kafka answers; the first rung that breaks gives the reason.
 
-Name lookup, TCP connect, TLS handshake, and one request (ApiVersions) that every Kafka broker answers; the first step that fails
-gives the reason, in words that tell the operator what to do.
+aiokafka says no more than "unable to bootstrap". What the ladder leads to, our topic and our rights, `inquiry` asks for.
 """
 
 from __future__ import annotations
@@ -11,170 +10,174 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import anyio
 
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.kafka.tls_errors import TlsCode, TlsFault, distrust, refusal
+from wazuh_dfn.kafka.dialling import open_stream
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, Rung
+from wazuh_dfn.kafka.tls_context import TlsContexts
+from wazuh_dfn.kafka.tls_errors import distrust, refusal, tls_fault
+from wazuh_dfn.own_thread import in_own_thread
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-DEFAULT_KAFKA_PORT = 9092
-HAPPY_EYEBALLS_SECONDS = 0.25
-"""So long the first IP address of a name may take before the next one is tried as well (RFC 8305)."""
 ALERT_WAIT = 0.5
 """So long a broker may take, after the handshake, to tell that it refuses our certificate (in TLS 1.3 the handshake is over by then)."""
-
 _CORRELATION = b"\x00\x00\x00\x01"
 _API_VERSIONS = b"\x00\x12\x00\x00" + _CORRELATION + b"\x00\x09wazuh-dfn"
 _TLS_ALERT = b"\x15"
 _DER = 2  # _ssl.ENCODING_DER
 
 
-Step = Literal["name", "tcp", "tls", "kafka"]
-
-
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Why an address can't be used, whether waiting alone won't mend it, and which step failed (all before it went well).
+class Presented:
+    """What a broker showed in the handshake: its certificate, then those that it sent to lead to a CA (DER), and the version of TLS."""
 
-    `tls` is the kind of a fault of TLS. `is_other_protocol` tells that the port speaks TLS, or may, and we don't.
-    """
+    chain: tuple[bytes, ...]
+    version: str
 
-    reason: str
-    needs_operator: bool
-    failed: Step = "name"
-    tls: TlsCode | None = None
-    is_other_protocol: bool = False
+    def certificates(self) -> list[x509.Certificate]:
+        """Return the chain, up to the first that can't be read."""
+        from cryptography import x509  # noqa: PLC0415 - see tls_errors
+
+        found: list[x509.Certificate] = []
+        with suppress(ValueError):
+            found.extend(map(x509.load_der_x509_certificate, self.chain))
+        return found
 
 
 async def explain(
-    addresses: Sequence[str],
-    tls: ssl.SSLContext | None,
-    timeout: float,  # noqa: ASYNC109  (each step wants to tell what it waited for)
-    *,
-    trusted: str = "the configured CA (dfn.dfn_ca)",
-) -> Problem | None:
-    """Try all addresses (`host:port`) at once and tell in one line what is wrong; None if at least one of them answers as Kafka does."""
-    problems: dict[str, Problem | None] = {}
-
-    async def probe(address: str) -> None:
-        problems[address] = await _Probe(address, tls, timeout, trusted).run()
-
+    addresses: Sequence[BrokerAddress], tls: TlsContexts | None, within: float, proxy: BrokerAddress | None = None
+) -> Fault | None:
+    """Climb to all of them at once, and tell in one line what is wrong; None if at least one of them answers as Kafka does."""
+    climbs = [Climb(address, tls, within, proxy) for address in dict.fromkeys(addresses)]
     async with anyio.create_task_group() as tasks:
-        for address in addresses:
-            tasks.start_soon(probe, address)
-    found = [problem for problem in (problems[address] for address in dict.fromkeys(addresses)) if problem is not None]
-    if len(found) < len(problems) or not found:
+        for climb in climbs:
+            tasks.start_soon(climb.go)
+    faults = [climb.fault for climb in climbs if climb.fault is not None]
+    if len(faults) < len(climbs) or not faults:
         return None
-    reasons = dict.fromkeys(problem.reason for problem in found)
-    return replace(found[0], reason="; ".join(reasons), needs_operator=all(problem.needs_operator for problem in found))
+    first = next((fault for fault in faults if not fault.code.needs_operator), faults[0])
+    return replace(first, text="; ".join(dict.fromkeys(fault.text for fault in faults)))
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port`, `[ipv6]:port` or a lone host (Kafka's own port then)."""
-    if address.startswith("["):
-        host, _, rest = address[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif address.count(":") == 1:
-        host, _, port = address.partition(":")
-    else:
-        host, port = address, ""
-    return host, int(port) if port.isdigit() else DEFAULT_KAFKA_PORT
+class Climb:
+    """One climb to one address, within that many seconds; through the proxy if there is one, whose name is looked up then.
 
+    Attributes:
+        fault: why it ended before the top; None if Kafka answers.
+        rung: where it ended.
+        numbers: the IP addresses of the name.
+        presented: what the broker showed, trusted or not.
+    """
 
-class _Probe:
-    def __init__(self, address: str, tls: ssl.SSLContext | None, within: float, trusted: str) -> None:
-        self.host, self.port = split_address(address)
-        self.where = BrokerAddress(self.host, self.port)
-        self.tls = tls
-        self.within = within
-        self.trusted = trusted
-        self.trying: Step = "name"
-        self.waits_for = ""
-        self._numbers: list[str] = []
-        """The IP addresses of the name."""
+    def __init__(self, where: BrokerAddress, tls: TlsContexts | None, within: float, proxy: BrokerAddress | None = None) -> None:
+        self._where = where
+        self._tls = tls
+        self._within = within
+        self._proxy = proxy
+        self._waits_for = (FaultCode.NAME_NOT_RESOLVED, "")
+        self.fault: Fault | None = None
+        self.numbers: list[str] = []
+        self.presented: Presented | None = None
 
     @property
-    def _by_name_and_number(self) -> str:
-        return f"{self.where} ({' and '.join(self._numbers)})" if len(self._numbers) > 1 else str(self.where)
+    def rung(self) -> Rung:
+        """The last one that was tried."""
+        return self.fault.code.rung if self.fault is not None else Rung.KAFKA
 
-    async def run(self) -> Problem | None:
+    async def go(self) -> None:
+        """Climb; it raises nothing."""
         try:
-            with anyio.fail_after(self.within):
-                problem = await self._steps()
+            with anyio.fail_after(self._within):
+                self.fault = await self._climb()
         except TimeoutError:
-            problem = Problem(f"{self.waits_for} within {self.within:.3g} s", needs_operator=False)
-        return replace(problem, failed=self.trying) if problem is not None else None
+            code, what = self._waits_for
+            self.fault = Fault(code, f"{what} within {self._within:.3g} s", self._where)
 
-    async def _steps(self) -> Problem | None:
-        problem = await self._try_name()
-        if problem is not None:
-            return problem
-        self.trying, self.waits_for = "tcp", f"{self._by_name_and_number} did not answer a connection attempt"
-        try:
-            async with self._opened(None) as (reader, writer):
-                if self.tls is None:
-                    return await self._ask(reader, writer)
-        except ConnectionRefusedError:
-            return Problem(f"connection refused by {self._by_name_and_number}", needs_operator=False)
-        except OSError as error:
-            return Problem(f"cannot connect to {self.where}: {error.strerror or error}", needs_operator=False)
-        return await self._try_tls(self.tls)
+    async def _climb(self) -> Fault | None:
+        return await self._look_up() or await self._connect()
 
-    async def _try_name(self) -> Problem | None:
-        self.waits_for = f"the name {self.host} was not resolved"
+    async def _look_up(self) -> Fault | None:
+        host, port = (self._proxy or self._where).host, (self._proxy or self._where).port
+        whose = "the proxy's name" if self._proxy else "the broker's name"
+        self._waits_for = (FaultCode.NAME_NOT_RESOLVED, f"{whose} {host} was not resolved")
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-            self._numbers = list(dict.fromkeys(str(each[4][0]) for each in found))
+            found = await in_own_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (socket.gaierror, UnicodeError) as error:
             again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
             text = "can't be resolved now: the name server does not answer" if again else "does not resolve: no such name"
-            return Problem(f"the broker's name {self.host} {text}", needs_operator=not again)
+            return Fault(FaultCode.NAME_NOT_RESOLVED if again else FaultCode.NAME_UNKNOWN, f"{whose} {host} {text}", self._where)
+        self.numbers = list(dict.fromkeys(str(each[4][0]) for each in found))
         return None
 
-    async def _try_tls(self, tls: ssl.SSLContext) -> Problem | None:
-        self.trying, self.waits_for = "tls", f"TLS to {self.where} failed (does this port speak TLS?): no answer to the handshake"
+    async def _connect(self) -> Fault | None:
+        entry = self._proxy or self._where
+        named = f"{entry} ({' and '.join(self.numbers)})" if len(self.numbers) > 1 else str(entry)
+        self._waits_for = (FaultCode.NO_CONNECTION, f"{named} did not answer a connection attempt")
         try:
-            async with self._opened(tls) as (reader, writer):
+            async with self._opened(None) as (reader, writer):
+                if self._tls is None:
+                    return await self._ask(reader, writer)
+        except BrokerUnavailableError as error:
+            return error.fault
+        except ConnectionRefusedError:
+            return Fault(FaultCode.REFUSED, f"connection refused by {named}", self._where)
+        except OSError as error:
+            return Fault(FaultCode.NO_CONNECTION, f"cannot connect to {entry}: {error.strerror or error}", self._where)
+        return await self._encrypt(self._tls)
+
+    async def _encrypt(self, tls: TlsContexts) -> Fault | None:
+        silent = f"TLS to {self._where} failed (does this port speak TLS?): no answer to the handshake"
+        self._waits_for = (FaultCode.TLS_SILENT, silent)
+        try:
+            async with self._opened(tls.verifying) as (reader, writer):
+                self.presented = _presented(writer)
                 return await self._use_tls(reader, writer)
-        except ssl.SSLCertVerificationError as error:
-            return self._tls(distrust(error, await self._shown_chain(), host=self.host, trusted=self.trusted))
         except ssl.SSLError as error:
-            return self._tls(refusal(error))
+            if self.presented is None:
+                await self._look(tls)
+            if isinstance(error, ssl.SSLCertVerificationError):
+                return distrust(error, self.presented.certificates() if self.presented else (), self._where, tls.trusted)
+            return refusal(error, self._where)
         except OSError:
-            return self._closed("the broker closed the connection during the handshake (does this port speak TLS?)")
+            return self._cut("the broker closed the connection during the handshake (does this port speak TLS?)")
+
+    async def _look(self, tls: TlsContexts) -> None:
+        """Shake hands once more without a look at who it is."""
+        with suppress(OSError):
+            async with self._opened(tls.unverifying) as (_, writer):
+                self.presented = _presented(writer)
 
     @asynccontextmanager
     async def _opened(self, tls: ssl.SSLContext | None) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        name = self.host if tls is not None else None
-        reader, writer = await asyncio.open_connection(
-            self.host, self.port, ssl=tls, server_hostname=name, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS
-        )
+        reader, writer = await open_stream(self._where, tls, self._proxy)
         try:
             yield reader, writer
         finally:
             writer.transport.abort()
 
-    async def _use_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Problem | None:
+    async def _use_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fault | None:
         """Wait for a refusal first: one that crosses a request of ours can get lost with the connection."""
         try:
             with anyio.move_on_after(ALERT_WAIT):
                 await reader.read(1)
-                return self._closed("the broker closed the connection after the handshake: it may refuse our client certificate")
+                return self._cut("the broker closed the connection after the handshake: it may refuse our client certificate")
         except ssl.SSLError:
             raise
         except OSError:
-            return self._closed("the broker cut the connection after the handshake: it may refuse our client certificate")
+            return self._cut("the broker cut the connection after the handshake: it may refuse our client certificate")
         return await self._ask(reader, writer)
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Problem | None:
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fault | None:
         """Send one Kafka request: a port that accepts connections need not be a broker, nor one that is awake."""
-        self.trying, self.waits_for = "kafka", f"{self.where} accepts connections, but does not answer a Kafka request"
+        where = self._where
+        self._waits_for = (FaultCode.KAFKA_SILENT, f"{where} accepts connections, but does not answer a Kafka request")
         answer = b""
         try:
             writer.write(len(_API_VERSIONS).to_bytes(4, "big") + _API_VERSIONS)
@@ -185,44 +188,24 @@ class _Probe:
             answer = error.partial
         except OSError:
             pass
-        if self.tls is None and answer[:1] == _TLS_ALERT:
-            text = f"{self.where} speaks TLS, but the configuration says plaintext (kafka.security_protocol)"
-            return Problem(text, needs_operator=True, is_other_protocol=True)
+        if self._tls is None and answer[:1] == _TLS_ALERT:
+            return Fault(FaultCode.WANTS_TLS, f"{where} speaks TLS, but the configuration says plaintext (kafka.security_protocol)", where)
         if not answer:
-            hint = " (does this port want TLS?)" if self.tls is None else ""
-            return Problem(
-                f"{self.where} closed the connection instead of answering a Kafka request{hint}",
-                needs_operator=False,
-                is_other_protocol=self.tls is None,
-            )
+            text = f"{where} closed the connection instead of answering a Kafka request"
+            if self._tls is None:
+                return Fault(FaultCode.MAY_WANT_TLS, f"{text} (does this port want TLS?)", where)
+            return Fault(FaultCode.KAFKA_CLOSED, text, where)
         if answer[4:] != _CORRELATION:
-            return Problem(f"{self.where} does not speak the Kafka protocol", needs_operator=True)
+            return Fault(FaultCode.NOT_KAFKA, f"{where} does not speak the Kafka protocol", where)
         return None
 
-    def _closed(self, why: str) -> Problem:
-        return self._tls(TlsFault(TlsCode.OTHER, why))
-
-    def _tls(self, fault: TlsFault) -> Problem:
-        self.trying = "tls"  # a refusal can come as late as in answer to the request
-        return Problem(f"TLS to {self.where} failed: {fault.text}", needs_operator=True, tls=fault.code)
-
-    async def _shown_chain(self) -> list[x509.Certificate]:
-        """Return the certificate that the broker shows, and those after it, whether they are trusted or not. Nothing is sent."""
-        blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        blind.check_hostname = False
-        blind.verify_mode = ssl.CERT_NONE
-        try:
-            async with self._opened(blind) as (_, writer):
-                return shown_chain(writer.get_extra_info("ssl_object"))
-        except (OSError, ValueError):
-            return []
+    def _cut(self, why: str) -> Fault:
+        return tls_fault(FaultCode.TLS_FAILED, why, self._where)
 
 
-def shown_chain(tls: ssl.SSLObject) -> list[x509.Certificate]:
-    """Return the certificates that the other side of a connection has sent, its own first; raises ValueError if one can't be read."""
-    from cryptography import x509  # noqa: PLC0415 - see tls_errors
-
+def _presented(writer: asyncio.StreamWriter) -> Presented:
+    tls = writer.get_extra_info("ssl_object")
     if sys.version_info >= (3, 13):
-        return [x509.load_der_x509_certificate(each) for each in tls.get_unverified_chain()]
+        return Presented(tuple(tls.get_unverified_chain()), tls.version())
     chain = getattr(tls, "_sslobj").get_unverified_chain()  # noqa: B009 - public since Python 3.13
-    return [x509.load_der_x509_certificate(each.public_bytes(_DER)) for each in chain or ()]
+    return Presented(tuple(each.public_bytes(_DER) for each in chain or ()), tls.version())

@@ -11,7 +11,6 @@ addresses at once if need be (RFC 8305), with the certificates as they are in th
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,22 +23,20 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
-from wazuh_dfn.kafka.ladder import HAPPY_EYEBALLS_SECONDS, split_address
+from wazuh_dfn.kafka.dialling import DIAL_ERRORS, HAPPY_EYEBALLS_SECONDS, hang_up
+from wazuh_dfn.kafka.faults import Fault
 from wazuh_dfn.kafka.record_producer import Told
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
 
+type OnClose = Callable[[Any, Any], None]
+
 TELL_AFTER_SECONDS = 2.0
 """A leader that moves, or a broker that restarts, is back by then as a rule."""
-DIAL_SECONDS = 10.0
-"""The longest that a broker may take until it has answered the first request."""
 STABLE_SECONDS = 10.0
 """A connection that was made so long ago says nothing against dialling at once."""
 FIRST_PAUSE_SECONDS = 0.2
 METADATA_PAUSE_SECONDS = 0.1
 _LOOK_SECONDS = 0.25
-DIAL_ERRORS = (OSError, KafkaError, AssertionError, UnicodeError, BrokerUnavailableError)
 
 
 @dataclass(slots=True)
@@ -59,10 +56,10 @@ class Leash:
     Args:
         client: whose `_get_conn` and `bootstrap` are replaced.
         addresses: where it bootstraps.
-        tls: makes the context for one attempt, None for plaintext.
+        dial: connects to an address, and raises one of `DIAL_ERRORS` if that fails.
         needed: the ids of the nodes without which nothing can be delivered.
         explain: finds out why these addresses, with the error of the last attempt to each, can't be used.
-        told: is called with the reason once nothing needed is within reach, and with None when that is over.
+        told: is called with the fault once nothing needed is within reach, and with None when that is over.
         longest_pause_seconds: between two attempts to one address.
     """
 
@@ -70,26 +67,26 @@ class Leash:
         self,
         client: AIOKafkaClient,
         *,
-        addresses: Sequence[str],
-        tls: Callable[[], Awaitable[ssl.SSLContext | None]],
+        addresses: Sequence[BrokerAddress],
+        dial: Callable[[BrokerAddress, OnClose | None], Awaitable[AIOKafkaConnection]],
         needed: Callable[[], Sequence[int]],
-        explain: Callable[[Mapping[str, BaseException]], Awaitable[BrokerUnavailableError]],
+        explain: Callable[[Mapping[BrokerAddress, BaseException]], Awaitable[Fault]],
         told: Told,
         longest_pause_seconds: float,
     ) -> None:
         self._client = client
         self._addresses = addresses
-        self._tls = tls
+        self._connect = dial
         self._needed = needed
         self._explain = explain
         self._told = told
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, longest_pause_seconds, jitter=RETRY_JITTER)
         self._random = Random()  # noqa: S311 - no secret
-        self._dialled: dict[str, _Dialled] = {}
+        self._dialled: dict[BrokerAddress, _Dialled] = {}
         self._dialling: defaultdict[Any, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._watch: asyncio.Task[None] | None = None
         self._is_closed = False
-        self.reason: BrokerUnavailableError | None = None
+        self.fault: Fault | None = None
         """What was told, as long as it is so."""
         client._get_conn, client.bootstrap = self._get_conn, self._bootstrap
         self._update, client._metadata_update = client._metadata_update, self._metadata_update
@@ -127,18 +124,18 @@ class Leash:
                 task.cancel()
             await asyncio.wait(trying)
             for late in [task.result()[0] for task in trying if not task.cancelled() and task.exception() is None]:
-                _hang_up(late)
+                hang_up(late)
         client.cluster.update_metadata(metadata)
         if client._sync_task is None:
             client._sync_task = asyncio.create_task(client._md_synchronizer())
 
-    async def _ask(self, index: int, address: str) -> tuple[AIOKafkaConnection, Any]:
+    async def _ask(self, index: int, address: BrokerAddress) -> tuple[AIOKafkaConnection, Any]:
         await asyncio.sleep(index * HAPPY_EYEBALLS_SECONDS)
-        connection = await self._connect(*split_address(address))
+        connection = await self._connect(address, None)
         try:
             return connection, await connection.send(MetadataRequest([]))
         except BaseException:
-            _hang_up(connection)
+            hang_up(connection)
             raise
 
     async def aclose(self) -> None:
@@ -147,6 +144,11 @@ class Leash:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
+
+    async def connection(self) -> AIOKafkaConnection | None:
+        """Return one to any broker, if there is any within reach."""
+        node = self._client.get_random_node()
+        return await self._get_conn(node) if node is not None else None
 
     async def _get_conn(self, node_id: Any, *, group: int = ConnectionGroup.DEFAULT, no_hint: bool = False) -> AIOKafkaConnection | None:
         """Return a connection to the node; None if there is none now. In place of the client's own."""
@@ -160,7 +162,8 @@ class Leash:
                 client._conns.pop(key).close()
             self._begin_watch()
             broker = client.cluster.broker_metadata(node_id)
-            connection = await self._dial(broker.host, broker.port, client._on_connection_closed) if broker is not None else None
+            address = BrokerAddress(broker.host, broker.port) if broker is not None else None
+            connection = await self._dial(address, client._on_connection_closed) if address is not None else None
             if connection is not None:
                 client._conns[key] = connection
         if connection is None:
@@ -171,16 +174,16 @@ class Leash:
         if not self._is_closed and (self._watch is None or self._watch.done()):
             self._watch = asyncio.create_task(self._watch_until_within_reach())
 
-    async def _dial(self, host: str, port: int, on_close: Callable[[Any, Any], None] | None = None) -> AIOKafkaConnection | None:
+    async def _dial(self, address: BrokerAddress, on_close: OnClose | None = None) -> AIOKafkaConnection | None:
         """Connect, unless it is too early for that address."""
-        address, now = str(BrokerAddress(host, port)), asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
         known = self._dialled.setdefault(address, _Dialled())
         if self._is_closed or now - known.at < known.pause_seconds:
             return None
         known.in_a_row = known.in_a_row + 1 if now - known.at < STABLE_SECONDS + known.pause_seconds else 1
         known.pause_seconds = self._backoff.delay_seconds(known.in_a_row, self._random)
         try:
-            connection = await self._connect(host, port, on_close)
+            connection = await self._connect(address, on_close)
         except DIAL_ERRORS as error:
             known.error = error
             return None
@@ -188,38 +191,9 @@ class Leash:
             known.at = asyncio.get_running_loop().time()
         known.error = None
         if self._is_closed:
-            _hang_up(connection)
+            hang_up(connection)
             return None
         return connection
-
-    async def _connect(self, host: str, port: int, on_close: Callable[[Any, Any], None] | None = None) -> AIOKafkaConnection:
-        client = self._client
-        connection = AIOKafkaConnection(
-            host,
-            port,
-            client_id=client._client_id,
-            request_timeout_ms=round(min(DIAL_SECONDS * 1000, client._request_timeout_ms)),
-            ssl_context=await self._tls(),
-            security_protocol=client._security_protocol,
-            max_idle_ms=client._connections_max_idle_ms,
-            on_close=on_close,
-            **{name: getattr(client, f"_{name}") for name in _SASL_ARGUMENTS},
-        )
-        connection._loop = _HappyEyeballs(connection._loop)
-        try:
-            async with asyncio.timeout(DIAL_SECONDS):
-                await connection.connect()
-        except BaseException:
-            _hang_up(connection)
-            raise
-        connection._request_timeout = client._request_timeout_ms / 1000
-        self._tell_of_certificate(connection)
-        return connection
-
-    def _tell_of_certificate(self, connection: AIOKafkaConnection) -> None:
-        shown = connection._writer.get_extra_info("peercert")
-        if shown:
-            self._told(CertificateSeen("broker", ssl.cert_time_to_seconds(shown["notAfter"])))
 
     async def _watch_until_within_reach(self) -> None:
         """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong with it if that lasts."""
@@ -229,10 +203,10 @@ class Leash:
             while addresses := self._out_of_reach():
                 errors = {address: self._error_of(address) for address in addresses}
                 if loop.time() - began >= TELL_AFTER_SECONDS and explained != repr(errors):
-                    explained, reason = repr(errors), await self._explain(errors)
+                    explained, fault = repr(errors), await self._explain(errors)
                     if self._out_of_reach():
-                        self.reason = reason
-                        self._told(reason)
+                        self.fault = fault
+                        self._told(fault)
                 if asking is None or asking.done():
                     asking = asyncio.ensure_future(self._ask_again())
                 await asyncio.sleep(_LOOK_SECONDS)
@@ -240,19 +214,19 @@ class Leash:
             if asking is not None:
                 asking.cancel()
                 await asyncio.wait({asking})
-        if self.reason is not None:
-            self.reason = None
+        if self.fault is not None:
+            self.fault = None
             self._told(None)
 
-    def _out_of_reach(self) -> list[str]:
+    def _out_of_reach(self) -> list[BrokerAddress]:
         """Return the addresses of what is needed if there is a connection to none of it; empty if there is one."""
         needed, connections = self._needed(), self._client._conns.items()
         if any(node in needed and connection.connected() for (node, _), connection in connections):
             return []
         brokers = [self._client.cluster.broker_metadata(node) for node in needed]
-        return [str(BrokerAddress(broker.host, broker.port)) for broker in brokers if broker is not None]
+        return [BrokerAddress(broker.host, broker.port) for broker in brokers if broker is not None]
 
-    def _error_of(self, address: str) -> BaseException:
+    def _error_of(self, address: BrokerAddress) -> BaseException:
         error = self._dialled[address].error if address in self._dialled else None
         return error if error is not None else TimeoutError("it does not answer")
 
@@ -262,37 +236,10 @@ class Leash:
         if any(connection is not None for connection in connected):
             return
         for address in self._addresses:
-            if (connection := await self._dial(*split_address(address))) is not None:
+            if (connection := await self._dial(address)) is not None:
                 try:
                     self._client.cluster.update_metadata(await connection.send(MetadataRequest(list(self._client._topics))))
                 except (OSError, KafkaError):
                     continue
                 finally:
-                    _hang_up(connection)
-
-
-_SASL_ARGUMENTS = (
-    *("sasl_mechanism", "sasl_plain_username", "sasl_plain_password"),
-    *("sasl_kerberos_service_name", "sasl_kerberos_domain_name", "sasl_oauth_token_provider"),
-)
-
-
-def _hang_up(connection: AIOKafkaConnection) -> None:
-    """Close it at once: a frozen peer would keep a TLS connection that says goodbye for half a minute."""
-    transport = getattr(connection._protocol, "_transport", None)
-    connection.close()
-    if transport is not None:
-        transport.abort()
-
-
-class _HappyEyeballs:
-    """An event loop whose connections try the next IP address of a name before the one before it has failed (RFC 8305)."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
-        return await self._loop.create_connection(*arguments, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, **options)
+                    hang_up(connection)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from wazuh_dfn.config.addresses import BrokerAddress, parse_brokers
+
 Compression = Literal["gzip", "snappy", "lz4", "zstd"]
 
 CLIENT_ID = "wazuh-dfn"
@@ -25,6 +27,10 @@ PROTECTED_ARGUMENTS = frozenset(
         "max_batch_size",
         "max_request_size",
         "request_timeout_ms",
+        "sasl_mechanism",
+        "sasl_plain_password",
+        "sasl_plain_username",
+        "security_protocol",
         "ssl_context",
         "transactional_id",
         "value_serializer",
@@ -48,14 +54,24 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """A name and a password for SASL, beside TLS or without."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class KafkaOptions:
     """How to reach the broker and how to send.
 
     `bootstrap` is one or several `host:port`, as a list or separated by commas. `timeout_seconds` bounds one connect and one deliver,
     diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too: as long as what is
     delivered fits into it, with 16 bytes more for each record, all of it is one batch, which the broker writes as a whole or not at
-    all. `record_headers` adds `id` (the first half of the value's
-    SHA-256, in hex) and `source` to each. `longest_pause_seconds` is that between two attempts to reach a broker that is away. `extra` goes to AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`. `tls` None means plaintext.
+    all. `record_headers` adds `id` (the first half of the value's SHA-256, in hex) and `source` to each. `longest_pause_seconds` is
+    that between two attempts to reach a broker that is away. `tls` None means plaintext; `proxy` is an HTTP proxy. `extra` goes to
+    AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`.
     """
 
     bootstrap: str | list[str]
@@ -68,10 +84,24 @@ class KafkaOptions:
     max_request_size: int = 16_777_216
     longest_pause_seconds: float = 5.0
     tls: TlsFiles | None = None
+    login: Login | None = None
+    proxy: BrokerAddress | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def addresses(self) -> list[str]:
+    def brokers(self) -> tuple[BrokerAddress, ...]:
         """The bootstrap addresses, one by one."""
-        listed = self.bootstrap.split(",") if isinstance(self.bootstrap, str) else self.bootstrap
-        return [address.strip() for address in listed if address.strip()]
+        return parse_brokers(self.bootstrap if isinstance(self.bootstrap, str) else ",".join(self.bootstrap))
+
+    @property
+    def security_protocol(self) -> str:
+        """As Kafka calls it."""
+        return ("SASL_" if self.login else "") + ("SSL" if self.tls else "PLAINTEXT")
+
+    @property
+    def login_arguments(self) -> dict[str, str]:
+        """What aiokafka has to know to log in."""
+        if self.login is None:
+            return {}
+        login = self.login
+        return {"sasl_mechanism": login.mechanism, "sasl_plain_username": login.username, "sasl_plain_password": login.password}

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import Fault
 
-type Told = Callable[[BrokerUnavailableError | CertificateSeen | None], None]
+type Told = Callable[[Fault | CertificateSeen | None], None]
 """Is told why the broker is out of reach, as soon as that is known, None once it is within reach again, and which certificates are used."""
 
 
@@ -29,7 +29,7 @@ class ProducerFactory(Protocol):
     """Makes a connected producer from the bootstrap addresses (names are looked up again each time)."""
 
     async def connect(self, told: Told) -> RecordProducer:
-        """Connect, or raise BrokerUnavailableError with the one clear line for the operator; `told` is for later."""
+        """Connect, or raise BrokerUnavailableError; `told` is for later."""
 
     async def close(self, producer: RecordProducer) -> None:
         """Close within a few seconds, whatever state the broker is in; never waits for records that can't be sent."""

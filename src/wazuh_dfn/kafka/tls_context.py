@@ -5,11 +5,12 @@ from __future__ import annotations
 import _ssl
 import ssl
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from wazuh_dfn.errors import CertificateFileError
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import TlsFiles
 
 _OUR_KEY = "dfn.dfn_key"
@@ -20,7 +21,17 @@ class _KeyIsEncryptedError(Exception):
     """OpenSSL asked for a passphrase."""
 
 
-def make_tls_context(files: TlsFiles) -> ssl.SSLContext:
+@dataclass(frozen=True, slots=True)
+class TlsContexts:
+    """Made of the same files: one to use a broker with, and one to look at what it shows, trusted or not."""
+
+    verifying: ssl.SSLContext
+    unverifying: ssl.SSLContext
+    trusted: str
+    """Whose signature the broker's certificate needs."""
+
+
+def make_tls_contexts(files: TlsFiles) -> TlsContexts:
     """Read the files as they are now. It blocks on the disk: call it in a thread.
 
     TLS 1.2 at least, the broker's certificate and its host name verified; the name has to be a subjectAltName (RFC 6125, RFC 9525). A
@@ -30,9 +41,16 @@ def make_tls_context(files: TlsFiles) -> ssl.SSLContext:
         BrokerUnavailableError: a file can't be read or used; mending it is up to the operator.
     """
     try:
-        return _client_context(files)
+        verifying, unverifying = _verifying(files), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        unverifying.check_hostname = False
+        unverifying.verify_mode = ssl.CERT_NONE
+        for context in (verifying, unverifying):
+            if files.certificate is not None:
+                load_own_certificate(context, files.certificate, files.key, names=("dfn.dfn_cert", _OUR_KEY), password=files.key_password)
     except CertificateFileError as error:
-        raise BrokerUnavailableError(str(error), needs_operator=True) from error
+        raise BrokerUnavailableError(Fault(FaultCode.TLS_FILES, str(error))) from error
+    trusted = "the configured CA (dfn.dfn_ca)" if files.ca is not None else "a CA that this system trusts (dfn.dfn_ca is not set)"
+    return TlsContexts(verifying, unverifying, trusted)
 
 
 def own_certificates(files: TlsFiles) -> list[CertificateSeen]:
@@ -53,7 +71,7 @@ def own_certificates(files: TlsFiles) -> list[CertificateSeen]:
     return found
 
 
-def _client_context(files: TlsFiles) -> ssl.SSLContext:
+def _verifying(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = True
@@ -69,8 +87,6 @@ def _client_context(files: TlsFiles) -> ssl.SSLContext:
         except (OSError, ValueError) as error:
             raise _unusable("dfn.dfn_ca", files.ca, "it holds no certificate in PEM format") from error
     _load_revocations(context, files)
-    if files.certificate is not None:
-        load_own_certificate(context, files.certificate, files.key, names=("dfn.dfn_cert", _OUR_KEY), password=files.key_password)
     return context
 
 

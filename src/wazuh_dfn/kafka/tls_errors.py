@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from typing import TYPE_CHECKING
+
+from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.kafka.faults import Fault, FaultCode
 
 if TYPE_CHECKING:  # it takes 9 MB, and is needed when something is wrong alone
     from cryptography import x509
 
 
-class TlsCode(Enum):
-    """What kind of fault it is; what to do about it hangs on this."""
-
-    REFUSED = "our certificate is refused"
-    EXPIRED = "a certificate of theirs expired"
-    NOT_YET_VALID = "a certificate of theirs is not valid yet"
-    OTHER_NAME = "their certificate is for other names"
-    UNTRUSTED = "their certificate is signed by another CA"
-    REVOKED = "their certificate was revoked"
-    NO_REVOCATION_LIST = "the revocation list is missing or outdated"
-    OTHER = "something else"
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFault:
-    """Why a handshake failed, in one line."""
-
-    code: TlsCode
-    text: str
-
-
 _OF_VERIFICATION = {  # OpenSSL's X509_V_ERR_ codes
-    9: TlsCode.NOT_YET_VALID,
-    10: TlsCode.EXPIRED,
-    **dict.fromkeys((2, 18, 19, 20, 21), TlsCode.UNTRUSTED),
-    **dict.fromkeys((62, 64), TlsCode.OTHER_NAME),
-    **dict.fromkeys((3, 11, 12), TlsCode.NO_REVOCATION_LIST),
-    23: TlsCode.REVOKED,
+    9: FaultCode.TLS_NOT_YET_VALID,
+    10: FaultCode.TLS_EXPIRED,
+    **dict.fromkeys((2, 18, 19, 20, 21), FaultCode.TLS_UNTRUSTED),
+    **dict.fromkeys((62, 64), FaultCode.TLS_OTHER_NAME),
+    **dict.fromkeys((3, 11, 12), FaultCode.TLS_NO_REVOCATION_LIST),
+    23: FaultCode.TLS_REVOKED,
 }
 _REFUSALS = {
     "CERTIFICATE_REQUIRED": "the broker refused our client certificate: it demands one and none is configured (dfn.dfn_cert)",
@@ -64,42 +44,47 @@ _OTHER_REFUSALS = {
 }
 
 
-def refusal(error: ssl.SSLError) -> TlsFault:
+def tls_fault(code: FaultCode, why: str, where: BrokerAddress) -> Fault:
+    """Return that there is no TLS, and why."""
+    return Fault(code, f"TLS to {where} failed: {why}", where)
+
+
+def refusal(error: ssl.SSLError, where: BrokerAddress) -> Fault:
     """Return why a handshake failed that was not for the broker's certificate."""
     reason = error.reason or ""
-    for code, texts in ((TlsCode.REFUSED, _REFUSALS), (TlsCode.OTHER, _OTHER_REFUSALS)):
+    for code, texts in ((FaultCode.TLS_REFUSED, _REFUSALS), (FaultCode.TLS_FAILED, _OTHER_REFUSALS)):
         for mark, text in texts.items():
             if reason.endswith(mark):
-                return TlsFault(code, text)
-    return TlsFault(TlsCode.OTHER, reason.replace("_", " ").lower() or str(error))
+                return tls_fault(code, text, where)
+    return tls_fault(FaultCode.TLS_FAILED, reason.replace("_", " ").lower() or str(error), where)
 
 
-def distrust(error: ssl.SSLCertVerificationError, shown: Sequence[x509.Certificate], *, host: str, trusted: str) -> TlsFault:
+def distrust(error: ssl.SSLCertVerificationError, shown: Sequence[x509.Certificate], where: BrokerAddress, trusted: str) -> Fault:
     """Return why the broker's certificate was refused.
 
     Args:
         error: what OpenSSL says.
         shown: the broker's certificate and what it sent to lead to a CA; empty if that can't be had, and then details are left out.
-        host: the name that it should have been good for.
+        where: whose name it should have been good for.
         trusted: whose signature it should have had.
     """
-    code = _OF_VERIFICATION.get(error.verify_code, TlsCode.OTHER)
+    code = _OF_VERIFICATION.get(error.verify_code, FaultCode.TLS_FAILED)
     match code:
-        case TlsCode.EXPIRED | TlsCode.NOT_YET_VALID:
-            text = _out_of_date(shown, is_expired=code is TlsCode.EXPIRED)
-        case TlsCode.OTHER_NAME:
-            text = f"the broker's certificate is not valid for host name {host}{_names(shown)}"
-        case TlsCode.UNTRUSTED:
+        case FaultCode.TLS_EXPIRED | FaultCode.TLS_NOT_YET_VALID:
+            text = _out_of_date(shown, is_expired=code is FaultCode.TLS_EXPIRED)
+        case FaultCode.TLS_OTHER_NAME:
+            text = f"the broker's certificate is not valid for host name {where.host}{_names(shown)}"
+        case FaultCode.TLS_UNTRUSTED:
             last = shown[-1].issuer.rdns if shown else ()
             names = [str(attribute.value) for part in last for attribute in part]
             text = f"the broker's certificate is not signed by {trusted}" + (f"; its issuer is {', '.join(names)}" if names else "")
-        case TlsCode.REVOKED:
+        case FaultCode.TLS_REVOKED:
             text = "the broker's certificate was revoked"
-        case TlsCode.NO_REVOCATION_LIST:
+        case FaultCode.TLS_NO_REVOCATION_LIST:
             text = f"the revocation list (dfn.dfn_crl) has no valid entry of the CA that signed the broker's certificate: {error.verify_message}"
         case _:
             text = f"the broker's certificate is not trusted: {error.verify_message}"
-    return TlsFault(code, text)
+    return tls_fault(code, text, where)
 
 
 def host_names(certificate: x509.Certificate) -> list[str]:

@@ -1,0 +1,154 @@
+"""Connections to brokers: by all IP addresses of a name at once if need be (RFC 8305), or through an HTTP proxy, with Kafka on top or without."""
+
+# aiokafka keeps the transport, the loop and the time limit of a connection to itself.
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaError
+
+from wazuh_dfn.config.addresses import BrokerAddress
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
+from wazuh_dfn.kafka.producer_options import KafkaOptions
+
+HAPPY_EYEBALLS_SECONDS = 0.25
+"""So long the first IP address of a name may take before the next one is tried as well."""
+DIAL_SECONDS = 10.0
+"""The longest that a broker may take until it has answered the first request."""
+DIAL_ERRORS = (OSError, KafkaError, AssertionError, UnicodeError, BrokerUnavailableError)
+"""What `dial` raises."""
+_LONGEST_ANSWER = 65_536
+
+
+async def dial(
+    where: BrokerAddress,
+    options: KafkaOptions,
+    tls: ssl.SSLContext | None,
+    *,
+    on_close: Callable[[Any, Any], None] | None = None,
+    within: float = DIAL_SECONDS,
+) -> AIOKafkaConnection:
+    """Return a connection to a broker that has told which versions of which requests it takes.
+
+    Raises:
+        Exception: one of `DIAL_ERRORS`; `ladder.climb` knows more.
+    """
+    connection = AIOKafkaConnection(
+        where.host,
+        where.port,
+        client_id=options.client_id,
+        request_timeout_ms=round(within * 1000),
+        ssl_context=tls,
+        security_protocol=options.security_protocol,
+        **options.login_arguments,
+        max_idle_ms=options.extra.get("connections_max_idle_ms", 540_000),
+        on_close=on_close,
+    )
+    connection._loop = _Dialler(connection._loop, options.proxy)
+    try:
+        async with asyncio.timeout(within):
+            await connection.connect()
+    except BaseException:
+        hang_up(connection)
+        raise
+    return connection
+
+
+def hang_up(connection: AIOKafkaConnection) -> None:
+    """Close it at once: a frozen peer would keep a TLS connection that says goodbye for half a minute."""
+    transport = getattr(connection._protocol, "_transport", None)
+    connection.close()
+    if transport is not None:
+        transport.abort()
+
+
+async def open_stream(
+    where: BrokerAddress, tls: ssl.SSLContext | None, proxy: BrokerAddress | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection without Kafka, encrypted if `tls` is given.
+
+    Raises:
+        OSError: it can't be had (`ssl.SSLError`: because of TLS).
+        BrokerUnavailableError: the proxy does not let us through.
+    """
+    name = where.host if tls is not None else None
+    if proxy is None:
+        return await asyncio.open_connection(
+            where.host, where.port, ssl=tls, server_hostname=name, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS
+        )
+    return await asyncio.open_connection(sock=await _tunnel(proxy, where), ssl=tls, server_hostname=name)
+
+
+class _Dialler:
+    """An event loop whose connections are made as `open_stream` makes them; aiokafka asks its loop alone."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, proxy: BrokerAddress | None) -> None:
+        self._loop = loop
+        self._proxy = proxy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_connection(self, protocol: Callable[[], asyncio.Protocol], host: str, port: int, **options: Any) -> Any:
+        if self._proxy is None:
+            return await self._loop.create_connection(protocol, host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, **options)
+        tunnel = await _tunnel(self._proxy, BrokerAddress(host, port))
+        name = host if options.get("ssl") is not None else None
+        return await self._loop.create_connection(protocol, sock=tunnel, server_hostname=name, **options)
+
+
+async def _tunnel(proxy: BrokerAddress, where: BrokerAddress) -> socket.socket:
+    """Return a socket that an HTTP proxy has connected to `where` (CONNECT, RFC 9110 section 9.3.6)."""
+    loop = asyncio.get_running_loop()
+    tunnel = await _connect(proxy)
+    try:
+        await loop.sock_sendall(tunnel, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            # A byte at a time: what comes behind the empty line is the broker's.
+            received = await loop.sock_recv(tunnel, 1)
+            answer += received
+            if not received or len(answer) > _LONGEST_ANSWER:
+                break
+        _check_answer(answer, proxy, where)
+    except BaseException:
+        tunnel.close()
+        raise
+    return tunnel
+
+
+def _check_answer(answer: bytes, proxy: BrokerAddress, where: BrokerAddress) -> None:
+    protocol, _, status = answer.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
+    if not protocol.startswith("HTTP/1.") or not answer.endswith(b"\r\n\r\n"):
+        text = f"{proxy} does not answer as an HTTP proxy does (kafka.proxy)"
+    elif not status.startswith("2"):
+        text = f"the proxy {proxy} does not connect us to {where}: {status[:100]}"
+    else:
+        return
+    raise BrokerUnavailableError(Fault(FaultCode.PROXY_REFUSED, text, where))
+
+
+async def _connect(proxy: BrokerAddress) -> socket.socket:
+    """Try the IP addresses of a name one by one; not asyncio's way, as its transports do not give their socket back."""
+    loop, failed = asyncio.get_running_loop(), OSError(f"{proxy.host} has no address")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM):
+        tunnel = socket.socket(family, kind, protocol)
+        try:
+            tunnel.setblocking(False)  # noqa: FBT003
+            await loop.sock_connect(tunnel, address)
+        except OSError as error:
+            tunnel.close()
+            failed = error
+        except BaseException:
+            tunnel.close()
+            raise
+        else:
+            return tunnel
+    raise failed
