@@ -99,9 +99,7 @@ def test_a_frozen_broker_ends_in_time(broker):
     assert "accepts connections, but does not answer a Kafka request within 1 s" in failed(outcome, "kafka").text
 
 
-@pytest.mark.parametrize(
-    "step", [lambda options: check_kafka(options.brokers[0], options, None, 1), check_by_sending], ids=["ask", "send"]
-)
+@pytest.mark.parametrize("step", [lambda options: check_kafka(options.brokers[0], options, None, 1), check_by_sending], ids=["ask", "send"])
 def test_a_broker_that_freezes_later_ends_each_step_in_time(broker, step):
     broker.freeze()
     began = time.monotonic()

@@ -15,7 +15,7 @@ from wazuh_dfn.config.keys import FLAG_KEYS
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaRecordProducer
 from wazuh_dfn.kafka.broker_connection import KafkaConnection
-from wazuh_dfn.kafka.faults import BrokerUnavailableError
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
 from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
@@ -106,9 +106,10 @@ def test_a_passphrase_for_a_key_that_is_not_encrypted_does_no_harm(certs):
     make_tls_contexts(TlsFiles(certs.ca, certs.client.certificate, certs.client.key, key_password="secret"))
 
 
-def test_the_passphrase_has_no_flag_and_is_never_shown():
-    assert ("dfn", "dfn_key_password") not in FLAG_KEYS
-    assert is_secret(("dfn", "dfn_key_password"), "secret")
+def test_passwords_have_no_flag_and_are_never_shown():
+    for key in (("dfn", "dfn_key_password"), ("kafka", "sasl_password")):
+        assert key not in FLAG_KEYS
+        assert is_secret(key, "secret")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
@@ -122,3 +123,50 @@ def test_files_without_pem_data(certs, tmp_path, content):
 
 def test_a_folder_in_place_of_a_file(certs, tmp_path):
     assert "cannot read certificate file: dfn.dfn_cert" in refused(TlsFiles(certs.ca, tmp_path, certs.client.key))
+
+
+@pytest.mark.parametrize("code", FaultCode, ids=lambda code: code.value)
+@pytest.mark.parametrize("where", [None, BrokerAddress("broker", 443)])
+def test_every_fault_has_a_remedy_that_names_the_place(code, where):
+    remedy = Fault(code, "wrong", where).remedy
+    assert remedy
+    assert "{" not in remedy
+    assert ("broker:443" in remedy) == (where is not None and "{where}" in code.remedy)
+
+
+def test_the_codes_of_faults_differ():
+    assert len({code.value for code in FaultCode.__members__.values()}) == len(FaultCode.__members__)
+
+
+def login(**kafka):
+    return kafka_options(Settings.model_validate({"dfn": {"dfn_ca": "/ca.pem"}, "kafka": kafka}))
+
+
+def test_a_login_goes_on_top_of_tls():
+    wanted = login(sasl_mechanism="scram-sha-512", sasl_username="site", sasl_password="secret")
+    assert wanted.security_protocol == "SASL_SSL"
+    assert wanted.login_arguments["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert "secret" not in repr(wanted)
+
+
+def test_a_login_needs_all_of_it():
+    with pytest.raises(ValueError, match="set sasl_password too"):
+        login(sasl_mechanism="PLAIN", sasl_username="site")
+
+
+@pytest.mark.parametrize("url", ["proxy:3128", "https://proxy:3128", "http://me:secret@proxy:3128", "http://proxy", "http://proxy:x", ""])
+def test_what_is_no_address_of_a_proxy(url):
+    if not url:
+        assert login(proxy=url).proxy is None
+        return
+    with pytest.raises(ValueError, match="proxy"):
+        login(proxy=url)
+
+
+def test_a_password_in_the_address_of_a_proxy_is_not_shown():
+    assert is_secret(("kafka", "proxy"), "http://me:word@proxy:3128")
+    assert not is_secret(("kafka", "proxy"), "http://proxy:3128")
+
+
+def test_the_address_of_a_proxy():
+    assert login(proxy="http://[::1]:3128/").proxy == BrokerAddress("::1", 3128)

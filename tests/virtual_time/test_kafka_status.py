@@ -5,6 +5,7 @@ import trio
 from structlog.testing import capture_logs
 
 from support.virtual_clock import run_on_virtual_clock
+from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.faults import Fault, FaultCode
 from wazuh_dfn.kafka.kafka_status import KafkaStatus
 
@@ -52,3 +53,15 @@ async def test_the_next_outage_begins_anew():
             status.acknowledged(0.1, [])
         assert [log["after_seconds"] for log in logs] == [seconds]
         await trio.sleep(100)
+
+
+async def test_a_fault_is_logged_with_its_code_and_what_to_do_and_once():
+    status = delivering()
+    fault = Fault(FaultCode.REFUSED, "connection refused by h:1", BrokerAddress("h", 1))
+    with capture_logs() as logs:
+        status.failed(fault)
+        status.failed(fault)
+    [log] = logs
+    assert (log["reason"], log["code"]) == ("connection refused by h:1", "refused")
+    assert log["remedy"].startswith("look whether a firewall lets this machine out to h:1;")
+    assert log["log_level"] == "warning"

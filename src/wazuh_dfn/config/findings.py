@@ -9,6 +9,7 @@ from typing import Any
 from wazuh_dfn.config.keys import KeyPath, dotted
 
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
+_PASSWORD_IN_ADDRESS = re.compile(r"//[^/@]*:[^/@]*@")
 _LONGEST = 80
 
 
@@ -21,8 +22,9 @@ class Finding:
 
 
 def is_secret(path: KeyPath, value: Any) -> bool:
-    """Whether a value may be secret, going by the names of the key, or because it looks like a private key."""
-    return any(_SECRET_NAME.search(part) for part in path) or "-----BEGIN" in str(value)
+    """Whether a value may be secret, going by the names of the key, or because it looks like a private key, or has a password in an address."""
+    text = str(value)
+    return any(_SECRET_NAME.search(part) for part in path) or "-----BEGIN" in text or _PASSWORD_IN_ADDRESS.search(text) is not None
 
 
 def show(path: KeyPath, value: Any) -> str:
