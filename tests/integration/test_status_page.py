@@ -84,6 +84,7 @@ def test_everything_of_a_healthy_report_is_shown_and_nothing_is_fetched_from_els
         "delay-median": "1.2 s",
         "delay-p95": "3.9 s",
         "batch": "24 ms",
+        "certificates": "client until 2027-03-14, broker until 2028-03-14",
         "file": "/var/ossec/logs/alerts/alerts.json",
         "read-to": "46.1 MiB",
         "lag": "0 B",

@@ -57,6 +57,7 @@ def healthy(**changes):
             delay_seconds_median=1.24,
             delay_seconds_p95=3.9,
             batch_seconds_median=0.024,
+            certificates={"client": NOW.replace(year=2027), "broker": NOW.replace(year=2028)},
         ),
         feedback=Feedback(state="connected", sent=12, dropped=0),
         actors=tuple(Actor(name=name, state="running", restarts=0) for name in NAMES),

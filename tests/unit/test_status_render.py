@@ -45,6 +45,15 @@ def test_a_healthy_report_is_whole_and_fits_into_80_columns_and_24_lines():
     assert "not balanced" not in text
 
 
+@pytest.mark.parametrize(("days", "is_told"), [(59, True), (61, False)])
+def test_the_certificate_that_runs_out_first_is_told_two_months_before(days, is_told):
+    report = healthy()
+    ends = {"client": NOW + dt.timedelta(days=days), "broker": NOW + dt.timedelta(days=900)}
+    delivery = report.delivery.model_copy(update={"certificates": ends})
+    text = words(printed(shown(report.model_copy(update={"delivery": delivery}))))
+    assert (f"certificates are good until {ends['client']:%Y-%m-%d} (client)" in text) == is_told
+
+
 def test_a_broken_report_tells_everything_that_is_wrong_and_what_to_do():
     text = words(printed(shown(unhealthy())))
     for expected in (

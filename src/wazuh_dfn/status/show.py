@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from rich.console import Group, RenderableType
 from rich.styled import Styled
@@ -23,6 +24,7 @@ _STATE_STYLES = {
     "hanging": "red",
 }
 _SPARKS = 32
+_CERTIFICATES_SHOWN_WITHIN = timedelta(days=60)
 
 
 def shown(report: HealthReport, rates: RatePoint | None = None) -> RenderableType:
@@ -116,8 +118,8 @@ def _delivery(report: HealthReport) -> Text:
         parts.append(f"delay {told_duration(delivery.delay_seconds_median)} median, {told_duration(delivery.delay_seconds_p95)} p95")
     if delivery.batch_seconds_median is not None:
         parts.append(f"a batch takes {told_duration(delivery.batch_seconds_median)}")
-    if delivery.certificates:
-        whose, at = min(delivery.certificates.items(), key=lambda each: each[1])
+    whose, at = min(delivery.certificates.items(), key=lambda each: each[1], default=("", None))
+    if at is not None and at - report.time < _CERTIFICATES_SHOWN_WITHIN:
         parts.append(f"certificates are good until {at:%Y-%m-%d} ({whose})")
     return _state(delivery.state, *parts, problem=delivery.problem)
 

@@ -48,11 +48,13 @@ function showCounts(counts) {
 
 function showDelivery(delivery) {
   tag("delivery-state", delivery.state, STATES[delivery.state]);
-  putIfAny("delivery-problem", delivery.problem);
+  putIfAny("delivery-problem", [delivery.problem, delivery.remedy].filter(Boolean).join("; "));
   put("acknowledgement", toldAge(delivery.seconds_since_acknowledgement));
   put("delay-median", toldDuration(delivery.delay_seconds_median));
   put("delay-p95", toldDuration(delivery.delay_seconds_p95));
   put("batch", toldDuration(delivery.batch_seconds_median));
+  const ends = Object.entries(delivery.certificates).map(([whose, at]) => `${whose} until ${at.slice(0, 10)}`);
+  putIfAny("certificates", ends.join(", "), true);
 }
 
 function showReading(reading) {
