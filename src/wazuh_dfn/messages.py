@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple, NewType, Self
+from typing import Any, NamedTuple, NewType, Self
 
 from wazuh_dfn import byte_search
 
-RecordKind = Literal["windows", "fail2ban"]
-"""The two record formats of the contract (section 3); one line can give one record of each."""
+type KindName = str
+"""The name of a kind of alert (`kinds.catalogue`); one line can give one record of each."""
 
 Ticket = NewType("Ticket", int)
 """Names one chunk in the ledger; rises by one with each chunk."""
@@ -114,7 +114,7 @@ class AlertBatch:
 
     ticket: Ticket
     start: Position
-    kind: RecordKind
+    kind: KindName
     alerts: tuple[Alert, ...]
 
 
@@ -136,5 +136,5 @@ class RecordBatch:
 
     ticket: Ticket
     start: Position
-    kind: RecordKind
+    kind: KindName
     records: tuple[Record, ...]

@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wazuh_dfn.actors.fail2ban import Fail2BanActor
 from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
-from wazuh_dfn.actors.router import AlertMailboxes, Router
-from wazuh_dfn.actors.windows import WindowsActor
+from wazuh_dfn.actors.router import Router
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
@@ -17,15 +15,16 @@ from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import PoisonBurial, split_alerts, split_chunk, split_records
 from wazuh_dfn.delivery.ports import WazuhSocket
-from wazuh_dfn.formats.candidates import CandidateScan
-from wazuh_dfn.formats.feedback import FeedbackFormat
-from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.health.monitor import Monitor
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.health.restarts import RestartLog
 from wazuh_dfn.kafka.kafka_actor import KafkaActor, KafkaActorOptions
 from wazuh_dfn.kafka.kafka_status import KafkaStatus
-from wazuh_dfn.messages import AlertBatch, Chunk, RecordBatch
+from wazuh_dfn.kinds import catalogue
+from wazuh_dfn.kinds.feedback_format import FeedbackFormat
+from wazuh_dfn.kinds.kind import Kind
+from wazuh_dfn.kinds.selection import Selection
+from wazuh_dfn.messages import AlertBatch, Chunk, KindName, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
 from wazuh_dfn.supervision.events import Subscriber
 from wazuh_dfn.supervision.lifeline import Lifeline
@@ -55,7 +54,8 @@ class Pipeline:
         self.settings = settings
         self.world = world
         self.place = ReadingPlace()
-        self.ledger = ledger or Ledger(self.place.registry.settle)
+        self._kinds = catalogue.KINDS
+        self.ledger = ledger or Ledger(self.place.registry.settle, (kind.name for kind in self._kinds))
         self.kafka_status = KafkaStatus(now=world.now)
         self.checkpoint_status = CheckpointStatus()
         interval_seconds = settings.supervisor.checkpoint_interval
@@ -66,15 +66,16 @@ class Pipeline:
         self._present_router: Router | None = None
         burial = PoisonBurial(self.ledger, world.dead_letters)
         self.chunks: Mailbox[Chunk] = self._mailbox("router", burial.bury_chunk, split_chunk)
-        self.windows_alerts: Mailbox[AlertBatch] = self._mailbox("windows", burial.bury_batch, split_alerts)
-        self.fail2ban_alerts: Mailbox[AlertBatch] = self._mailbox("fail2ban", burial.bury_batch, split_alerts)
+        self.alerts: dict[KindName, Mailbox[AlertBatch]] = {
+            kind.name: self._mailbox(kind.name, burial.bury_batch, split_alerts) for kind in self._kinds
+        }
         self.records: Mailbox[RecordBatch] = self._mailbox("kafka", burial.bury_batch, split_records, RECORDS_CAPACITY_FACTOR)
         self.observed = self._observed()
 
     @property
     def mailboxes(self) -> tuple[Mailbox[Any], ...]:
         """All mailboxes, in the direction of the data."""
-        return (self.chunks, self.windows_alerts, self.fail2ban_alerts, self.records)
+        return (self.chunks, *self.alerts.values(), self.records)
 
     def specs(self) -> list[ChildSpec]:
         """Return the children in the order of their start: bystanders, then sinks first, the source last."""
@@ -88,8 +89,7 @@ class Pipeline:
                 # one attempt has deadlines of its own, which must come first: a broker that is slow is not an actor that hangs
                 progress_deadline_seconds=max(self.settings.supervisor.progress_deadline, 2 * self.settings.kafka.timeout + 15),
             ),
-            self._spec("windows", lambda lifeline: self._windows().run(lifeline), self.windows_alerts),
-            self._spec("fail2ban", lambda lifeline: self._fail2ban().run(lifeline), self.fail2ban_alerts),
+            *map(self._kind_spec, self._kinds),
             self._spec("router", lambda lifeline: self._router().run(lifeline), self.chunks),
             self._spec("tailer", self.read),
         ]
@@ -113,14 +113,13 @@ class Pipeline:
 
     def selection(self) -> Selection:
         """Return which alerts are forwarded, by the present settings."""
-        return Selection(self.settings.wazuh.event_ids, self.settings.misc.own_networks)
+        return Selection.of(self.settings)
 
     def reload(self, settings: Settings) -> None:
         """Go on with these settings: the selection at once, the others with the next start of the actor that they are for."""
         self.settings = settings
         if self._present_router is not None:
-            selection = self.selection()
-            self._present_router.use(CandidateScan(selection.event_ids), selection)
+            self._present_router.use(self.selection())
 
     def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]], factor: int = 1) -> Mailbox[T]:
         options = self.settings.supervisor
@@ -204,16 +203,14 @@ class Pipeline:
             random=world.random,
         )
 
-    def _windows(self) -> WindowsActor:
-        return WindowsActor(self.ledger, self.world.dead_letters, self.records, self.feedback)
+    def _kind_spec(self, kind: Kind) -> ChildSpec:
+        async def run(lifeline: Lifeline[AlertBatch]) -> None:
+            await kind.actor(self.ledger, self.world.dead_letters, self.records, self.feedback).run(lifeline)
 
-    def _fail2ban(self) -> Fail2BanActor:
-        return Fail2BanActor(self.ledger, self.world.dead_letters, self.records, self.feedback)
+        return self._spec(kind.name, run, self.alerts[kind.name])
 
     def _router(self) -> Router:
-        selection = self.selection()
-        outboxes: AlertMailboxes = {"windows": self.windows_alerts, "fail2ban": self.fail2ban_alerts}
-        self._present_router = Router(CandidateScan(selection.event_ids), selection, self.ledger, self.world.dead_letters, outboxes)
+        self._present_router = Router(self.selection(), self.ledger, self.world.dead_letters, self.alerts)
         return self._present_router
 
     async def read(self, lifeline: Lifeline[None]) -> None:

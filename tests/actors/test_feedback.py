@@ -9,6 +9,7 @@ import trio
 from structlog.testing import capture_logs
 
 from support.alerts import fail2ban_alert, line, windows_alert
+from support.kinds import FAIL2BAN, WINDOWS
 from support.scripted_wazuh import ABSENT, GONE, ScriptedWazuh
 from support.single_actor import lifeline_of
 from support.virtual_clock import run_on_virtual_clock
@@ -17,7 +18,7 @@ from wazuh_dfn.delivery import feedback_status
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.errors import MalformedLineError
-from wazuh_dfn.formats.feedback import FeedbackFormat
+from wazuh_dfn.kinds.feedback_format import FeedbackFormat
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 FORM = FeedbackFormat()
@@ -34,7 +35,7 @@ def alert(number):
 
 
 def told(number):
-    return FORM.delivered("windows", alert(number))
+    return FORM.delivered(WINDOWS, alert(number))
 
 
 class Setting:
@@ -84,7 +85,7 @@ async def test_wazuh_is_greeted_first_and_then_told_each_delivery_in_order():
     setting.queue.delivered("fail2ban", line(fail2ban_alert()))
     await setting.run_for(1)
     assert setting.wazuh.messages()[0].startswith(b'1:dfn:{"integration":"dfn","description":"wazuh-dfn ')
-    assert setting.wazuh.messages()[1:] == [told(1), told(2), FORM.delivered("fail2ban", fail2ban_alert())]
+    assert setting.wazuh.messages()[1:] == [told(1), told(2), FORM.delivered(FAIL2BAN, fail2ban_alert())]
     assert (setting.status.state, setting.status.sent, setting.status.dropped) == ("connected", 4, 0)
     assert setting.wazuh.opened == setting.wazuh.closed == 1
 

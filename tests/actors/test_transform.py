@@ -7,16 +7,17 @@ import trio
 from structlog.testing import capture_logs
 
 from support.alerts import EVENTDATA_LEFT_OUT, fail2ban_alert, line, windows_alert
+from support.kinds import build
 from support.positions import position
 from support.single_actor import DeadLetters, filled, lifeline_of, run_for, taken
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.actors import windows
-from wazuh_dfn.actors.fail2ban import Fail2BanActor
-from wazuh_dfn.actors.windows import WindowsActor
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Accounting, Ledger
-from wazuh_dfn.formats import record
+from wazuh_dfn.kinds import record, windows
+from wazuh_dfn.kinds.catalogue import kind_named
+from wazuh_dfn.kinds.fail2ban import Fail2BanActor
+from wazuh_dfn.kinds.windows import WindowsActor
 from wazuh_dfn.messages import Alert, AlertBatch
 from wazuh_dfn.supervision.mailbox import Mailbox
 
@@ -50,7 +51,7 @@ class World:
         self.batches.append(AlertBatch(ticket, position(10 * first), self.kind, alerts))
 
     def actor(self):
-        return ACTORS[self.kind](self.ledger, self.dead_letters, self.outbox, self.feedback, lambda: NOW)
+        return ACTORS[self.kind](kind_named(self.kind), self.ledger, self.dead_letters, self.outbox, self.feedback, now=lambda: NOW)
 
     async def transform(self):
         inbox = await filled(*self.batches)
@@ -66,12 +67,12 @@ def offsets_of(batches):
 @pytest.fixture
 def bad_alert(monkeypatch):
     """Let the transformation of alert number `BAD` raise."""
-    build = record.build
+    unforeseen_free = record.build
 
     def build_or_raise(kind, alert, now):
         if str(BAD) in {alert["data"].get("pid"), alert["data"].get("win", {}).get("system", {}).get("eventRecordID")}:
             raise ZeroDivisionError("unforeseen")
-        return build(kind, alert, now)
+        return unforeseen_free(kind, alert, now)
 
     monkeypatch.setattr(record, "build", build_or_raise)
 
@@ -84,7 +85,7 @@ async def test_each_alert_becomes_a_record_in_its_place(kind):
     for source, batch in zip(world.batches, batches, strict=True):
         assert (batch.ticket, batch.start, batch.kind) == (source.ticket, source.start, kind)
         for alert, entry in zip(source.alerts, batch.records, strict=True):
-            assert (entry.raw, entry.value) == (alert.raw, record.build(kind, alert.content, NOW))
+            assert (entry.raw, entry.value) == (alert.raw, build(kind, alert.content, NOW))
     assert world.ledger.accounting == Accounting(4, 0, 0, 0, in_flight=4)
 
 

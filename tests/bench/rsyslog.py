@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS
+from wazuh_dfn.config.event_ids import DEFAULT_EVENT_IDS
 
 CONFIGURATION = """
 global(workDirectory="{folder}" maxMessageSize="256k")

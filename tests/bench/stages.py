@@ -13,15 +13,15 @@ import anyio
 from bench.corpus import write_corpus
 from bench.scenarios import bench_site
 from support.daemon import TOPIC
+from support.kinds import select
 from wazuh_dfn.actors.router import PARSED_AT_ONCE
 from wazuh_dfn.config.daemon_model import SupervisorSettings
-from wazuh_dfn.formats import record
-from wazuh_dfn.formats.candidates import CandidateScan
-from wazuh_dfn.formats.parse import parse_alert
-from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.kafka.batch_compression import gzip_encode
 from wazuh_dfn.kafka.producer_options import KafkaOptions
+from wazuh_dfn.kinds import record
+from wazuh_dfn.kinds.catalogue import KINDS
+from wazuh_dfn.lines.parse import parse_alert
 from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.messages import count_lines
 
@@ -82,7 +82,7 @@ async def _deliver(bootstrap, batches):
     return spent / ROUNDS * 1e6
 
 
-def _transform(chunks, scan, selection, now, done):
+def _transform(chunks, selection, now, done):
     """Take the chunks through all stages but the last, as the daemon does: as many alerts at a time as it parses at once.
 
     What is `done` with the records is not counted: to keep them all, their memory would have to come from the system, which costs more.
@@ -92,15 +92,15 @@ def _transform(chunks, scan, selection, now, done):
         with watch(("count lines", "line"), chunk.count(b"\n")):
             count_lines(chunk)
         with watch(("scan", "line"), chunk.count(b"\n")):
-            spans = [*scan.candidates(chunk)]
+            spans = [*selection.scan.candidates(chunk)]
         for part in batched(spans, PARSED_AT_ONCE, strict=False):
             with watch(("parse", "alert"), len(part)):
                 alerts = [parse_alert(chunk[start:end]) for start, end in part]
             with watch(("select", "alert"), len(part)):
                 kinds = [*map(selection.kinds, alerts)]
-            for kind in record.EVENT_FORMATS:
+            for kind in KINDS:
                 chosen = [alert for alert, its_kinds in zip(alerts, kinds, strict=True) if kind in its_kinds]
-                with watch((f"build and serialise ({kind})", "record"), len(chosen)):
+                with watch((f"build and serialise ({kind.name})", "record"), len(chosen)):
                     records = [record.build(kind, alert, now) for alert in chosen]
                 done(records)
     return watch
@@ -112,7 +112,7 @@ def measure_stages(options, lines=20_000):
     keep_what_chunks_need()
     with TemporaryDirectory() as folder:
         data = write_corpus(f"{folder}/alerts.json", lines, 0.1).path.read_bytes()
-    rules = CandidateScan(DEFAULT_EVENT_IDS), Selection(), datetime.now().astimezone()
+    rules = select(), datetime.now().astimezone()
     rounds = [_transform([*_chunks(data)], *rules, done=len) for _ in range(ROUNDS)]
     for stage in rounds[0].stages:
         yield Stage(stage[0], min(watch.microseconds(stage) for watch in rounds), stage[1])

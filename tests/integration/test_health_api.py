@@ -26,8 +26,8 @@ from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
 from support.scrape import families, full_scrape, types_by_name
 from wazuh_dfn.api.connections import MOST_CONNECTIONS
-from wazuh_dfn.formats.record import wazuh_time
 from wazuh_dfn.health.report import HealthReport
+from wazuh_dfn.kinds.record import wazuh_time
 
 pytestmark = pytest.mark.integration
 

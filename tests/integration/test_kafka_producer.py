@@ -21,8 +21,8 @@ from confluent_kafka import Consumer
 from support.alerts import windows_alert
 from support.brokers import MockBroker, NoidaBroker, TansuBroker, create_topic, free_port
 from support.kafka_read import read_all
+from support.kinds import build
 from support.tls_proxy import TlsProxy
-from wazuh_dfn.formats import record
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.kafka.broker_connection import SOURCE
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, RecordsRejectedError
@@ -171,7 +171,7 @@ async def test_a_value_too_large_is_rejected_and_its_neighbours_still_go(noida):
 async def test_a_record_of_the_largest_line_that_wazuh_writes_is_delivered_where_the_topic_allows_it(noida, compression):
     topic = f"largest-{compression}"
     create_topic(noida.bootstrap, topic, **{"max.message.bytes": "16777216"})
-    largest = record.build("windows", windows_alert({"text": Random(0).randbytes(1_700_000).hex()}), datetime.now(UTC))
+    largest = build("windows", windows_alert({"text": Random(0).randbytes(1_700_000).hex()}), datetime.now(UTC))
     assert len(largest) > 10_200_000
     async with connected(KafkaOptions(noida.bootstrap, topic, compression=compression)) as producer:
         await producer.deliver([b"before"])

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from functools import cache
 
 from support.corpus import alert, fail2ban_alert, line, windows_alert
-from wazuh_dfn.formats import record
-from wazuh_dfn.formats.parse import parse_alert
-from wazuh_dfn.formats.relevance import Selection
+from support.kinds import select
+from wazuh_dfn.kinds import record
+from wazuh_dfn.kinds.catalogue import kind_named
+from wazuh_dfn.lines.parse import parse_alert
 
 LINE_LIMIT_BYTES = 4096
 """Instead of the real 256 KiB, so that lines over it come often and cost little."""
@@ -42,8 +43,9 @@ class Line:
 
     def record(self):
         content = parse_alert(self.data)
-        assert getattr(Selection(), self.kind)(content)
-        return record.build(self.kind, content, EPOCH)
+        kind = kind_named(self.kind)
+        assert kind in select().kinds(content)
+        return record.build(kind, content, EPOCH)
 
 
 @cache

@@ -6,12 +6,12 @@ from ipaddress import ip_network
 import pytest
 from pydantic import ValidationError
 
+from wazuh_dfn.config.event_ids import DEFAULT_EVENT_IDS
 from wazuh_dfn.config.keys import FIELDS
 from wazuh_dfn.config.load import load_settings
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.errors import ConfigurationError
-from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS
 
 LOCAL = {"dfn.dfn_id": "customer-1", "dfn.dfn_broker": "127.0.0.1:9092"}
 

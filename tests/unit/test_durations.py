@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wazuh_dfn.delivery.durations import BATCH_BOUNDS, DELAY_BOUNDS, RECENT_SLOTS, SLOT_SECONDS, Durations
-from wazuh_dfn.formats.alert_time import alert_time
+from wazuh_dfn.lines.alert_time import alert_time
 
 
 def test_each_is_in_the_bucket_of_its_bound_and_what_is_above_all_in_the_last():

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.alerts import fail2ban_alert, line, odd_alerts, ordinary_alert, windows_alert
+from support.kinds import FAIL2BAN, WINDOWS, select
 from wazuh_dfn.errors import MalformedLineError
-from wazuh_dfn.formats.candidates import CandidateScan
-from wazuh_dfn.formats.parse import parse_alert
-from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
+from wazuh_dfn.lines.parse import parse_alert
 
-SELECTION = Selection()
-SCAN = CandidateScan(DEFAULT_EVENT_IDS)
+SELECTION = select()
+SCAN = SELECTION.scan
 ORDINARY = line(ordinary_alert())
 
 
@@ -69,7 +68,7 @@ def test_values_that_are_no_wanted_id_are_passed_over(value):
 @pytest.mark.parametrize("key", ['"eventID"', '"eventID" ', '"eventID"\t\r ', '"event\\u0049D"', '"\\u0065ventID"'])
 def test_spacing_numbers_and_escaped_keys_hide_nothing(key, value):
     relevant = windows_line(value, key)
-    assert SELECTION.windows(parse_alert(relevant))
+    assert SELECTION.kinds(parse_alert(relevant)) == [WINDOWS]
     assert found(ORDINARY, relevant, ORDINARY) == [relevant]
 
 
@@ -78,7 +77,7 @@ def test_spacing_numbers_and_escaped_keys_hide_nothing(key, value):
 )
 def test_escaped_and_spaced_ids_hide_nothing(value):
     relevant = windows_line(value)
-    assert SELECTION.windows(parse_alert(relevant))
+    assert SELECTION.kinds(parse_alert(relevant)) == [WINDOWS]
     assert found(relevant) == [relevant]
 
 
@@ -87,7 +86,7 @@ def test_escaped_and_spaced_ids_hide_nothing(value):
 )
 def test_an_escaped_program_name_hides_nothing(program):
     relevant = line(fail2ban_alert()).replace(b"fail2ban.actions", program.encode())
-    assert SELECTION.fail2ban(parse_alert(relevant))
+    assert SELECTION.kinds(parse_alert(relevant)) == [FAIL2BAN]
     assert found(ORDINARY, relevant) == [relevant]
 
 
@@ -105,7 +104,7 @@ def test_of_equal_keys_every_one_is_looked_at():
 @pytest.mark.parametrize("junk", [b"\xff", b"\xe2\x82", b"\0", b"\r", b"\xed\xa0\x80", b"\x1b"])
 def test_junk_in_the_line_hides_nothing(junk):
     relevant = line(windows_alert(computer="JUNK", providerName="JUNK")).replace(b"JUNK", junk)
-    assert SELECTION.windows(parse_alert(relevant))
+    assert SELECTION.kinds(parse_alert(relevant)) == [WINDOWS]
     assert found(ORDINARY, relevant, ORDINARY) == [relevant]
 
 
@@ -117,12 +116,12 @@ def test_junk_before_the_line_hides_nothing(before):
 
 def test_the_event_ids_are_a_setting():
     other = line(windows_alert(eventID="4768"))
-    assert found(other, line(windows_alert()), scan=CandidateScan({"4768"})) == [other]
+    assert found(other, line(windows_alert()), scan=select({"4768"}).scan) == [other]
 
 
 def test_a_long_list_of_ids_works_as_a_short_one_does():
     ids = [str(number) for number in range(1000, 9000)]
-    assert found(line(windows_alert()), line(windows_alert(eventID="9999")), scan=CandidateScan(ids)) == [line(windows_alert())]
+    assert found(line(windows_alert()), line(windows_alert(eventID="9999")), scan=select(ids).scan) == [line(windows_alert())]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +219,7 @@ def test_whatever_the_selection_selects_is_named_however_it_is_spelled(alerts, r
     named = {data[start:end].strip() for start, end in SCAN.candidates(data)}
     for text in lines:
         alert = parse_alert(text)
-        if SELECTION.windows(alert) or SELECTION.fail2ban(alert):
+        if SELECTION.kinds(alert):
             assert text.strip() in named
     assert ORDINARY not in named
 
@@ -260,10 +259,10 @@ def test_whatever_the_bytes_the_spans_are_whole_lines_in_order(data):
     ],
 )
 def test_bytes_hold_a_token_or_not_whatever_else_is_wrong_with_them(raw, holds):
-    assert CandidateScan(DEFAULT_EVENT_IDS).holds_token(raw) is holds
+    assert SCAN.holds_token(raw) is holds
 
 
 def test_a_nul_inside_makes_a_line_a_candidate_once():
     data = b'{"a":"' + b"\0" * 4096 + b'"}\n{"a":1}\n{"b":"\0"}'
-    spans = list(CandidateScan(DEFAULT_EVENT_IDS).candidates(data))
+    spans = list(SCAN.candidates(data))
     assert [data[start:end] for start, end in spans] == [data.split(b"\n")[0], data.split(b"\n")[2]]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from support.alerts import FAIL2BAN_LOG, fail2ban_alert, odd_alerts
-from wazuh_dfn.formats.fail2ban import syslog_fields
-from wazuh_dfn.formats.record import build
+from support.kinds import build
+from wazuh_dfn.kinds.fail2ban import syslog_fields
 
 
 def test_the_example_of_the_contract():

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 
 from support.alerts import fail2ban_alert, odd_alerts, windows_alert
-from wazuh_dfn.formats.feedback import FeedbackFormat
+from support.kinds import FAIL2BAN, WINDOWS
+from wazuh_dfn.kinds.feedback_format import FeedbackFormat
 
 FORM = FeedbackFormat()
 
@@ -24,7 +25,7 @@ def parts(message):
 
 
 def test_a_delivered_windows_event():
-    assert FORM.delivered("windows", windows_alert()) == (
+    assert FORM.delivered(WINDOWS, windows_alert()) == (
         b'1:[001] (dc-1) 198.51.100.1->dfn:{"integration":"dfn","alert_id":"1704067260.1","agent_name":"dc-1",'
         b'"dfn":{"event_format":"windows-xml","event_id":"4625","win_timestamp":"2024-01-01T00:01:00.1234567Z",'
         b'"wz_timestamp":"2024-01-01T00:01:00.456+0000"}}'
@@ -32,7 +33,7 @@ def test_a_delivered_windows_event():
 
 
 def test_a_delivered_ban_has_no_event_id_and_no_windows_time():
-    assert FORM.delivered("fail2ban", fail2ban_alert()) == (
+    assert FORM.delivered(FAIL2BAN, fail2ban_alert()) == (
         b'1:[002] (mail-1) 198.51.100.2->dfn:{"integration":"dfn","alert_id":"1704067260.2","agent_name":"mail-1",'
         b'"dfn":{"event_format":"syslog5424-json","event_id":null,"win_timestamp":null,"wz_timestamp":"2024-01-01T00:01:00.000+0000"}}'
     )
@@ -49,7 +50,7 @@ def test_a_description():
 def test_the_name_of_the_integration_stands_in_all_three_places():
     form = FeedbackFormat("soc")
     assert form.error("x") == b'1:soc:{"error":503,"description":"x","integration":"soc"}'
-    assert form.delivered("windows", windows_alert()).startswith(b'1:[001] (dc-1) 198.51.100.1->soc:{"integration":"soc",')
+    assert form.delivered(WINDOWS, windows_alert()).startswith(b'1:[001] (dc-1) 198.51.100.1->soc:{"integration":"soc",')
 
 
 @pytest.mark.parametrize(
@@ -68,18 +69,18 @@ def test_the_name_of_the_integration_stands_in_all_three_places():
     ],
 )
 def test_the_location_names_the_agent_and_escapes_what_wazuh_would_split_at(agent, location):
-    assert FORM.delivered("windows", windows_alert() | {"agent": agent}).startswith(b"1:" + location + b':{"integration"')
+    assert FORM.delivered(WINDOWS, windows_alert() | {"agent": agent}).startswith(b"1:" + location + b':{"integration"')
 
 
 def test_what_an_alert_lacks_is_null():
-    _, content = parts(FORM.delivered("windows", {}))
+    _, content = parts(FORM.delivered(WINDOWS, {}))
     assert content["alert_id"] is content["agent_name"] is None
     assert content["dfn"] == {"event_format": "windows-xml", "event_id": None, "win_timestamp": None, "wz_timestamp": None}
 
 
 @given(odd_alerts)
 def test_whatever_the_alert_the_message_can_be_taken_apart(alert):
-    location, content = parts(FORM.delivered("windows", alert))
+    location, content = parts(FORM.delivered(WINDOWS, alert))
     assert location.split("->")[-1] == "dfn"
     assert list(content) == ["integration", "alert_id", "agent_name", "dfn"]
 
@@ -103,5 +104,5 @@ def test_a_description_at_the_limit_is_left_alone():
 
 def test_a_delivery_that_would_be_too_long_is_not_told():
     alert = windows_alert() | {"id": "9" * 65_535}
-    assert FORM.delivered("windows", alert) is None
-    assert FORM.delivered("windows", windows_alert() | {"id": "9" * 65_000}) is not None
+    assert FORM.delivered(WINDOWS, alert) is None
+    assert FORM.delivered(WINDOWS, windows_alert() | {"id": "9" * 65_000}) is not None

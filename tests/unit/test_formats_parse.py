@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.alerts import json_values, windows_alert
 from wazuh_dfn.errors import MalformedLineError, TooDeepError
-from wazuh_dfn.formats.parse import MAX_DEPTH, parse_alert
+from wazuh_dfn.lines.parse import MAX_DEPTH, parse_alert
 
 
 def nested(levels, opening=b'{"a":', closing=b"}"):

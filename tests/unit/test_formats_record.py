@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.alerts import fail2ban_alert, json_values, odd_alerts, windows_alert
+from support.kinds import build
 from wazuh_dfn.config.kafka_model import KafkaSettings
 from wazuh_dfn.errors import MalformedLineError
-from wazuh_dfn.formats.parse import MAX_DEPTH, parse_alert
-from wazuh_dfn.formats.record import build, wazuh_time
-from wazuh_dfn.formats.windows_xml import event_xml
+from wazuh_dfn.kinds.record import wazuh_time
+from wazuh_dfn.kinds.windows_xml import event_xml
+from wazuh_dfn.lines.parse import MAX_DEPTH, parse_alert
 from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 NOW = datetime(2024, 1, 1, 0, 1, 0, 987654, tzinfo=UTC)

@@ -13,9 +13,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from support.alerts import ordinary_alert
-from wazuh_dfn.formats.parse import parse_alert
-from wazuh_dfn.formats.record import build
-from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS, Selection
+from support.kinds import build
+from wazuh_dfn.config.event_ids import DEFAULT_EVENT_IDS
+from wazuh_dfn.kinds.windows import EventIds
+from wazuh_dfn.lines.parse import parse_alert
 
 AUDITING = ("Microsoft-Windows-Security-Auditing", "{54849625-5478-4994-a5ba-3e3b0328c30d}")
 EVENTLOG = ("Microsoft-Windows-Eventlog", "{fc65ddd8-d6ef-4962-83d5-6e5cfe9ce148}")
@@ -244,7 +245,7 @@ def test_all_that_windows_wrote_goes_out(name):
 @pytest.mark.parametrize("name", EVENTS)
 def test_these_events_are_selected_as_the_event_id_says(name):
     _, win = EVENTS[name]
-    assert Selection(event_ids=DEFAULT_EVENT_IDS | {"4771"}).windows(ordinary_alert(data={"win": win}))
+    assert EventIds(DEFAULT_EVENT_IDS | {"4771"}).selects(ordinary_alert(data={"win": win}))
 
 
 @pytest.mark.parametrize("event_id", ["4625", "4771"])

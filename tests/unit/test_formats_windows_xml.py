@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.alerts import EVENTDATA, EVENTDATA_LEFT_OUT, SYSTEM, any_text, json_values, odd_alerts, windows_alert
-from wazuh_dfn.formats.values import value_text
-from wazuh_dfn.formats.windows_xml import event_xml, has_payload
-from wazuh_dfn.formats.xml_text import xml_name
+from wazuh_dfn.kinds.windows_xml import event_xml, has_payload
+from wazuh_dfn.lines.values import value_text
+from wazuh_dfn.lines.xml_text import xml_name
 
 EVENT = "http://schemas.microsoft.com/win/2004/08/events/event"
 EVENTLOG = "http://manifests.microsoft.com/win/2004/08/windows/eventlog"

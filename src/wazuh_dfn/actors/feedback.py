@@ -12,8 +12,9 @@ from wazuh_dfn.delivery.feedback_queue import ErrorNote, FeedbackQueue, Note
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ports import WazuhConnection, WazuhSocket
 from wazuh_dfn.errors import WazuhUnavailableError
-from wazuh_dfn.formats.feedback import FeedbackFormat
-from wazuh_dfn.formats.parse import parse_alert
+from wazuh_dfn.kinds.catalogue import kind_named
+from wazuh_dfn.kinds.feedback_format import FeedbackFormat
+from wazuh_dfn.lines.parse import parse_alert
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
 
@@ -127,4 +128,4 @@ class FeedbackActor:
         if isinstance(note, ErrorNote):
             age_seconds = anyio.current_time() - note.at
             return self._form.error(note.text if age_seconds < OLD_SECONDS else f"{note.text} ({age_seconds:.0f} s ago)")
-        return self._form.delivered(note.kind, parse_alert(note.raw))
+        return self._form.delivered(kind_named(note.kind), parse_alert(note.raw))

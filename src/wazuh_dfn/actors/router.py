@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, Stage
 from wazuh_dfn.errors import MalformedLineError
-from wazuh_dfn.formats.candidates import CandidateScan
-from wazuh_dfn.formats.parse import inner_nuls, parse_alert
-from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.formats.torn import AlertsOnLine, alert_spans, alerts_on_torn
-from wazuh_dfn.messages import LINE_LIMIT_BYTES, Alert, AlertBatch, Chunk, RecordKind
+from wazuh_dfn.kinds.selection import Selection
+from wazuh_dfn.lines.parse import inner_nuls, parse_alert
+from wazuh_dfn.lines.torn import AlertsOnLine, alert_spans, alerts_on_torn
+from wazuh_dfn.messages import LINE_LIMIT_BYTES, Alert, AlertBatch, Chunk, KindName
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 
 PARSED_AT_ONCE = 128
 """So many alerts, at most, are handed on together: as objects they take ten times the memory of their bytes."""
 
-type AlertMailboxes = dict[RecordKind, Mailbox[AlertBatch]]
+type AlertMailboxes = Mapping[KindName, Mailbox[AlertBatch]]
 type Span = tuple[int, int]
 """Start and end in the data of a chunk."""
 
@@ -29,9 +28,9 @@ type Span = tuple[int, int]
 class _Sorted:
     """A chunk's lines, sorted."""
 
-    alerts: dict[RecordKind, list[Alert]] = field(default_factory=dict)
+    alerts: dict[KindName, list[Alert]] = field(default_factory=dict)
     relevant: int = 0
-    """Lines; some are alerts of both kinds."""
+    """Lines; some are alerts of several kinds."""
     odd: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
     lines_more: int = 0
@@ -41,18 +40,14 @@ class _Sorted:
 class Router:
     """Looks at the bytes of a chunk first (`CandidateScan`) and parses only what may be relevant."""
 
-    def __init__(
-        self, scan: CandidateScan, selection: Selection, ledger: Ledger, dead_letters: DeadLetterStore, outboxes: AlertMailboxes
-    ) -> None:
-        self._scan = scan
+    def __init__(self, selection: Selection, ledger: Ledger, dead_letters: DeadLetterStore, outboxes: AlertMailboxes) -> None:
         self._selection = selection
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._outboxes = outboxes
 
-    def use(self, scan: CandidateScan, selection: Selection) -> None:
+    def use(self, selection: Selection) -> None:
         """Go by other rules from the next chunk on."""
-        self._scan = scan
         self._selection = selection
 
     async def run(self, lifeline: Lifeline[Chunk]) -> None:
@@ -68,7 +63,7 @@ class Router:
 
     async def _route(self, lifeline: Lifeline[Chunk], lease: Lease[Chunk]) -> None:
         """Sort a chunk, and hand it on in parts if it has many alerts."""
-        candidates = [*self._scan.candidates(lease.item.data)]
+        candidates = [*self._selection.scan.candidates(lease.item.data)]
         while True:
             chunk = lease.item
             found, done = self._sort(chunk, candidates)
@@ -86,7 +81,7 @@ class Router:
             with lifeline.waiting("the dead-letter store"):
                 await self._dead_letters.store(found.dead_letters)
         async with AsyncExitStack() as stack:
-            permits: dict[RecordKind, Permit[AlertBatch]] = {}
+            permits: dict[KindName, Permit[AlertBatch]] = {}
             for kind in found.alerts:
                 permits[kind] = await stack.enter_async_context(lifeline.reserve(self._outboxes[kind]))
             self._book(chunk, found)
@@ -126,13 +121,13 @@ class Router:
 
     def _stage(self, raw: bytes) -> Stage:
         """Return what a line that can't be read is; NUL bytes can stand where a token was."""
-        return "malformed" if b"\0" in raw or self._scan.holds_token(raw) else "junk"
+        return "malformed" if b"\0" in raw or self._selection.scan.holds_token(raw) else "junk"
 
     def _select(self, chunk: Chunk, alert: Alert, found: _Sorted) -> None:
         kinds = self._selection.kinds(alert.content)
         found.relevant += bool(kinds)
         for kind in kinds:
-            found.alerts.setdefault(kind, []).append(alert)
+            found.alerts.setdefault(kind.name, []).append(alert)
         if nuls := inner_nuls(alert.raw):  # a page was lost: it can hold parts of several alerts, and lack what made it one to forward
             found.lines_more += bool(kinds)
             reason = (
@@ -154,7 +149,7 @@ class Router:
     def _alerts_on(self, data: bytes, offset: int) -> Iterator[Alert]:
         for span in alert_spans(data):
             raw = data[span]
-            if len(raw) >= LINE_LIMIT_BYTES or not self._scan.holds_token(raw):
+            if len(raw) >= LINE_LIMIT_BYTES or not self._selection.scan.holds_token(raw):
                 continue
             try:
                 content = parse_alert(raw)

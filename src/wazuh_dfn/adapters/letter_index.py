@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, count, islice
 from typing import NamedTuple
 
-from wazuh_dfn.delivery.ports import STAGES
+from wazuh_dfn.kinds.catalogue import dead_letter_stages
 
 _JUNK = "junk"
 _STAGE_PART = 2
@@ -81,4 +81,4 @@ class LetterIndex:
 def stage_of(name: str) -> str:
     """Return the stage that a letter had when it was kept, by its name."""
     parts = name.split("-")
-    return parts[_STAGE_PART] if len(parts) > _STAGE_PART and parts[_STAGE_PART] in STAGES else "unknown"
+    return parts[_STAGE_PART] if len(parts) > _STAGE_PART and parts[_STAGE_PART] in dead_letter_stages() else "unknown"

@@ -12,8 +12,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from wazuh_dfn.delivery.durations import Durations
-from wazuh_dfn.delivery.ports import STAGES
 from wazuh_dfn.health.report import HealthReport
+from wazuh_dfn.kinds.catalogue import dead_letter_stages
 
 type Samples = Iterable[tuple[str, float]]
 
@@ -62,7 +62,9 @@ class ReportCollector(Collector):
     def _dead_letters(self) -> Iterator[Metric]:
         letters = self._report.dead_letters
         if letters.kept is not None:
-            kept, removed = ([(stage, counts.get(stage, 0)) for stage in STAGES] for counts in (letters.kept, letters.removed))
+            kept, removed = (
+                [(stage, counts.get(stage, 0)) for stage in dead_letter_stages()] for counts in (letters.kept, letters.removed)
+            )
             yield _gauges("wazuh_dfn_dead_letters", "Dead letters in the folder.", "stage", kept)
             yield _counters("wazuh_dfn_dead_letters_removed", "Dead letters removed to make room, before restarts too.", "stage", removed)
 

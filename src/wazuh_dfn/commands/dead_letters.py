@@ -39,7 +39,7 @@ def list_letters(
     """List the dead letters, grouped by stage and reason, and how many were removed to make room since the last time.
 
     Stages: malformed (no JSON object), junk (malformed, and nothing in it that could be an alert to forward), oversize (a line over
-    4 MiB), windows and fail2ban (could not be transformed), rejected (refused by the broker), poison (crashed its actor again and again).
+    4 MiB), windows or fail2ban (could not be transformed), rejected (refused by the broker), poison (crashed its actor again and again).
 
     Parameters
     ----------

@@ -21,9 +21,10 @@ from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.kafka.record_producer import ProducerFactory
+from wazuh_dfn.kinds.selection import Selection
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.messages import Position
-from wazuh_dfn.resend.period import TimedSelection, parse_time
+from wazuh_dfn.resend.period import Period, parse_time
 from wazuh_dfn.resend.producers import DryRun
 from wazuh_dfn.resend.replay import bytes_before, open_files, producers_at, settings_at
 from wazuh_dfn.resend.session import Session
@@ -65,7 +66,7 @@ def replay(
     if 0 < rate < 1:
         raise ConfigurationError(f"--rate {rate:g}: less than one record a second is not possible; 0 is no limit")
     settings = source.load(to_run=not dry_run).settings
-    selection = TimedSelection(settings.wazuh.event_ids, settings.misc.own_networks, _time("--since", since), _time("--until", until))
+    selection = Selection.of(settings, Period(_time("--since", since), _time("--until", until)).holds)
     if not dry_run:
         check_paths(settings)
     settings = settings_at(rate, settings)
@@ -97,9 +98,7 @@ class _Problems:
                 errors.print(f"{letter.position.path} at byte {letter.position.offset}: {letter.stage}: {letter.reason}", markup=False)
 
 
-async def _replay(
-    paths: Sequence[Path], settings: Settings, selection: TimedSelection, producers: ProducerFactory, give_up_after: float
-) -> int:
+async def _replay(paths: Sequence[Path], settings: Settings, selection: Selection, producers: ProducerFactory, give_up_after: float) -> int:
     files = open_files(paths)
     sizes = {file.path: await file.size() for file in files}
     problems = _Problems()
@@ -139,7 +138,7 @@ def _summarise(session: Session, sizes: dict[str, int], what: str) -> None:
     counts, position = session.ledger.accounting, session.ledger.acked_through
     sent = session.ledger.records_delivered
     errors.print(
-        f"{counts.lines_read} lines: {sum(sent.values())} records {what} ({sent['windows']} windows, {sent['fail2ban']} fail2ban), "
+        f"{counts.lines_read} lines: {sent.total()} records {what} ({', '.join(f'{number} {kind}' for kind, number in sent.items())}), "
         f"{counts.not_relevant} not selected, {counts.dead_lettered} bad, {counts.in_flight} not settled",
         markup=False,
     )

@@ -10,13 +10,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from wazuh_dfn import exit_codes
-from wazuh_dfn.actors.transform import local_now
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import errors
-from wazuh_dfn.config.event_ids import parse_event_ids, resolve_event_ids
+from wazuh_dfn.config.event_ids import parse_event_ids
 from wazuh_dfn.errors import ConfigurationError
-from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.formats.transform import transform as transform_lines
+from wazuh_dfn.kinds.selection import Selection
+from wazuh_dfn.kinds.transform_actor import local_now
+from wazuh_dfn.kinds.transform_lines import transform as transform_lines
 
 
 def transform(
@@ -42,11 +42,13 @@ def transform(
     if path.startswith("-") and path != "-":
         raise ConfigurationError(f"{path} is no flag of this command, see --help; a file of that name is ./{path}")
     settings = source.load(to_run=False).settings
-    try:
-        chosen = resolve_event_ids(parse_event_ids(event_ids)) if event_ids else settings.wazuh.event_ids
-    except ValueError as error:
-        raise ConfigurationError(f"--event-id: {error}") from error
-    selection = Selection(chosen, settings.misc.own_networks)
+    if event_ids:
+        try:
+            wazuh = settings.wazuh.model_copy(update={"windows_event_ids": parse_event_ids(event_ids)})
+        except ValueError as error:
+            raise ConfigurationError(f"--event-id: {error}") from error
+        settings = settings.model_copy(update={"wazuh": wazuh})
+    selection = Selection.of(settings)
     with ExitStack() as stack:
         try:
             lines = sys.stdin.buffer if path == "-" else stack.enter_context(Path(path).open("rb"))

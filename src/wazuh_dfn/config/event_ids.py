@@ -8,7 +8,24 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wazuh_dfn.config.base import split_list
-from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS
+
+DEFAULT_EVENT_IDS: frozenset[str] = frozenset(
+    {
+        "1100",  # event logging service shut down
+        "1102",  # audit log cleared
+        "3697",  # external device recognised
+        "4625",  # failed logon
+        "4672",  # special privileges assigned to new logon
+        "4697",  # service installed
+        "4698",  # scheduled task created
+        "4702",  # scheduled task updated
+        "4719",  # audit policy changed
+        "4720",  # user account created
+        "4724",  # password reset attempted
+        "4794",  # DSRM password set attempted
+        "4964",  # special groups assigned to a new logon
+    },
+)
 
 _ID = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+)")
 _HIGHEST_ID = 65535

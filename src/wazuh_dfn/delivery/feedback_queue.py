@@ -9,7 +9,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
-from wazuh_dfn.messages import RecordKind
+from wazuh_dfn.messages import KindName
 
 CAPACITY_BYTES = 2 * 1024 * 1024
 ERROR_INTERVAL_SECONDS = 60.0
@@ -23,7 +23,7 @@ _SHORTEST_WAIT_SECONDS = 0.001
 class DeliveryNote:
     """A record of this kind was acknowledged; `raw` is the line that it was made of."""
 
-    kind: RecordKind
+    kind: KindName
     raw: bytes
     was_put_back: bool = False
 
@@ -66,7 +66,7 @@ class FeedbackQueue:
         """Notes that wait."""
         return len(self._deliveries) + len(self._errors)
 
-    def delivered(self, kind: RecordKind, raw: bytes) -> None:
+    def delivered(self, kind: KindName, raw: bytes) -> None:
         """Tell of a record that was acknowledged."""
         if self._status.state == "off":
             return

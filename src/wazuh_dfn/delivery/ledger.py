@@ -6,10 +6,11 @@ All methods are synchronous, so that an actor can hand a message on and book it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wazuh_dfn.messages import Position, RecordKind, Ticket
+from wazuh_dfn.messages import KindName, Position, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class _OpenChunk:
     """In bytes."""
     unrouted: int
     """Lines that the router has not looked at yet."""
-    pending: dict[RecordKind, set[int]] = field(default_factory=dict)
+    pending: dict[KindName, set[int]] = field(default_factory=dict)
     """For each kind the offsets of the lines whose record of that kind is not settled yet."""
     dead: set[int] = field(default_factory=set)
     """Offsets of the lines of which a record went to the dead letters."""
@@ -57,14 +58,15 @@ class Ledger:
     """Books every chunk from reading to settlement. Settling twice, or what is unknown, changes nothing.
 
     Args:
+        kinds: the names of all kinds, for the counts.
         on_settled: called with the end of each chunk once all up to there is settled, in the order of reading.
     """
 
-    def __init__(self, on_settled: Callable[[Position], None] = lambda _: None) -> None:
+    def __init__(self, on_settled: Callable[[Position], None] = lambda _: None, kinds: Iterable[KindName] = ()) -> None:
         self.acked_through: Position | None = None
         """Up to here all is settled, in the order of reading; None until something was."""
         self._on_settled = on_settled
-        self.records_delivered: dict[RecordKind, int] = {"windows": 0, "fail2ban": 0}
+        self.records_delivered = Counter[KindName](dict.fromkeys(kinds, 0))
         self._chunks: dict[Ticket, _OpenChunk] = {}
         self._crowded_at = CROWDED_CHUNKS
         self._last_ticket = Ticket(0)
@@ -99,7 +101,7 @@ class Ledger:
         self._chunks[ticket].unrouted += lines
         self._lines_read += lines
 
-    def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[RecordKind, Collection[int]], odd: int = 0) -> None:
+    def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[KindName, Collection[int]], odd: int = 0) -> None:
         """Book what the router decided: lines not relevant (`odd` ones among them), dead-lettered, and on their way (kind: offsets)."""
         chunk = self._chunks[ticket]
         chunk.unrouted -= not_relevant + dead + len(_lines(pending))
@@ -110,12 +112,12 @@ class Ledger:
         self._dead_lettered += dead
         self._advance()
 
-    def pending(self, ticket: Ticket, kind: RecordKind) -> Collection[int]:
+    def pending(self, ticket: Ticket, kind: KindName) -> Collection[int]:
         """Return the offsets of the lines whose record of this kind waits for its settlement; it follows what is settled meanwhile."""
         chunk = self._chunks.get(ticket)
         return _NOTHING if chunk is None else chunk.pending.get(kind, _NOTHING)
 
-    def settle(self, ticket: Ticket, kind: RecordKind, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
+    def settle(self, ticket: Ticket, kind: KindName, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
         """Book records as acknowledged by the broker, or as dead-lettered; returns the offsets of those that were not settled before."""
         settled = set(offsets).intersection(self.pending(ticket, kind))
         if not settled:
@@ -158,6 +160,6 @@ class Ledger:
             self._on_settled(self.acked_through)
 
 
-def _lines(pending: Mapping[RecordKind, Collection[int]]) -> set[int]:
+def _lines(pending: Mapping[KindName, Collection[int]]) -> set[int]:
     """Return the offsets of all; a line that becomes two records is one."""
     return set().union(*pending.values())

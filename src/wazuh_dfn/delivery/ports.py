@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 from wazuh_dfn.messages import Position
 
-type Stage = Literal["oversize", "malformed", "junk", "windows", "fail2ban", "rejected", "poison"]
-"""Which step gave up a line: the router, the actor of its kind, the broker, or the supervisor after several crashes.
-
-`junk` is malformed too, and holds nothing that could be selected, were it whole.
+type Stage = str
+"""Which step gave up a line: the router (`oversize`, `malformed`, `junk`), the actor of a kind (its name), the broker (`rejected`), or the
+supervisor after several crashes (`poison`). `junk` is malformed too, and holds nothing that could be selected, were it whole.
 """
-STAGES: tuple[Stage, ...] = get_args(Stage.__value__)
 
 
 @dataclass(frozen=True, slots=True)

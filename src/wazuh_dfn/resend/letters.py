@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from wazuh_dfn.adapters.kept_letters import Failure, KeptLetter, KeptLetters
 from wazuh_dfn.delivery.ports import DeadLetter
-from wazuh_dfn.formats.torn import alerts_on
+from wazuh_dfn.lines.torn import alerts_on
 from wazuh_dfn.messages import LINE_LIMIT_BYTES, Position
 from wazuh_dfn.tailing.contents import Content
 from wazuh_dfn.tailing.disk import Status

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wazuh_dfn.formats.relevance import Selection
-
 
 def parse_time(text: str) -> datetime:
     """Read an ISO 8601 time or date, or one as Wazuh writes it (`2026-01-31T12:00:00.000+0100`); without a zone it is local.
@@ -23,25 +21,19 @@ def parse_time(text: str) -> datetime:
         raise ValueError(str(error)) from error
 
 
-@dataclass(frozen=True)
-class TimedSelection(Selection):
-    """Selects, of what another selection would, the alerts from `since` on and before `until`.
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `since` on, and before `until`.
 
-    An alert whose time can't be read is selected: sent once too often does less harm than not at all.
+    An alert whose time can't be read counts as within: sent once too often does less harm than not at all.
     """
 
     since: datetime | None = None
     until: datetime | None = None
 
-    def windows(self, alert: Mapping[str, Any]) -> bool:
-        """See `Selection`."""
-        return super().windows(alert) and self._is_within(alert.get("timestamp"))
-
-    def fail2ban(self, alert: Mapping[str, Any]) -> bool:
-        """See `Selection`."""
-        return super().fail2ban(alert) and self._is_within(alert.get("timestamp"))
-
-    def _is_within(self, timestamp: object) -> bool:
+    def holds(self, alert: Mapping[str, Any]) -> bool:
+        """Tell whether an alert is of this time."""
+        timestamp = alert.get("timestamp")
         if not isinstance(timestamp, str):
             return True
         try:

@@ -11,9 +11,10 @@ from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.errors import WazuhDfnError
-from wazuh_dfn.formats.relevance import Selection
 from wazuh_dfn.kafka.record_producer import ProducerFactory
-from wazuh_dfn.messages import Position, RecordKind, Ticket
+from wazuh_dfn.kinds import catalogue
+from wazuh_dfn.kinds.selection import Selection
+from wazuh_dfn.messages import KindName, Position, Ticket
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.resend.listed_files import ListReader, NoCheckpoints
 from wazuh_dfn.signals import run_supervised
@@ -33,10 +34,10 @@ class DeliveryLedger(Ledger):
     """Tells of each line that the broker has acknowledged a record of it."""
 
     def __init__(self, on_delivered: Callable[[int], None]) -> None:
-        super().__init__()
+        super().__init__(kinds=(kind.name for kind in catalogue.KINDS))
         self._on_delivered = on_delivered
 
-    def settle(self, ticket: Ticket, kind: RecordKind, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
+    def settle(self, ticket: Ticket, kind: KindName, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
         """See `Ledger`."""
         settled = super().settle(ticket, kind, offsets, dead=dead)
         if not dead:

@@ -1,4 +1,4 @@
-"""What WindowsActor and Fail2BanActor have in common: alerts in, records out, one bad alert costs only itself."""
+"""What the actors of all kinds have in common: alerts in, records out, one bad alert costs only itself."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.errors import in_brief
-from wazuh_dfn.formats import record
-from wazuh_dfn.formats.alert_time import alert_time
+from wazuh_dfn.kinds import record
+from wazuh_dfn.kinds.kind import Kind
+from wazuh_dfn.lines.alert_time import alert_time
 from wazuh_dfn.messages import Alert, AlertBatch, Record, RecordBatch
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
 
 def local_now() -> datetime:
-    """Return the time with the local zone, for alerts without a timestamp (contract section 5)."""
+    """Return the time with the local zone, for alerts without a timestamp (contract, "Odd input")."""
     return datetime.now().astimezone()
 
 
@@ -28,16 +29,19 @@ class TransformActor:
 
     def __init__(
         self,
+        kind: Kind,
         ledger: Ledger,
         dead_letters: DeadLetterStore,
         outbox: Mailbox[RecordBatch],
         feedback: FeedbackQueue,
+        *,
         now: Callable[[], datetime] = local_now,
     ) -> None:
+        self._kind = kind
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._outbox = outbox
-        self._feedback = feedback
+        self.feedback = feedback
         self._now = now
 
     async def run(self, lifeline: Lifeline[AlertBatch]) -> None:
@@ -66,7 +70,7 @@ class TransformActor:
                 continue
             try:
                 self.inspect(alert)
-                value = record.build(batch.kind, alert.content, now)
+                value = record.build(self._kind, alert.content, now)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one alert must not cost the others
                 position = replace(batch.start, offset=alert.offset)
                 letters.append(DeadLetter(position, batch.kind, in_brief(error), alert.raw, format_exc()))
@@ -81,4 +85,4 @@ class TransformActor:
             await self._dead_letters.store(letters)
         self._ledger.settle(batch.ticket, batch.kind, [letter.position.offset for letter in letters], dead=True)
         text = f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {letters[0].reason}"
-        self._feedback.error(batch.kind, text)
+        self.feedback.error(batch.kind, text)

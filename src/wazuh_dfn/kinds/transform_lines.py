@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from wazuh_dfn.formats import record
-from wazuh_dfn.formats.relevance import Selection
-from wazuh_dfn.formats.torn import AlertsOnLine, alerts_on
+from wazuh_dfn.kinds import record
+from wazuh_dfn.kinds.selection import Selection
+from wazuh_dfn.lines.torn import AlertsOnLine, alerts_on
 from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 

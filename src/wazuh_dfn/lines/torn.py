@@ -8,8 +8,8 @@ from itertools import pairwise, starmap
 from typing import Any
 
 from wazuh_dfn.errors import MalformedLineError, TooDeepError
-from wazuh_dfn.formats.candidates import ALERT_START, occurrences
-from wazuh_dfn.formats.parse import parse_alert
+from wazuh_dfn.lines.candidates import ALERT_START, occurrences
+from wazuh_dfn.lines.parse import parse_alert
 
 
 @dataclass(frozen=True, slots=True)

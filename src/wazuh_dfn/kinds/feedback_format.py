@@ -1,4 +1,4 @@
-"""What Wazuh is told (contract section 4): messages `1:LOCATION:JSON` for its queue."""
+"""What Wazuh is told (contract, "Feedback"): messages `1:LOCATION:JSON` for its queue."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wazuh_dfn.formats.record import EVENT_FORMATS
-from wazuh_dfn.formats.values import json_bytes, section, value_text
-from wazuh_dfn.messages import RecordKind
+from wazuh_dfn.kinds.kind import Kind
+from wazuh_dfn.lines.values import json_bytes, section, value_text
 
 _UNAVAILABLE = 503
 _CUT = "..."
@@ -25,17 +24,17 @@ class FeedbackFormat:
     integration: str = "dfn"
     max_bytes: int = 65_535
 
-    def delivered(self, kind: RecordKind, alert: Mapping[str, Any]) -> bytes | None:
+    def delivered(self, kind: Kind, alert: Mapping[str, Any]) -> bytes | None:
         """Tell that the alert's record of this kind was acknowledged; None if the message would be too long."""
-        system = section(alert, "data", "win", "system")
         content = {
             "integration": self.integration,
             "alert_id": alert.get("id"),
             "agent_name": section(alert, "agent").get("name"),
             "dfn": {
-                "event_format": EVENT_FORMATS[kind],
-                "event_id": system.get("eventID"),
-                "win_timestamp": system.get("systemTime"),
+                "event_format": kind.event_format,
+                "event_id": None,
+                "win_timestamp": None,
+                **kind.feedback(alert),
                 "wz_timestamp": alert.get("timestamp"),
             },
         }

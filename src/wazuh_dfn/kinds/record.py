@@ -1,41 +1,30 @@
-"""The value of a Kafka record (contract section 3)."""
+"""The value of a Kafka record (contract, "Records")."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from wazuh_dfn.formats.fail2ban import syslog_fields
-from wazuh_dfn.formats.values import json_bytes
-from wazuh_dfn.formats.windows_xml import event_xml
-from wazuh_dfn.messages import RecordKind
-
-EVENT_FORMATS: dict[RecordKind, str] = {"windows": "windows-xml", "fail2ban": "syslog5424-json"}
-"""The field `event_format` of each kind."""
+from wazuh_dfn.kinds.kind import Content, Kind
+from wazuh_dfn.lines.values import json_bytes
 
 
-def build(kind: RecordKind, alert: Mapping[str, Any], now: datetime) -> bytes:
+def build(kind: Kind, alert: Content, now: datetime) -> bytes:
     """Return the record of an alert as one JSON object in UTF-8; never raises for an alert that `parse_alert` returned.
 
     Args:
-        kind: which of the two formats.
+        kind: in which format.
         alert: one that the `Selection` selects for that kind. Whatever is missing or unreadable in it is empty in the record.
         now: the time of reading, which stands in for a missing timestamp (a naive one counts as local time).
     """
     fields: dict[str, Any] = {
         "timestamp": _timestamp(alert.get("timestamp"), now),
         "event_forward": True,
-        "event_format": EVENT_FORMATS[kind],
+        "event_format": kind.event_format,
         "event_parser": "wazuh",
         "event_source": "soc-agent",
     }
-    if kind == "windows":
-        xml = event_xml(alert)
-        fields |= {"event_raw": xml, "body": xml, "data": alert.get("data")}
-    else:
-        fields |= syslog_fields(alert)
-    return json_bytes(fields)
+    return json_bytes(fields | kind.fields(alert))
 
 
 def wazuh_time(moment: datetime) -> str:

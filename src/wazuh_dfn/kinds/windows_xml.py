@@ -1,4 +1,4 @@
-"""The Windows event as Windows Event XML (contract section 3a), rebuilt from the JSON that Wazuh made of it."""
+"""The Windows event as Windows Event XML (contract, "Records: Windows"), rebuilt from the JSON that Wazuh made of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from wazuh_dfn.formats.values import child, event_id_text, section
-from wazuh_dfn.formats.xml_text import elements, escape_attribute, escape_attributes, escape_texts, replace_forbidden, xml_name
+from wazuh_dfn.lines.values import child, event_id_text, section
+from wazuh_dfn.lines.xml_text import elements, escape_attribute, escape_attributes, escape_texts, replace_forbidden, xml_name
 
 _EVENT = "http://schemas.microsoft.com/win/2004/08/events/event"
 _EVENTLOG = "http://manifests.microsoft.com/win/2004/08/windows/eventlog"
@@ -33,7 +33,7 @@ _ELEMENTS = {
 
 
 def event_xml(alert: Mapping[str, Any]) -> str:
-    """Return the event of contract section 3a on one line; well-formed XML whatever the alert holds, and nothing raises.
+    """Return the event on one line; well-formed XML whatever the alert holds, and nothing raises.
 
     The line feeds and tabs that values have stay in their texts.
     """

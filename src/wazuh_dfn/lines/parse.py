@@ -10,7 +10,7 @@ import orjson
 
 from wazuh_dfn.byte_search import count, find, translate
 from wazuh_dfn.errors import MalformedLineError, TooDeepError
-from wazuh_dfn.formats.layers import outline_of
+from wazuh_dfn.lines.layers import outline_of
 
 MAX_DEPTH = 500
 """Levels of objects and lists, the alert's own included. Every interpreter's json module writes these without a RecursionError."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from wazuh_dfn.byte_search import find_first_of
-from wazuh_dfn.formats.values import value_text
+from wazuh_dfn.lines.values import value_text
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """The code points that no XML 1.0 document may hold, not even as a reference."""

@@ -1,39 +1,19 @@
 """Finds the few lines of a chunk that are worth parsing, at many times the speed of parsing them all.
 
-The scan looks for the bytes without which no line can meet contract section 2, over the whole chunk at once. It may name too many
-lines, never too few: whatever `Selection` selects after `parse_alert` is named.
+The scan looks for the bytes without which no line can be selected, over the whole chunk at once. It may name too many lines, never too
+few: whatever `Selection` selects after `parse_alert` is named.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from wazuh_dfn.byte_search import count, find
-from wazuh_dfn.formats.relevance import FAIL2BAN_PROGRAM
-from wazuh_dfn.formats.values import event_id_text
 
-_KEY = b'"eventID"'
-_PROGRAM = FAIL2BAN_PROGRAM.encode()
 ALERT_START = b'{"timestamp"'
 """How Wazuh begins each alert."""
 _WHITE_SPACE = b" \t\r\v\f"
 _OPEN, _CLOSE = b"{}"
-
-_PLAIN_VALUE = re.compile(rb':"([0-9]++)"')
-"""How Wazuh writes it; looked for first."""
-
-_VALUE = re.compile(
-    rb"""
-    [ \t\r]* : [ \t\r]*
-    (?: " (?P<text> [^"\\\n]*+ ) "              # a text without escapes
-      | (?P<integer> [0-9]++ ) (?! [.eE] )
-      | (?P<unclear> ["0-9-] )                  # a text with escapes or without an end, a fraction, an exponent, a minus sign
-    )
-    """,
-    re.VERBOSE,
-)
-"""What can follow the key if its value can be an event ID; other values (null, true, objects, lists) never are."""
 
 _ESCAPE = rb"\u00"
 _PRINTABLE = b"234567"
@@ -44,11 +24,11 @@ class CandidateScan:
     """Names the lines that can be relevant, or that look broken.
 
     Args:
-        event_ids: those of the `Selection` that judges the lines afterwards. Their number costs next to nothing.
+        tokens: of each kind of alert the function that gives the offsets of the bytes without which no line can be of that kind.
     """
 
-    def __init__(self, event_ids: Collection[str]) -> None:
-        self._event_ids = frozenset(event_ids)
+    def __init__(self, tokens: Sequence[Callable[[bytes], Iterator[int]]]) -> None:
+        self._of_kinds = tuple(tokens)
 
     def candidates(self, data: bytes) -> Iterator[tuple[int, int]]:
         r"""Give the spans of the lines to parse, in the order of the chunk.
@@ -77,7 +57,7 @@ class CandidateScan:
             start = end + 1
 
     def holds_token(self, data: bytes) -> bool:
-        """Tell whether the bytes, JSON or not, hold something that contract section 2 could select."""
+        """Tell whether the bytes, JSON or not, hold something that could be selected."""
         return next(self._tokens(data), None) is not None
 
     def _hits(self, data: bytes) -> Iterator[int]:
@@ -87,24 +67,11 @@ class CandidateScan:
         yield from _first_nuls(data)
 
     def _tokens(self, data: bytes) -> Iterator[int]:
-        for offset in occurrences(data, _KEY):
-            if self._can_be_wanted(data, offset + len(_KEY)):
-                yield offset
-        yield from occurrences(data, _PROGRAM)
+        for of_kind in self._of_kinds:
+            yield from of_kind(data)
         for offset in occurrences(data, _ESCAPE):
             if data[offset + len(_ESCAPE) : offset + len(_ESCAPE) + 1] in _PRINTABLE:
                 yield offset
-
-    def _can_be_wanted(self, data: bytes, offset: int) -> bool:
-        plain = _PLAIN_VALUE.match(data, offset)
-        if plain is not None:
-            return plain[1].decode() in self._event_ids
-        value = _VALUE.match(data, offset)
-        if value is None:
-            return False
-        text = value["integer"] if value["text"] is None else value["text"]
-        # The text is read just as the parser and the selection will read it; a set makes long lists as fast as short ones.
-        return text is None or event_id_text(text.decode("utf-8", "replace")) in self._event_ids
 
 
 def occurrences(data: bytes, token: bytes) -> Iterator[int]:

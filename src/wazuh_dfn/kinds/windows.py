@@ -1,0 +1,108 @@
+"""Windows Security events as Windows Event XML (contract, "Records: Windows")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.ledger import Ledger
+from wazuh_dfn.delivery.ports import DeadLetterStore
+from wazuh_dfn.kinds.kind import Content
+from wazuh_dfn.kinds.transform_actor import TransformActor
+from wazuh_dfn.kinds.windows_xml import event_xml, has_payload
+from wazuh_dfn.lines.candidates import occurrences
+from wazuh_dfn.lines.values import event_id_text, section
+from wazuh_dfn.messages import Alert, RecordBatch
+from wazuh_dfn.supervision.mailbox import Mailbox
+
+_KEY = b'"eventID"'
+_PLAIN_VALUE = re.compile(rb':"([0-9]++)"')
+"""How Wazuh writes it; looked for first."""
+_VALUE = re.compile(
+    rb"""
+    [ \t\r]* : [ \t\r]*
+    (?: " (?P<text> [^"\\\n]*+ ) "              # a text without escapes
+      | (?P<integer> [0-9]++ ) (?! [.eE] )
+      | (?P<unclear> ["0-9-] )                  # a text with escapes or without an end, a fraction, an exponent, a minus sign
+    )
+    """,
+    re.VERBOSE,
+)
+"""What can follow the key if its value can be an event ID; other values (null, true, objects, lists) never are."""
+_WAZUH_ID = re.compile(r"\d{1,12}\.\d{1,20}")
+"""How Wazuh numbers alerts; anything else in its place is content, which does not belong into the log."""
+log = structlog.get_logger(__name__)
+
+
+class Windows:
+    """Implements `Kind`."""
+
+    name = "windows"
+    event_format = "windows-xml"
+
+    def rule(self, settings: Settings) -> EventIds:
+        """See `Kind`."""
+        return EventIds(settings.wazuh.event_ids)
+
+    def fields(self, alert: Content) -> dict[str, Any]:
+        """See `Kind`."""
+        xml = event_xml(alert)
+        return {"event_raw": xml, "body": xml, "data": alert.get("data")}
+
+    def feedback(self, alert: Content) -> dict[str, Any]:
+        """See `Kind`."""
+        system = section(alert, "data", "win", "system")
+        return {"event_id": system.get("eventID"), "win_timestamp": system.get("systemTime")}
+
+    def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], feedback: FeedbackQueue) -> WindowsActor:
+        """See `Kind`."""
+        return WindowsActor(self, ledger, dead_letters, outbox, feedback)
+
+
+class WindowsActor(TransformActor):
+    """Warns of an event without payload, which is sent all the same."""
+
+    def inspect(self, alert: Alert) -> None:
+        """See `TransformActor`."""
+        if not has_payload(alert.content):
+            given = str(alert.content.get("id"))
+            alert_id = given if _WAZUH_ID.fullmatch(given) else None
+            log.warning("Windows event without eventdata, sent without payload", alert_id=alert_id, offset=alert.offset)
+            self.feedback.error("payload", f"Windows event without eventdata, sent without payload: alert {alert_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class EventIds:
+    """Implements `Rule`: by the event ID alone, whatever the channel. The IDs are decimal numbers without leading zeros.
+
+    How many there are costs next to nothing.
+    """
+
+    event_ids: frozenset[str]
+
+    def occurrences(self, data: bytes) -> Iterator[int]:
+        """See `Rule`."""
+        for offset in occurrences(data, _KEY):
+            if self._can_be_wanted(data, offset + len(_KEY)):
+                yield offset
+
+    def selects(self, alert: Content) -> bool:
+        """See `Rule`."""
+        return event_id_text(section(alert, "data", "win", "system").get("eventID")) in self.event_ids
+
+    def _can_be_wanted(self, data: bytes, offset: int) -> bool:
+        plain = _PLAIN_VALUE.match(data, offset)
+        if plain is not None:
+            return plain[1].decode() in self.event_ids
+        value = _VALUE.match(data, offset)
+        if value is None:
+            return False
+        text = value["integer"] if value["text"] is None else value["text"]
+        # The text is read just as the parser and `selects` will read it; a set makes long lists as fast as short ones.
+        return text is None or event_id_text(text.decode("utf-8", "replace")) in self.event_ids
