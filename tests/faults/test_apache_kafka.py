@@ -3,16 +3,21 @@
 All tests on Apache Kafka are in this one file: xdist gives a file to one worker (`--dist loadfile`), and only one cluster is to run.
 """
 
+import datetime as dt
 import json
 import os
+import shutil
 import time
 
 import pytest
+import trustme
 
 from support.checking import run_check
 from support.checkpoints import settled
 from support.corpus import line, windows_alert
+from support.kafka_read import read_all_with_times
 from support.outage import PERFECT, append, append_bytes, complaints
+from support.wrong_clock import set_clock
 
 pytestmark = [pytest.mark.integration, pytest.mark.apache_kafka]
 
@@ -207,3 +212,155 @@ def test_kafkas_own_consumer_reads_every_compression(site, kafka, compression):
     arguments = ("--topic", site.topic, "--from-beginning", "--max-messages", str(site.corpus.relevant), "--timeout-ms", "20000")
     lines = kafka.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", *arguments).splitlines()
     assert len([json.loads(each) for each in lines]) == site.corpus.relevant
+
+
+HOURS = 3600
+DAYS = 24 * HOURS
+
+
+@pytest.mark.parametrize("healed", ["the clock", "the bound"])
+@pytest.mark.parametrize(
+    ("fast_by", "bound", "settings"),
+    [(2 * HOURS, "after", {}), (-2 * HOURS, "before", {"message.timestamp.before.max.ms": HOURS * 1000})],
+    ids=["fast, and Kafka's own bound of an hour", "slow, and a bound of an hour"],
+)
+def test_a_wrong_clock_is_named_and_once_the_clock_or_the_topics_bound_is_changed_all_arrives(site, kafka, fast_by, bound, settings, healed):
+    daemon = site.prepare(topic_settings=settings)
+    set_clock(daemon, fast_by)
+    append(daemon, site.corpus, 500)
+    with daemon:
+        daemon.wait_for_log("broker unavailable")
+        [complaint] = complaints(daemon)
+        assert "INVALID_TIMESTAMP" in complaint
+        assert "this host's clock" in complaint
+        assert "needs_operator=true" in complaint
+        append(daemon, site.corpus, 500)
+        time.sleep(1)
+        assert settled(daemon) == 0
+        if healed == "the clock":
+            set_clock(daemon, 0)
+        else:
+            kafka.configure_topic(site.topic, **{f"message.timestamp.{bound}.max.ms": DAYS * 1000})
+        assert site.finish() == PERFECT
+    assert list(daemon.dead_letters.glob("*")) == []
+
+
+@pytest.mark.parametrize("fast_by", [-2 * DAYS, 2 * DAYS], ids=["slow", "fast"])
+def test_where_the_broker_stamps_the_records_a_wrong_clock_does_not_matter(site, kafka, fast_by):
+    bounds = {f"message.timestamp.{bound}.max.ms": 1000 for bound in ("before", "after")}
+    daemon = site.prepare(topic_settings={"message.timestamp.type": "LogAppendTime"} | bounds)
+    set_clock(daemon, fast_by)
+    append(daemon, site.corpus, 500)
+    began = time.time()
+    with daemon:
+        assert site.finish() == PERFECT
+    assert complaints(daemon) == []
+    times = [record[3] for record in read_all_with_times(kafka.bootstrap, site.topic, expect=site.corpus.relevant)]
+    assert began - 1 < min(times) <= max(times) < time.time() + 1
+
+
+def test_a_batch_that_has_become_too_old_for_the_topics_bound_is_stamped_again(site, kafka):
+    """With one replica in sync the broker writes nothing. By the time it does, the batch is older than the bound of a second."""
+    daemon = site.prepare(replicas=[1, 2], topic_settings={"message.timestamp.before.max.ms": 1000}, timeout=30)
+    with daemon:
+        append(daemon, site.corpus, 500)
+        site.wait_until_settled()
+        kafka.nodes[1].stop()
+        append(daemon, site.corpus, 500)
+        time.sleep(2)
+        kafka.start()
+        assert site.finish() == PERFECT
+    [complaint] = complaints(daemon)
+    assert "INVALID_TIMESTAMP" in complaint
+
+
+@pytest.mark.parametrize("how", ["after SIGHUP", "at the next attempt"])
+def test_a_client_certificate_that_is_exchanged_while_connected_is_used(site, kafka, how):
+    """The new certificate has another user, so the broker shows which of the two is used."""
+    with site.prepare():
+        with site.under_load():
+            former, renewed = site.topic, f"{site.topic}-renewed"
+            kafka.allow(renewed, site.topic, "WRITE")
+            kafka.certificates.client_named(renewed, name=former)
+            if how == "after SIGHUP":
+                site.reload()
+                site.wait_for_more()
+            kafka.deny(former, site.topic, "WRITE")
+            site.wait_for_more()
+        assert site.finish() == PERFECT
+    assert len(complaints(site.daemon)) == (how != "after SIGHUP")
+
+
+def test_a_client_certificate_that_expires_while_the_daemon_runs_is_named_and_once_it_is_replaced_all_arrives(site, kafka):
+    """The broker looks at the date in the handshake alone: the connection that there is goes on, the next one is refused."""
+    daemon = site.prepare()
+    expires = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=4)
+    kafka.certificates.client_named(site.topic, not_after=expires)
+    append(daemon, site.corpus, 500)
+    with daemon:
+        site.wait_until_settled()
+        time.sleep(max(0, (expires - dt.datetime.now(dt.UTC)).total_seconds()) + 1)
+        append(daemon, site.corpus, 500)
+        site.wait_until_settled()
+        assert complaints(daemon) == []
+        site.reload()
+        waiting = site.corpus.size
+        append(daemon, site.corpus, 500)
+        daemon.wait_for_log("broker unavailable")
+        [complaint] = complaints(daemon)
+        assert "the broker refused our client certificate (dfn.dfn_cert)" in complaint
+        assert "expired" in complaint
+        assert "needs_operator=true" in complaint
+        assert settled(daemon) == waiting
+        kafka.certificates.client_named(site.topic)
+        assert site.finish() == PERFECT
+
+
+def test_a_broker_certificate_of_the_same_ca_is_not_noticed_and_one_of_another_ca_is_named(site, kafka):
+    """In the end the CA of the configuration signs the broker's certificate again."""
+    certificates, other_ca = kafka.certificates, trustme.CA()
+    daemon = site.prepare()
+    try:
+        with daemon:
+            with site.under_load():
+                kafka.show_certificate(certificates.another_server("renewed"))
+                site.reload()
+                site.wait_for_more()
+            site.wait_until_settled()
+            assert complaints(daemon) == []
+            kafka.show_certificate(certificates.another_server("of-another-ca", other_ca))
+            site.reload()
+            waiting = site.corpus.size
+            append(daemon, site.corpus, 500)
+            daemon.wait_for_log("broker unavailable")
+            [complaint] = complaints(daemon)
+            assert "the broker's certificate is not signed by the configured CA (dfn.dfn_ca)" in complaint
+            assert "needs_operator=true" in complaint
+            assert settled(daemon) == waiting
+            kafka.show_certificate(certificates.server)
+            assert site.finish() == PERFECT
+    finally:
+        kafka.show_certificate(certificates.server)
+
+
+def test_without_an_election_of_replicas_out_of_sync_it_waits_for_the_one_that_has_all(site, kafka):
+    """Two replicas: the third node is the majority of the controllers that is needed to find out that a replica is out of sync."""
+    leader, follower, _ = kafka.nodes
+    settings = {"unclean.leader.election.enable": "false", "min.insync.replicas": 1}
+    daemon = site.prepare(replicas=[leader.number, follower.number], topic_settings=settings, timeout=4)
+    with daemon:
+        append(daemon, site.corpus, 500)
+        site.wait_until_settled()
+        follower.kill()
+        append(daemon, site.corpus, 500)
+        site.wait_until_settled()
+        leader.kill()
+        append(daemon, site.corpus, 500)
+        waiting = settled(daemon)
+        follower.start()
+        daemon.wait_for_log("broker unavailable")
+        time.sleep(3)
+        assert kafka.leader_number(site.topic) < 0
+        assert settled(daemon) == waiting < site.corpus.size
+        leader.start()
+        assert site.finish() == PERFECT

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from pathlib import Path
 
 from support.brokers import _Broker, _start, free_port
-from support.certs import Certificates
+from support.certs import Certificates, Pair
 from support.kafka_jars import jars, java
 
 JVM_OPTIONS = ("-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -22,6 +23,7 @@ SETTINGS = {
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MUTUAL:SSL",
     "listener.name.mutual.ssl.client.auth": "required",
+    "ssl.allow.dn.changes": "true",  # a test's certificates all have other names, which an update at run time must not have by default
     # A dead node is noticed within seconds, and no node takes more memory or threads than a test needs.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
@@ -63,8 +65,7 @@ class KafkaNode(_Broker):
         """Write the properties and the logging."""
         advertised = {name: port for name, port in self.ports.items() if name != "CONTROLLER"}
         copies = str(len(nodes))
-        keystore = self.home / "keystore.pem"
-        keystore.write_bytes(certificates.server.key_as_pkcs8() + certificates.server.certificate.read_bytes())
+        keystore = self.keystore_of(certificates.server)
         settings = SETTINGS | {
             "process.roles": "broker,controller",
             "node.id": str(self.number),
@@ -82,6 +83,17 @@ class KafkaNode(_Broker):
         }
         self.properties.write_text("".join(f"{key}={value}\n" for key, value in (settings | extra).items()))
         (self.home / "log4j2.xml").write_text(LOGGING)
+
+    def keystore_of(self, pair: Pair) -> Path:
+        """Return a file from which Java reads this certificate and its key."""
+        keystore = self.home / f"{pair.certificate.stem}-keystore.pem"
+        keystore.write_bytes(pair.key_as_pkcs8() + pair.certificate.read_bytes())
+        return keystore
+
+    def shown_certificate(self) -> bytes:
+        """Return the certificate (DER) that the listener with mutual TLS shows now."""
+        address = ("localhost", self.ports["MUTUAL"])
+        return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(address, timeout=10))
 
     def format(self, cluster: str) -> subprocess.Popen[bytes]:
         """Begin to format the data folder."""
