@@ -39,18 +39,20 @@ from confluent_kafka.admin import (
 )
 
 from support.certs import Certificates, Pair
+from support.kafka_jars import POM
 from support.kafka_node import KafkaNode, java_command
 
 ADMIN_WITHIN = 60
 
 
 class KafkaCluster:
-    """`nodes` nodes with their data and logs in `folder`. The logs stay there."""
+    """`nodes` nodes of the version in `pom`, with their data and logs in `folder`. The logs stay there."""
 
-    def __init__(self, folder: Path, certificates: Certificates, nodes: int = 3, **settings: object) -> None:
+    def __init__(self, folder: Path, certificates: Certificates, nodes: int = 3, *, pom: Path = POM, **settings: object) -> None:
         self.folder = folder
+        self.pom = pom
         self.certificates = certificates
-        self.nodes = [KafkaNode(number, folder) for number in range(1, nodes + 1)]
+        self.nodes = [KafkaNode(number, folder, pom) for number in range(1, nodes + 1)]
         for node in self.nodes:
             node.configure(self.nodes, certificates, {name: str(value) for name, value in settings.items()})
         self._admin: AdminClient | None = None
@@ -122,6 +124,10 @@ class KafkaCluster:
         """Let the topic's first replica lead again, which is what an operator does after a rolling restart."""
         self.tool("org.apache.kafka.tools.LeaderElectionCommand", "--election-type", "preferred", "--topic", topic, "--partition", "0")
 
+    def wait_until_without_leader(self, topic: str) -> None:
+        """Wait until the cluster knows that none of the replicas that are there may lead."""
+        self._until(lambda: self.leader_number(topic) < 0, "no leader")
+
     def create_topic(self, name: str, replicas: Sequence[int] | None = None, **settings: object) -> None:
         """Create a topic with one partition. `replicas` are the numbers of its nodes, the preferred leader first: three, if it is omitted."""
         config = {key: str(value) for key, value in settings.items()}
@@ -180,7 +186,7 @@ class KafkaCluster:
 
     def tool(self, name: str, *arguments: str) -> str:
         """Run one of Kafka's own tools on the plaintext listener and return what it prints."""
-        command = java_command(name, "--bootstrap-server", self.bootstrap, *arguments)
+        command = java_command(name, "--bootstrap-server", self.bootstrap, *arguments, pom=self.pom)
         done = subprocess.run(command, capture_output=True, text=True, timeout=ADMIN_WITHIN, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.brokers import _Broker, _start, free_port
 from support.certs import Certificates, Pair
-from support.kafka_jars import jars, java
+from support.kafka_jars import POM, jars, java
 
 JVM_OPTIONS = ("-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SETTINGS = {
@@ -39,17 +39,18 @@ LOGGING = """<Configuration status="WARN"><Appenders><Console name="out"><Patter
 <Loggers><Root level="INFO"><AppenderRef ref="out"/></Root></Loggers></Configuration>"""
 
 
-def java_command(*arguments: str, logging: Path | None = None) -> list[str]:
-    """Return the command that runs a class of Apache Kafka."""
+def java_command(*arguments: str, logging: Path | None = None, pom: Path = POM) -> list[str]:
+    """Return the command that runs a class of Apache Kafka, of the version in this POM."""
     options = [f"-Dlog4j2.configurationFile={logging}"] if logging else ["-Dlog4j2.level=ERROR"]
-    return [java(), *JVM_OPTIONS, *options, "-cp", f"{jars()}/*", *arguments]
+    return [java(), *JVM_OPTIONS, *options, "-cp", f"{jars(pom)}/*", *arguments]
 
 
 class KafkaNode(_Broker):
     """One node of a cluster. `stop()` hands its partitions over first, `kill()` does not."""
 
-    def __init__(self, number: int, folder: Path) -> None:
+    def __init__(self, number: int, folder: Path, pom: Path = POM) -> None:
         super().__init__()
+        self.pom = pom
         self.number = number
         self.home = folder / f"node-{number}"
         self.home.mkdir(parents=True)
@@ -98,11 +99,11 @@ class KafkaNode(_Broker):
     def format(self, cluster: str) -> subprocess.Popen[bytes]:
         """Begin to format the data folder."""
         arguments = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self.properties))
-        return _start(java_command(*arguments), cwd=self.home, log=self.log)
+        return _start(java_command(*arguments, pom=self.pom), cwd=self.home, log=self.log)
 
     def launch(self) -> None:
         """Start it, and do not wait."""
-        command = java_command("kafka.Kafka", str(self.properties), logging=self.home / "log4j2.xml")
+        command = java_command("kafka.Kafka", str(self.properties), logging=self.home / "log4j2.xml", pom=self.pom)
         self.process = _start(command, cwd=self.home, log=self.log)
 
     def start(self) -> None:
