@@ -312,7 +312,7 @@ def test_a_client_certificate_that_expires_while_the_daemon_runs_is_named_and_on
         assert "needs_operator=true" in complaint
         [warning] = [text for text in daemon.log_text().splitlines() if "a certificate runs out" in text]
         assert f"{expires:%Y-%m-%d %H:%M}" in warning
-        print(run_check(daemon.config))
+        assert "expired on" in run_check(daemon.config).one("certificate", "failure").text
         assert settled(daemon) == waiting
         kafka.certificates.client_named(site.topic)
         assert site.finish() == PERFECT
@@ -354,14 +354,13 @@ def test_without_an_election_of_replicas_out_of_sync_it_waits_for_the_one_that_h
     """Two replicas: the third node is the majority of the controllers that is needed to find out that a replica is out of sync."""
     leader, follower, _ = kafka.nodes
     settings = {"unclean.leader.election.enable": "false", "min.insync.replicas": 1}
-    daemon = site.prepare(replicas=[leader.number, follower.number], topic_settings=settings, timeout=7)
+    daemon = site.prepare(replicas=[leader.number, follower.number], topic_settings=settings, timeout=4)
     with daemon:
         append(daemon, site.corpus, 500)
         site.wait_until_settled()
-        follower.kill()
+        follower.stop()
         append(daemon, site.corpus, 500)
         site.wait_until_settled()
-        assert complaints(daemon) == []
         leader.kill()
         append(daemon, site.corpus, 500)
         follower.start()
