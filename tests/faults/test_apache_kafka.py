@@ -136,7 +136,7 @@ def test_an_outage_longer_than_the_timeout_loses_and_repeats_nothing(site, kafka
             for node in kafka.nodes[:2]:
                 node.kill()
             site.daemon.wait_for_log("broker unavailable")
-            time.sleep(10)
+            time.sleep(5)
             kafka.start()
             assert site.wait_for_more() < 20
         assert site.finish() == PERFECT
@@ -175,17 +175,17 @@ def test_a_record_larger_than_the_broker_takes_is_the_only_one_that_is_dead_lett
 
 
 def test_a_quota_is_obeyed_and_nothing_is_lost_or_repeated(site, kafka):
-    """The broker lets ten seconds' worth pass before it throttles."""
+    """The broker lets three seconds' worth pass before it throttles (ten by default)."""
     rate = 150_000
     daemon = site.prepare(compression_type="none", max_batch_bytes=50_000, timeout=30)
-    append(daemon, site.corpus, 24_000)
+    append(daemon, site.corpus, 12_000)
     with kafka.quota(site.topic, rate), daemon:
         began = time.monotonic()
         site.wait_until_settled()
         seconds = time.monotonic() - began
         assert site.finish() == PERFECT
     sent = sum(len(value) for _, _, value in site.records())
-    assert seconds > 0.7 * (sent / rate - 10) > 2
+    assert seconds > 0.7 * (sent / rate - 3) > 2
     assert complaints(daemon) == []
 
 
@@ -199,7 +199,7 @@ def test_send_test_compares_clocks_where_the_broker_stamps_the_records(site):
 def test_a_quota_so_low_that_an_answer_takes_longer_than_the_timeout_repeats_nothing(site, kafka):
     daemon = site.prepare(compression_type="none", max_batch_bytes=100_000, timeout=6)
     with kafka.quota(site.topic, 30_000), daemon:
-        append(daemon, site.corpus, 4_000)
+        append(daemon, site.corpus, 2_500)
         site.wait_until_settled()
         assert site.finish() == PERFECT
 
@@ -218,13 +218,12 @@ HOURS = 3600
 DAYS = 24 * HOURS
 
 
-@pytest.mark.parametrize("healed", ["the clock", "the bound"])
 @pytest.mark.parametrize(
-    ("fast_by", "bound", "settings"),
-    [(2 * HOURS, "after", {}), (-2 * HOURS, "before", {"message.timestamp.before.max.ms": HOURS * 1000})],
-    ids=["fast, and Kafka's own bound of an hour", "slow, and a bound of an hour"],
+    ("fast_by", "settings", "healed"),
+    [(2 * HOURS, {}, "the clock"), (-2 * HOURS, {"message.timestamp.before.max.ms": HOURS * 1000}, "the bound")],
+    ids=["fast, with Kafka's own bound", "slow, with a bound of the topic"],
 )
-def test_a_wrong_clock_is_named_and_once_the_clock_or_the_topics_bound_is_changed_all_arrives(site, kafka, fast_by, bound, settings, healed):
+def test_a_wrong_clock_is_named_and_once_the_clock_or_the_topics_bound_is_changed_all_arrives(site, kafka, fast_by, settings, healed):
     daemon = site.prepare(topic_settings=settings)
     set_clock(daemon, fast_by)
     append(daemon, site.corpus, 500)
@@ -240,7 +239,7 @@ def test_a_wrong_clock_is_named_and_once_the_clock_or_the_topics_bound_is_change
         if healed == "the clock":
             set_clock(daemon, 0)
         else:
-            kafka.configure_topic(site.topic, **{f"message.timestamp.{bound}.max.ms": DAYS * 1000})
+            kafka.configure_topic(site.topic, **{"message.timestamp.before.max.ms": DAYS * 1000})
         assert site.finish() == PERFECT
     assert list(daemon.dead_letters.glob("*")) == []
 
@@ -345,11 +344,6 @@ def test_a_broker_certificate_of_the_same_ca_is_not_noticed_and_one_of_another_c
         kafka.show_certificate(certificates.server)
 
 
-def broker_news(daemon):
-    """Return the log's lines that say whether the broker can be used."""
-    return [line for line in daemon.log_text().splitlines() if "broker unavailable" in line or "broker is back" in line] or [""]
-
-
 def test_without_an_election_of_replicas_out_of_sync_it_waits_for_the_one_that_has_all(site, kafka):
     """Two replicas: the third node is the majority of the controllers that is needed to find out that a replica is out of sync."""
     leader, follower, _ = kafka.nodes
@@ -365,8 +359,8 @@ def test_without_an_election_of_replicas_out_of_sync_it_waits_for_the_one_that_h
         append(daemon, site.corpus, 500)
         follower.start()
         kafka.wait_until_without_leader(site.topic)
-        waiting = settled(daemon)
-        daemon.wait_until(lambda: "broker unavailable" in broker_news(daemon)[-1], what="a log line that says that delivery is not possible")
+        waiting, former = settled(daemon), len(complaints(daemon))
+        daemon.wait_until(lambda: len(complaints(daemon)) > former, what="a log line that says that there is no acknowledgement")
         assert kafka.leader_number(site.topic) < 0
         assert settled(daemon) == waiting < site.corpus.size
         leader.start()

@@ -147,7 +147,9 @@ class KafkaCluster:
         for node in self.nodes:
             keystore = node.keystore_of(pair)
             self._configure(ConfigResource.Type.BROKER, str(node.number), {"listener.name.mutual.ssl.keystore.location": str(keystore)})
-        wanted = ssl.PEM_cert_to_DER_cert(pair.certificate.read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----")
+        wanted = ssl.PEM_cert_to_DER_cert(
+            pair.certificate.read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----"
+        )
         self._until(lambda: all(node.shown_certificate() == wanted for node in self.nodes), "the new certificate on all nodes")
 
     def _configure(self, kind: ConfigResource.Type, name: str, settings: dict[str, str]) -> None:

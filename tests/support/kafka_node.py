@@ -24,7 +24,7 @@ SETTINGS = {
     "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MUTUAL:SSL",
     "listener.name.mutual.ssl.client.auth": "required",
     "ssl.allow.dn.changes": "true",  # a test's certificates all have other names, which an update at run time must not have by default
-    # A dead node is noticed within seconds, and no node takes more memory or threads than a test needs.
+    # A dead node and an exceeded quota are noticed within seconds, and no node takes more memory or threads than a test needs.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "controlled.shutdown.enable": "true",
@@ -32,6 +32,7 @@ SETTINGS = {
     "offsets.topic.num.partitions": "3",
     "transaction.state.log.num.partitions": "3",
     "log.cleaner.dedupe.buffer.size": "4194304",
+    "quota.window.num": "4",
     "num.network.threads": "2",
     "num.io.threads": "4",
 }
