@@ -14,7 +14,7 @@ from support.kafka_site import KafkaSite
 
 @contextmanager
 def running_cluster(tmp_path_factory, nodes, pom):
-    """Run a cluster. Another one has to wait, in whatever process it is, as memory is limited."""
+    """Run a cluster. Another process has to wait with its own, as memory is limited."""
     try:
         java(), jars(pom)
     except KafkaNotAvailableError as error:
@@ -23,7 +23,7 @@ def running_cluster(tmp_path_factory, nodes, pom):
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("kafka")
     with (cache_folder() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
         with KafkaCluster(folder, make_certificates(folder / "certificates"), nodes, pom=pom) as running:
             yield running
 
@@ -35,9 +35,9 @@ def apache_kafka(tmp_path_factory):
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def apache_kafka_3_9(tmp_path_factory):
-    """Run one node of Kafka 3.9 for all tests of a module."""
+    """Run one node of Kafka 3.9 for all tests of a class."""
     with running_cluster(tmp_path_factory, nodes=1, pom=POM_OF_3_9) as running:
         yield running
 

@@ -1,13 +1,13 @@
 """The real daemon on Apache Kafka itself: three nodes, mutual TLS, ACLs. What a site's cluster does to it, and that nothing is lost.
 
-All tests on Apache Kafka 4.x are in this one file: xdist gives a file to one worker (`--dist loadfile`), and only one cluster is to run.
+All tests on Apache Kafka are in this one file: xdist gives a file to one worker (`--dist loadfile`), and only one cluster is to run.
 """
 
 import datetime as dt
 import json
 import os
-import shutil
 import time
+from typing import ClassVar
 
 import pytest
 import trustme
@@ -16,10 +16,47 @@ from support.checking import run_check
 from support.checkpoints import settled
 from support.corpus import line, windows_alert
 from support.kafka_read import read_all_with_times
+from support.kafka_site import KafkaSite
 from support.outage import PERFECT, append, append_bytes, complaints
 from support.wrong_clock import set_clock
 
 pytestmark = [pytest.mark.integration, pytest.mark.apache_kafka]
+
+
+class TestKafka39:
+    """The release before 4.x. These tests come first: their cluster has ended before that of the others starts."""
+
+    SETTINGS: ClassVar = {"min.insync.replicas": 1}
+    """There is one node."""
+
+    @pytest.fixture
+    def site(self, tmp_path, apache_kafka_3_9):
+        assert "Kafka version: 3.9." in apache_kafka_3_9.nodes[0].log.read_text()
+        return KafkaSite(tmp_path, apache_kafka_3_9)
+
+    @pytest.mark.parametrize("compression", ["gzip", "zstd"])
+    def test_write_on_the_one_topic_is_all_that_an_idempotent_producer_needs_on_3_9(self, site, compression):
+        with site.prepare(rights=["WRITE"], topic_settings=self.SETTINGS, compression_type=compression):
+            append(site.daemon, site.corpus, 10_000)
+            assert site.finish() == PERFECT
+        assert complaints(site.daemon) == []
+
+    def test_a_right_that_is_missing_is_named_on_3_9(self, site, apache_kafka_3_9):
+        daemon = site.prepare(rights=["DESCRIBE"], topic_settings=self.SETTINGS)
+        append(daemon, site.corpus, 500)
+        with daemon:
+            daemon.wait_for_log("broker unavailable")
+            [complaint] = complaints(daemon)
+            assert f"topic {site.topic}: the right WRITE on it is missing" in complaint
+            apache_kafka_3_9.allow(site.topic, site.topic, "WRITE")
+            assert site.finish() == PERFECT
+
+    def test_a_node_of_3_9_restarted_under_load_loses_and_repeats_nothing(self, site, apache_kafka_3_9):
+        with site.prepare(topic_settings=self.SETTINGS, timeout=30):
+            with site.under_load():
+                apache_kafka_3_9.nodes[0].restart()
+                site.wait_for_more()
+            assert site.finish() == PERFECT
 
 
 def test_write_and_describe_on_the_one_topic_are_all_that_an_idempotent_producer_needs(site):
