@@ -234,11 +234,16 @@ def test_send_test_compares_clocks_where_the_broker_stamps_the_records(site):
 
 
 def test_a_quota_so_low_that_an_answer_takes_longer_than_the_timeout_repeats_nothing(site, kafka):
-    daemon = site.prepare(compression_type="none", max_batch_bytes=100_000, timeout=6)
-    with kafka.quota(site.topic, 30_000), daemon:
-        append(daemon, site.corpus, 2_500)
+    """The first batch is worth many seconds, for which the broker holds back the answer to the second one."""
+    rate, timeout = 2_000, 3
+    daemon = site.prepare(compression_type="none", max_batch_bytes=40_000, timeout=timeout)
+    append(daemon, site.corpus, 600)
+    with kafka.quota(site.topic, rate), daemon:
         site.wait_until_settled()
         assert site.finish() == PERFECT
+    records = read_all_with_times(kafka.bootstrap, site.topic, expect=site.corpus.relevant)
+    first_batch = sum(len(value) for _, _, value, at in records if at == records[0][3])
+    assert sum(len(value) for _, _, value, _ in records) > first_batch > rate * (3 + timeout)
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
