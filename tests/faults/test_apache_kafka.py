@@ -335,7 +335,7 @@ def test_a_client_certificate_that_is_exchanged_while_connected_is_used(site, ka
 def test_a_client_certificate_that_expires_while_the_daemon_runs_is_named_and_once_it_is_replaced_all_arrives(site, kafka):
     """The broker looks at the date in the handshake alone: the connection that there is goes on, the next one is refused."""
     daemon = site.prepare()
-    expires = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=4)
+    expires = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=5)
     kafka.certificates.client_named(site.topic, not_after=expires)
     append(daemon, site.corpus, 500)
     with daemon:
