@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from bench.corpus import write_backlog, write_corpus
+from bench.corpus import make_lines, write_backlog
 from bench.measuring import cpu_seconds, file_bytes, peak_mib, resident_mib
 from bench.scenarios import figures
 from bench.site import bench_site, make_daemon
@@ -75,10 +75,10 @@ def _write_day(writer, lines, day):
     for part in range(ROLLS_A_DAY + 1):
         if part:
             writer.roll()
-        corpus = write_corpus(writer.folder / "part", lines // (ROLLS_A_DAY + 1), 0.1, seed=day * 10 + part, day=writer.day)
-        data = corpus.path.read_bytes()
+        made, relevant_part = make_lines(lines // (ROLLS_A_DAY + 1), 0.1, seed=day * 10 + part, day=writer.day)
+        data = b"".join(made)
         for start in range(0, len(data), WRITE_BYTES):
             writer.write(data[start : start + WRITE_BYTES])
-        relevant += corpus.relevant
+        relevant += relevant_part
     writer.write(b"".join(b'{"timestamp":"torn %d of day %d\n' % (number, day) for number in range(TORN_LINES_A_DAY)))
     return relevant

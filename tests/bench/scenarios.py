@@ -7,7 +7,7 @@ from threading import Thread
 
 import confluent_kafka
 
-from bench.corpus import write_corpus
+from bench.corpus import make_lines, write_corpus
 from bench.measuring import cpu_seconds, file_bytes, peak_mib, pin
 from bench.rsyslog import Rsyslog
 from bench.site import SUBJECT_CORES, bench_site, make_daemon
@@ -95,8 +95,7 @@ def delays(options, backlog, per_second=500, seconds=20):
     begin = max(1, backlog)  # the first record shows that the daemon has started
     with bench_site(options) as (folder, broker, topic):
         daemon = make_daemon(folder, broker, as_installed(options))
-        write_corpus(folder / "corpus", begin + per_second * seconds, 1.0)
-        lines = (folder / "corpus").read_bytes().splitlines(keepends=True)
+        lines, _ = make_lines(begin + per_second * seconds, 1.0)
         daemon.alerts.write_bytes(b"".join(lines[:begin]))
         arrivals = {}
         reader = Thread(target=_note_arrivals, args=(broker, len(lines), arrivals))
