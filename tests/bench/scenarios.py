@@ -98,7 +98,7 @@ def delays(options, backlog, per_second=500, seconds=20):
         lines, _ = make_lines(begin + per_second * seconds, 1.0)
         daemon.alerts.write_bytes(b"".join(lines[:begin]))
         arrivals = {}
-        reader = Thread(target=_note_arrivals, args=(broker, len(lines), arrivals))
+        reader = Thread(target=_note_arrivals, args=(broker, len(lines), arrivals), daemon=True)
         with daemon:
             topic.wait_for(1, daemon)
             reader.start()
