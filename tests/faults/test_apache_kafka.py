@@ -260,6 +260,34 @@ def test_kafkas_own_consumer_reads_every_compression(site, kafka, compression):
     assert len([json.loads(each) for each in lines]) == site.corpus.relevant
 
 
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_a_login_by_password_is_used_by_the_daemon_and_by_check(site, kafka, mechanism):
+    daemon = site.prepare_login(mechanism, "rightpassword")
+    kafka.set_password(site.topic, "rightpassword")
+    append(daemon, site.corpus, 500)
+    assert run_check(daemon.config).of("ok") >= {"topic", "topic-write", "idempotence"}
+    with daemon:
+        assert site.finish() == PERFECT
+    assert complaints(daemon) == []
+
+
+def test_a_wrong_password_is_named_and_once_it_is_right_all_arrives(site, kafka):
+    daemon = site.prepare_login("SCRAM-SHA-512", "rightpassword")
+    kafka.set_password(site.topic, "another")
+    append(daemon, site.corpus, 500)
+    with daemon:
+        daemon.wait_for_log("broker unavailable")
+        found = run_check(daemon.config).one("kafka", "failure")
+        assert "the broker refused the login (kafka.sasl_username)" in found.text
+        assert "kafka.sasl_mechanism" in found.remedy
+        kafka.set_password(site.topic, "rightpassword")
+        assert site.finish(90) == PERFECT
+    [complaint] = complaints(daemon)
+    assert "the broker refused the login (kafka.sasl_username)" in complaint
+    assert "code=login-refused" in complaint
+    assert "rightpassword" not in daemon.log_text()
+
+
 HOURS = 3600
 DAYS = 24 * HOURS
 

@@ -6,8 +6,9 @@
         ... kafka.mutual_tls, certificates.client_named("site-1") ...
         kafka.nodes[1].kill()
 
-Each node has three listeners: plaintext and TLS without a client certificate, where everybody may do everything, and mutual TLS, where
-the CN of the client's certificate is the user and may do only what `allow` says. The nodes are brokers and controllers.
+Each node has four listeners: plaintext and TLS without a client certificate, where everybody may do everything; mutual TLS, where the CN
+of the client's certificate is the user; and TLS with a login by name and password (SCRAM), as `set_password` gives it. Those users may
+do only what `allow` says. The nodes are brokers and controllers.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
 from support.certs import Certificates, Pair
@@ -71,6 +75,11 @@ class KafkaCluster:
     def mutual_tls(self) -> str:
         """The addresses that demand a client's certificate."""
         return self._addresses("MUTUAL")
+
+    @property
+    def login(self) -> str:
+        """The addresses that demand a name and a password."""
+        return self._addresses("LOGIN")
 
     @property
     def admin(self) -> AdminClient:
@@ -185,6 +194,12 @@ class KafkaCluster:
             yield
         finally:
             self.tool("org.apache.kafka.tools.ConfigCommand", "--alter", "--delete-config", "producer_byte_rate", *entity)
+
+    def set_password(self, user: str, password: str) -> None:
+        """Let a user log in with it, by both mechanisms."""
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+            credential = UserScramCredentialUpsertion(user, ScramCredentialInfo(mechanism, 4096), password.encode())
+            self.admin.alter_user_scram_credentials([credential])[user].result(ADMIN_WITHIN)
 
     def tool(self, name: str, *arguments: str) -> str:
         """Run one of Kafka's own tools on the plaintext listener and return what it prints."""

@@ -21,8 +21,13 @@ SETTINGS = {
     "ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/,DEFAULT",
     "inter.broker.listener.name": "PLAIN",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MUTUAL:SSL",
+    "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MUTUAL:SSL,LOGIN:SASL_SSL",
     "listener.name.mutual.ssl.client.auth": "required",
+    "listener.name.login.sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512",
+    **{
+        f"listener.name.login.scram-sha-{bits}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        for bits in (256, 512)
+    },
     "ssl.allow.dn.changes": "true",  # a test's certificates all have other names, which an update at run time must not have by default
     # A dead node and an exceeded quota are noticed within seconds, and no node takes more memory or threads than a test needs.
     "broker.session.timeout.ms": "3000",
@@ -57,7 +62,7 @@ class KafkaNode(_Broker):
         self.home.mkdir(parents=True)
         self.log = self.home / "server.log"
         self.properties = self.home / "server.properties"
-        self.ports = {name: free_port() for name in ("PLAIN", "CONTROLLER", "TLS", "MUTUAL")}
+        self.ports = {name: free_port() for name in ("PLAIN", "CONTROLLER", "TLS", "MUTUAL", "LOGIN")}
         self.bootstrap = self.address("PLAIN")
 
     def address(self, listener: str) -> str:

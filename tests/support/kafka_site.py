@@ -47,6 +47,15 @@ class KafkaSite:
         self.daemon = Daemon(self.folder, self.kafka.mutual_tls, dfn=self.dfn, kafka=how)
         return self.daemon
 
+    def prepare_login(self, mechanism, password):
+        """Make the topic, and configure a daemon that logs in by name and password, and that may write if the password is right."""
+        self.kafka.create_topic(self.topic)
+        self.kafka.allow(self.topic, self.topic, "WRITE")
+        login = {"sasl_mechanism": mechanism, "sasl_username": self.topic, "sasl_password": password}
+        dfn = {"dfn_id": self.topic, "dfn_ca": str(self.kafka.certificates.ca)}
+        self.daemon = Daemon(self.folder, self.kafka.login, dfn=dfn, kafka={"timeout": 10} | login)
+        return self.daemon
+
     def reload(self):
         """SIGHUP; returns when the daemon has read everything again."""
         done = self.daemon.log_text().count("event=reloaded")
