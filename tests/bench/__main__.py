@@ -1,154 +1,136 @@
-"""`scripts/bench`: what the daemon costs and how fast it is, beside rsyslog if wanted."""
+"""`scripts/bench`: what the daemon costs and how fast it is, beside rsyslog or another revision if wanted."""
 
 import argparse
 import json
-import statistics
+import signal
 import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from bench import memory, report, scenarios
-from bench.measuring import Series
+from bench import kafka, report, revision, scenarios
+from bench.measuring import RunFailedError
 from bench.rsyslog import Rsyslog
-from bench.stages import measure_stages
+from bench.runners import IN_TURN, ONLY_IF_NAMED, OURS, RUNNERS
+from bench.site import Options, embedded
+from support.kafka_jars import KafkaNotAvailableError
 
-SCENARIOS = ("mix", "relevant", "delay", "delay-after-backlog", "idle", "start", "stages", "scaling", "week", "backlog")
-BACKLOGS = {"delay": 0, "delay-after-backlog": 50_000}
-SHARES = {"mix": 0.1, "relevant": 1.0}
-FIGURES = ("seconds", "cpu_seconds", "lines_per_second", "records_per_second", "peak_mib")
+WARM_UP_LINES = 20_000
+EPILOG = """examples:
+  scripts/bench mix start                       two scenarios, five runs of each
+  scripts/bench relevant --broker kafka --tls   on Apache Kafka, as a customer has it
+  scripts/bench --against HEAD~5 --json FILE    what the last five commits cost
 
-
-def catch_up(name, options, arguments):
-    """Several runs in turn with the peer, so that whatever slows the machine down slows both."""
-    sides = {"wazuh-dfn": (scenarios.catch_up, Series())}
-    if arguments.peer:
-        sides["rsyslog"] = (scenarios.peer_catch_up, Series())
-    for number in range(arguments.runs):
-        for side, (run, series) in sides.items():
-            print(f"{name}: {side}, run {number + 1} of {arguments.runs}", file=sys.stderr)
-            series.add(**run(options, SHARES[name]))
-    rows = [{"what": side, **{figure: report.number(series.median(figure)) for figure in FIGURES}} for side, (_, series) in sides.items()]
-    rows += [
-        {"what": f"{side}, from to", **{figure: "-".join(map(report.number, series.spread(figure))) for figure in FIGURES}}
-        for side, (_, series) in sides.items()
-    ]
-    if arguments.peer:
-        ours, peers = (series for _, series in sides.values())
-        rows.append(
-            {"what": "ratio of medians", **{figure: report.number(ours.median(figure) / peers.median(figure)) for figure in FIGURES}}
-        )
-    report.table(f"{name}: {options.lines:,} lines, {SHARES[name]:.0%} relevant, {options.broker}, {options.compression}", rows)
-    return {side: series.values for side, (_, series) in sides.items()}
+tests/bench/README.md tells what each scenario measures and how to read the figures."""
 
 
-def single(name, run, options, arguments):
-    series = Series()
-    for _ in range(arguments.runs):
-        series.add(**run(options))
-    rows = [
-        {
-            "what": f"{name}: {figure}",
-            "median": report.number(series.median(figure)),
-            "from": report.number(series.spread(figure)[0]),
-            "to": report.number(series.spread(figure)[1]),
-        }
-        for figure in series.values
-    ]
-    report.table(name, rows)
-    return series.values
-
-
-def delay(name, options, arguments):
-    seconds = sorted(each for _ in range(arguments.runs) for each in scenarios.delays(options, backlog=BACKLOGS[name]))
-    shares = {f"p{share}": seconds[int(len(seconds) * share / 100)] for share in (50, 95, 99)} | {"max": seconds[-1]}
-    report.table(
-        f"{name} at 500 alerts/s, in milliseconds",
-        [{"what": f"{len(seconds)} alerts", **{name: report.number(1000 * value) for name, value in shares.items()}}],
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measure the real daemon with a real broker, as processes of their own.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    if arguments.plot:
-        path = Path(arguments.plot)
-        report.plot_delays(name, seconds, path if name == "delay" else path.with_stem(f"{path.stem}-after-backlog"))
-    return shares
-
-
-def stages(_, options, __):
-    measured = [*measure_stages(options)]
-    report.table(
-        "stages", [{"what": stage.name, "microseconds": report.number(stage.microseconds), "for each": stage.unit} for stage in measured]
+    add = parser.add_argument
+    add(
+        "scenario",
+        nargs="*",
+        metavar="SCENARIO",
+        help=f"any of {', '.join(RUNNERS)} (default: all but {' and '.join(ONLY_IF_NAMED)}; with --against those that it applies to)",
     )
-    return {stage.name: stage.microseconds for stage in measured}
+    add("--lines", type=int, default=200_000, help="lines of the corpus, or of a day of the week (default: 200000)")
+    add("--backlog-gb", type=float, default=10, metavar="GB", help="size of the backlog, on the disk of TMPDIR (default: 10)")
+    add("--runs", type=int, default=5, help="runs of each but week and backlog (default: 5)")
+    add(
+        "--broker",
+        choices=["noida", "mock", "tansu", "kafka"],
+        default="noida",
+        help="an embedded broker, or one node of Apache Kafka, which needs Java and, once, Maven (default: noida)",
+    )
+    add(
+        "--tls",
+        action="store_true",
+        help="with --broker kafka: mutual TLS; the daemon's certificate has WRITE and DESCRIBE on the topic (default: plaintext)",
+    )
+    add("--compression", choices=["gzip", "zstd", "lz4", "none"], default="gzip", help="of all sides (default: gzip)")
+    add("--peer", choices=["rsyslog"], help="measure this one in turn with mix and relevant (Debian's packages rsyslog and rsyslog-kafka)")
+    add(
+        "--against",
+        metavar="REV",
+        help=f"measure the daemon of this git revision in turn, with this checkout's harness, and print ratios; for {', '.join(IN_TURN)}",
+    )
+    add("--json", metavar="FILE", help="write all figures, those of each run too")
+    add("--plot", metavar="FILE", help="draw this checkout's delays as PNG (those after a backlog to a file beside it)")
+    return parser
 
 
-def scaling(_, options, arguments):
-    """How the cost grows: with lines, event IDs and rotated files."""
-    rows, results = [], {}
-    for what, variant in scenarios.variants(options):
-        measured = [variant() for _ in range(arguments.runs)]
-        values = {figure: statistics.median(each[figure] for each in measured) for figure in ("seconds", "cpu_seconds", "peak_mib")}
-        rows.append({"what": what, **{figure: report.number(value) for figure, value in values.items()}})
-        results[what] = values
-    report.table("how cost grows", rows)
-    return results
+def _parse(parser):
+    arguments = parser.parse_args()
+    if unknown := set(arguments.scenario) - set(RUNNERS):
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(RUNNERS)}")
+    if arguments.runs < 1:
+        parser.error("--runs: expected 1 or more")
+    if arguments.tls and arguments.broker != "kafka":
+        parser.error(f"--tls needs --broker kafka; {arguments.broker} has no TLS")
+    if arguments.tls and arguments.peer:
+        parser.error("--peer cannot be measured with --tls; leave one of them out")
+    if arguments.peer and Rsyslog.version() is None:
+        parser.error("rsyslog is not installed: apt install rsyslog rsyslog-kafka")
+    if arguments.against is not None and (others := set(arguments.scenario) - set(IN_TURN)):
+        parser.error(f"--against does not apply to {', '.join(sorted(others))}; it applies to {', '.join(IN_TURN)}")
+    possible = RUNNERS if arguments.against is None else IN_TURN
+    arguments.scenario = arguments.scenario or [name for name in possible if name not in ONLY_IF_NAMED]
+    return arguments
 
 
-def backlog(_, options, arguments):
-    """Once: it takes long enough for one run to tell."""
-    measured, resident = memory.backlog(options, arguments.backlog_gb)
-    rows = [{"what": name, "figure": report.number(value)} for name, value in measured.items()]
-    rows += [{"what": f"resident_mib at {share}", "figure": report.number(value)} for share, value in resident.items()]
-    report.table(f"backlog of {arguments.backlog_gb:g} GB, 10% relevant, {options.broker}, {options.compression}", rows)
-    return measured | {"resident_mib": resident}
+def _subjects(parser, arguments, stack, facts):
+    """Return the options of each daemon that is measured; note what they depend on as facts."""
+    sources = {OURS: stack.enter_context(revision.snapshot())}
+    if arguments.against is not None:
+        try:
+            former = stack.enter_context(revision.checked_out(arguments.against))
+        except revision.UnknownRevisionError as error:
+            parser.error(f"--against {arguments.against}: {error}")
+        facts["against"] = former.commit
+        if not former.same_dependencies:
+            print(f"{parser.prog}: pdm.lock of {arguments.against} differs; both sides run with this checkout's packages", file=sys.stderr)
+        sources[f"rev {arguments.against}"] = former.source
+    endpoints = partial(embedded, arguments.broker)
+    if arguments.broker == "kafka":
+        endpoints = stack.enter_context(kafka.shared_kafka(tls=arguments.tls))
+        facts["kafka"] = kafka.version()
+    common = arguments.broker, arguments.lines, arguments.compression, endpoints
+    subjects = {side: Options(source, *common) for side, source in sources.items()}
+    if arguments.broker == "kafka":
+        print("warming Apache Kafka up", file=sys.stderr)
+        scenarios.catch_up(replace(subjects[OURS], lines=WARM_UP_LINES), 1.0)
+    return subjects
 
 
-def week(_, options, __):
-    """Once, like the backlog."""
-    days = [*memory.week(options)]
-    rows = [{"what": f"day {day['day']}", **{name: report.number(value) for name, value in day.items() if name != "day"}} for day in days]
-    growth = {name: days[-1][name] - days[1][name] for name in days[0] if name != "day"}
-    rows.append({"what": "growth from day 2 on", **{name: report.number(value) for name, value in growth.items()}})
-    report.table(f"week: {options.lines:,} lines a day, 10% relevant, {options.broker}, {options.compression}", rows)
-    return {"days": days, "growth": growth}
-
-
-RUNNERS = {
-    "mix": catch_up,
-    "relevant": catch_up,
-    **dict.fromkeys(BACKLOGS, delay),
-    "idle": lambda name, options, arguments: single(name, scenarios.idle, options, arguments),
-    "start": lambda name, options, arguments: single(name, scenarios.start_up, options, arguments),
-    "stages": stages,
-    "scaling": scaling,
-    "week": week,
-    "backlog": backlog,
-}
+def _end(*_):
+    raise KeyboardInterrupt
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="Measure the real daemon with a real broker, as processes of their own."
-    )
-    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"which of {', '.join(SCENARIOS)} (default: all but the last)")
-    parser.add_argument("--lines", type=int, default=200_000, help="lines of the corpus, or of a day of the week (default: 200000)")
-    parser.add_argument(
-        "--backlog-gb", type=float, default=10, metavar="GB", help="size of the backlog, on the disk of TMPDIR (default: 10)"
-    )
-    parser.add_argument("--runs", type=int, default=5, help="runs of each but week and backlog (default: 5)")
-    parser.add_argument("--broker", choices=["noida", "mock", "tansu"], default="noida", help="which embedded broker (default: noida)")
-    parser.add_argument("--compression", choices=["gzip", "zstd", "lz4", "none"], default="gzip", help="of both sides (default: gzip)")
-    parser.add_argument("--peer", choices=["rsyslog"], help="measure this one in turn (Debian's packages rsyslog and rsyslog-kafka)")
-    parser.add_argument("--json", metavar="FILE", help="write all figures")
-    parser.add_argument("--plot", metavar="FILE", help="draw the delays as PNG (those after a backlog to a file beside it)")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.scenario) - set(SCENARIOS):
-        parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
-    if arguments.peer and Rsyslog.version() is None:
-        parser.error("rsyslog is not installed: apt install rsyslog rsyslog-kafka")
-    options = scenarios.Options(arguments.broker, arguments.lines, arguments.compression)
-    facts = report.machine() | ({"rsyslog": Rsyslog.version()} if arguments.peer else {})
-    print(*(f"{name} {value}" for name, value in facts.items()), sep=", ")
-    results = {name: RUNNERS[name](name, options, arguments) for name in arguments.scenario or SCENARIOS[:-1]}
+    parser = _parser()
+    arguments = _parse(parser)
+    signal.signal(signal.SIGTERM, _end)
+    facts = report.machine() | {OURS: revision.present()} | ({"rsyslog": Rsyslog.version()} if arguments.peer else {})
+    try:
+        with ExitStack() as stack:
+            subjects = _subjects(parser, arguments, stack, facts)
+            print(*(f"{name} {value}" for name, value in facts.items()), sep=", ")
+            results = {name: RUNNERS[name](name, subjects, arguments) for name in arguments.scenario}
+    except (KafkaNotAvailableError, RunFailedError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     if arguments.json:
         Path(arguments.json).write_text(json.dumps({"machine": facts, "options": vars(arguments), "results": results}, indent=2))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

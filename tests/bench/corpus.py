@@ -170,6 +170,12 @@ def write_corpus(path, lines, share, seed=1, day="2026-01-02"):
         return Corpus(Path(path), lines, relevant, file.tell())
 
 
+def make_lines(lines, share, seed=1, day="2026-01-02"):
+    """Return such lines, and how many are relevant. In a file beside `alerts.json` the daemon would take them for a copy, and read it."""
+    made = [*_lines(lines, share, Random(seed), day)]
+    return [line for _, line in made], sum(is_relevant for is_relevant, _ in made)
+
+
 def write_backlog(path, size, share):
     """Write about `size` bytes: one block of 105 MB at most is made from the seed and stands there again and again, as a disk is faster."""
     block = write_corpus(path, min(BLOCK_LINES, size // BYTES_A_LINE), share)

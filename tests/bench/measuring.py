@@ -43,6 +43,10 @@ def pin(cores):
     return (lambda: os.sched_setaffinity(0, cores)) if len(os.sched_getaffinity(0)) > 1 else None
 
 
+class RunFailedError(Exception):
+    """Not all records arrived. The text has the end of the log of what should have delivered them."""
+
+
 class Topic:
     """Counts the records of a topic by its end offsets, which costs the broker next to nothing."""
 
@@ -54,12 +58,13 @@ class Topic:
     def records(self):
         return sum(self._consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in self._partitions)
 
-    def wait_for(self, count, process, timeout=600):
-        """Wait until so many are there; `process` has to live meanwhile."""
+    def wait_for(self, count, subject, timeout=600):
+        """Wait until so many are there. The process of the subject (a daemon or its peer) has to live meanwhile."""
         end = time.monotonic() + timeout
         while (there := self.records()) < count:
-            if time.monotonic() > end or process.poll() is not None:
-                raise RuntimeError(f"{there} of {count} records arrived; exit code {process.poll()}")
+            if time.monotonic() > end or subject.process.poll() is not None:
+                log = subject.log.read_text(errors="replace")[-2000:]
+                raise RunFailedError(f"{there} of {count} records arrived; exit code {subject.process.poll()}; the end of its log:\n{log}")
             time.sleep(POLL_SECONDS)
 
     def close(self):

@@ -7,9 +7,10 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from bench.corpus import write_backlog, write_corpus
+from bench.corpus import make_lines, write_backlog
 from bench.measuring import cpu_seconds, file_bytes, peak_mib, resident_mib
-from bench.scenarios import bench_site, figures, make_daemon
+from bench.scenarios import figures
+from bench.site import bench_site, make_daemon
 from support.checkpoints import has_settled_all
 from support.wazuh_writer import WazuhWriter, compress
 
@@ -29,10 +30,10 @@ def backlog(options, gigabytes):
             raise SystemExit(f"{folder} has no room for {gigabytes:g} GB; the variable TMPDIR chooses another folder")
         daemon = make_daemon(folder, broker, options)
         corpus = write_backlog(daemon.alerts, size, 0.1)
-        resident, broker_cpu, began = {}, cpu_seconds(broker.process.pid), time.monotonic()
+        resident, broker_cpu, began = {}, cpu_seconds(broker.pid), time.monotonic()
         with daemon:
             for share in SHARES_OF_BACKLOG:
-                topic.wait_for(int(share * corpus.relevant), daemon.process, timeout=600 + size / SLOWEST_BYTES_PER_SECOND)
+                topic.wait_for(int(share * corpus.relevant), daemon, timeout=600 + size / SLOWEST_BYTES_PER_SECOND)
                 resident[f"{share:.0%}"] = resident_mib(daemon.process.pid)
                 print(f"backlog: {share:.0%} after {time.monotonic() - began:.0f} s", file=sys.stderr)
             measured = figures(began, daemon.process, corpus, broker, broker_cpu)
@@ -54,7 +55,7 @@ def week(options, days=7):
             for day in range(1, days + 1):
                 first = writer.dated
                 relevant += _write_day(writer, options.lines, day)
-                topic.wait_for(relevant, daemon.process)
+                topic.wait_for(relevant, daemon)
                 daemon.wait_until(partial(has_settled_all, daemon))
                 yield {
                     "day": day,
@@ -74,10 +75,10 @@ def _write_day(writer, lines, day):
     for part in range(ROLLS_A_DAY + 1):
         if part:
             writer.roll()
-        corpus = write_corpus(writer.folder / "part", lines // (ROLLS_A_DAY + 1), 0.1, seed=day * 10 + part, day=writer.day)
-        data = corpus.path.read_bytes()
+        made, relevant_part = make_lines(lines // (ROLLS_A_DAY + 1), 0.1, seed=day * 10 + part, day=writer.day)
+        data = b"".join(made)
         for start in range(0, len(data), WRITE_BYTES):
             writer.write(data[start : start + WRITE_BYTES])
-        relevant += corpus.relevant
+        relevant += relevant_part
     writer.write(b"".join(b'{"timestamp":"torn %d of day %d\n' % (number, day) for number in range(TORN_LINES_A_DAY)))
     return relevant

@@ -30,6 +30,7 @@ class Rsyslog:
         ids = "|".join(sorted(DEFAULT_EVENT_IDS))
         text = CONFIGURATION.format(folder=folder, alerts=alerts, bootstrap=bootstrap, topic=topic, ids=ids, compression=compression)
         (self.folder / "rsyslog.conf").write_text(text)
+        self.log = self.folder / "log"
         self._preexec = preexec
         self.process = None
 
@@ -43,7 +44,7 @@ class Rsyslog:
 
     def __enter__(self):
         command = [shutil.which("rsyslogd", path="/usr/sbin:/usr/bin"), "-n", "-f", self.folder / "rsyslog.conf", "-i", self.folder / "pid"]
-        with (self.folder / "log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=self._preexec)  # noqa: PLW1509
         return self
 

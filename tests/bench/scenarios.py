@@ -1,58 +1,20 @@
 """What is measured: each function is one run with fresh processes, and returns its figures by name."""
 
-import os
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import dropwhile
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 
 import confluent_kafka
 
-from bench.corpus import write_corpus
-from bench.measuring import Topic, cpu_seconds, file_bytes, peak_mib, pin
+from bench.corpus import make_lines, write_corpus
+from bench.measuring import cpu_seconds, file_bytes, peak_mib, pin
 from bench.rsyslog import Rsyslog
-from support.brokers import MockBroker, NoidaBroker, TansuBroker
+from bench.site import SUBJECT_CORES, bench_site, make_daemon
 from support.corpus import number_of
-from support.daemon import TOPIC, Daemon
 
-SUBJECT_CORES, BROKER_CORES = {0}, {1}
 IN_TIME_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class Options:
-    """`lines` of the corpus; `kafka` and other sections go into the daemon's configuration."""
-
-    broker: str = "noida"
-    lines: int = 200_000
-    compression: str = "gzip"
-    sections: dict = field(default_factory=dict)
-
-
-@contextmanager
-def bench_site(options):
-    """A folder, a broker on its own core, and the topic."""
-    with TemporaryDirectory() as temporary, ExitStack() as stack:
-        folder = Path(temporary)
-        make = {"noida": lambda: NoidaBroker(folder / "broker"), "mock": MockBroker, "tansu": TansuBroker}[options.broker]
-        broker = stack.enter_context(make())
-        if len(os.sched_getaffinity(0)) > 1:
-            for thread in Path(f"/proc/{broker.process.pid}/task").iterdir():
-                with suppress(ProcessLookupError):  # threads come and go while it starts
-                    os.sched_setaffinity(int(thread.name), BROKER_CORES)
-        broker.create_topic(TOPIC)
-        topic = Topic(broker.bootstrap, TOPIC)
-        stack.callback(topic.close)
-        yield folder, broker, topic
-
-
-def make_daemon(folder, broker, options):
-    sections = {"supervisor": {"checkpoint_interval": 1.0}, **options.sections}
-    kafka = {"compression_type": options.compression, "idempotence": options.broker != "tansu", **sections.pop("kafka", {})}
-    return Daemon(folder, broker.bootstrap, kafka=kafka, preexec=pin(SUBJECT_CORES), **sections)
+SHARES = (50, 95, 99)
 
 
 def as_installed(options):
@@ -68,7 +30,7 @@ def figures(began, process, corpus, broker, broker_cpu):
         "lines_per_second": corpus.lines / seconds,
         "records_per_second": corpus.relevant / seconds,
         "peak_mib": peak_mib(process.pid),
-        "broker_cpu_seconds": cpu_seconds(broker.process.pid) - broker_cpu,
+        "broker_cpu_seconds": cpu_seconds(broker.pid) - broker_cpu,
     }
 
 
@@ -81,9 +43,9 @@ def catch_up(options, share, rotated=0):
             former.parent.mkdir(parents=True, exist_ok=True)
             write_corpus(former, 3, 0.0, seed=number)
         corpus = write_corpus(daemon.alerts, options.lines, share)
-        broker_cpu, began = cpu_seconds(broker.process.pid), time.monotonic()
+        broker_cpu, began = cpu_seconds(broker.pid), time.monotonic()
         with daemon:
-            topic.wait_for(corpus.relevant, daemon.process)
+            topic.wait_for(corpus.relevant, daemon)
             return figures(began, daemon.process, corpus, broker, broker_cpu)
 
 
@@ -91,9 +53,9 @@ def peer_catch_up(options, share):
     """The same by rsyslog."""
     with bench_site(options) as (folder, broker, topic):
         corpus = write_corpus(folder / "alerts.json", options.lines, share)
-        broker_cpu, began = cpu_seconds(broker.process.pid), time.monotonic()
-        with Rsyslog(folder / "rsyslog", corpus.path, broker.bootstrap, TOPIC, options.compression, pin(SUBJECT_CORES)) as peer:
-            topic.wait_for(corpus.relevant, peer.process)
+        broker_cpu, began = cpu_seconds(broker.pid), time.monotonic()
+        with Rsyslog(folder / "rsyslog", corpus.path, broker.bootstrap, broker.topic, options.compression, pin(SUBJECT_CORES)) as peer:
+            topic.wait_for(corpus.relevant, peer)
             return figures(began, peer.process, corpus, broker, broker_cpu)
 
 
@@ -104,7 +66,7 @@ def start_up(options):
         write_corpus(daemon.alerts, 10, 1.0)
         began = time.monotonic()
         with daemon:
-            topic.wait_for(1, daemon.process)
+            topic.wait_for(1, daemon)
             return {"seconds": time.monotonic() - began, "cpu_seconds": cpu_seconds(daemon.process.pid)}
 
 
@@ -114,7 +76,7 @@ def idle(options, seconds=20):
         daemon = make_daemon(folder, broker, as_installed(options))
         corpus = write_corpus(daemon.alerts, 1_000, 0.1)
         with daemon:
-            topic.wait_for(corpus.relevant, daemon.process)
+            topic.wait_for(corpus.relevant, daemon)
             time.sleep(3)
             size, cpu = file_bytes(folder), cpu_seconds(daemon.process.pid)
             time.sleep(seconds)
@@ -125,28 +87,34 @@ def idle(options, seconds=20):
             }
 
 
-def delays(options, per_second=500, seconds=20, backlog=0):
+def delays(options, backlog, per_second=500, seconds=20):
     """Seconds from a line's last byte to its arrival at a consumer (which is after the acknowledgement), all lines relevant.
 
     With a backlog, of so many lines, those are left out that were written before the first that came in time, which shows its end.
     """
-    with bench_site(options) as (folder, broker, _):
+    begin = max(1, backlog)  # the first record shows that the daemon has started
+    with bench_site(options) as (folder, broker, topic):
         daemon = make_daemon(folder, broker, as_installed(options))
-        write_corpus(folder / "corpus", backlog + per_second * seconds, 1.0)
-        lines = (folder / "corpus").read_bytes().splitlines(keepends=True)
-        daemon.alerts.write_bytes(b"".join(lines[:backlog]))
+        lines, _ = make_lines(begin + per_second * seconds, 1.0)
+        daemon.alerts.write_bytes(b"".join(lines[:begin]))
         arrivals = {}
-        reader = Thread(target=_note_arrivals, args=(broker.bootstrap, len(lines), arrivals))
+        reader = Thread(target=_note_arrivals, args=(broker, len(lines), arrivals), daemon=True)
         with daemon:
-            daemon.wait_for_log("event=reading")
+            topic.wait_for(1, daemon)
             reader.start()
             time.sleep(0 if backlog else 2)
-            written = _write_at_rate(daemon.alerts, lines[backlog:], per_second)
+            written = _write_at_rate(daemon.alerts, lines[begin:], per_second)
             reader.join()
-    taken = [arrivals[backlog + number] - at for number, at in enumerate(written)]
+    taken = [arrivals[begin + number] - at for number, at in enumerate(written)]
     if backlog:
         return [*dropwhile(lambda seconds: seconds > IN_TIME_SECONDS, taken)]
     return taken[per_second:]  # without the first second
+
+
+def delay_figures(seconds):
+    """In milliseconds: what so many percent of the alerts do not exceed, and the longest."""
+    ordered = sorted(seconds)
+    return {f"p{share}_ms": 1000 * ordered[int(len(ordered) * share / 100)] for share in SHARES} | {"max_ms": 1000 * ordered[-1]}
 
 
 def _write_at_rate(path, lines, per_second):
@@ -159,12 +127,12 @@ def _write_at_rate(path, lines, per_second):
     return written
 
 
-def _note_arrivals(bootstrap, count, arrivals):
+def _note_arrivals(broker, count, arrivals):
     consumer = confluent_kafka.Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "delay", "fetch.wait.max.ms": 2, "auto.offset.reset": "earliest"}
+        {"bootstrap.servers": broker.bootstrap, "group.id": "delay", "fetch.wait.max.ms": 2, "auto.offset.reset": "earliest"}
     )
-    partitions = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
-    consumer.assign([confluent_kafka.TopicPartition(TOPIC, number, 0) for number in partitions])
+    partitions = consumer.list_topics(broker.topic, timeout=10).topics[broker.topic].partitions
+    consumer.assign([confluent_kafka.TopicPartition(broker.topic, number, 0) for number in partitions])
     end = time.monotonic() + 120
     while len(arrivals) < count and time.monotonic() < end:
         for message in consumer.consume(500, timeout=0.01):

@@ -6,19 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import anyio
 
 from bench.corpus import write_corpus
-from bench.scenarios import bench_site
-from support.daemon import TOPIC
+from bench.site import bench_site
 from support.kinds import select
 from wazuh_dfn.actors.router import PARSED_AT_ONCE
 from wazuh_dfn.config.daemon_model import SupervisorSettings
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.kafka.batch_compression import gzip_encode
-from wazuh_dfn.kafka.producer_options import KafkaOptions
+from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
 from wazuh_dfn.kinds import record
 from wazuh_dfn.kinds.catalogue import KINDS
 from wazuh_dfn.lines.parse import parse_alert
@@ -68,9 +68,9 @@ def _chunks(data):
         start = end
 
 
-async def _deliver(bootstrap, batches):
+async def _deliver(broker, batches):
     """Send the batches one by one, and return the CPU time that takes here (the broker's is not counted)."""
-    producers = AiokafkaProducerFactory(KafkaOptions(bootstrap, TOPIC))
+    producers = AiokafkaProducerFactory(KafkaOptions(broker.address, broker.topic, tls=_tls_files(**broker.credentials)))
     producer = await producers.connect()
     await producer.deliver(batches[0])  # the first also finds out about topic and producer ID
     began = time.process_time()
@@ -80,6 +80,11 @@ async def _deliver(bootstrap, batches):
     spent = time.process_time() - began
     await producers.close(producer)
     return spent / ROUNDS * 1e6
+
+
+def _tls_files(dfn_ca=None, dfn_cert=None, dfn_key=None):
+    """Return None for plaintext."""
+    return TlsFiles(Path(dfn_ca), Path(dfn_cert), Path(dfn_key)) if dfn_ca else None
 
 
 def _transform(chunks, selection, now, done):
@@ -125,4 +130,4 @@ def measure_stages(options, lines=20_000):
             gzip_encode(b"".join(batch))
     yield Stage("gzip", gzip.microseconds("gzip"), "record")
     with bench_site(options) as (_, broker, _):
-        yield Stage("send, gzip and acknowledgement included", anyio.run(_deliver, broker.bootstrap, batches) / len(built), "record")
+        yield Stage("send, gzip and acknowledgement included", anyio.run(_deliver, broker, batches) / len(built), "record")

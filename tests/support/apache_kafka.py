@@ -6,18 +6,20 @@
         ... kafka.mutual_tls, certificates.client_named("site-1") ...
         kafka.nodes[1].kill()
 
-Each node has three listeners: plaintext and TLS without a client certificate, where everybody may do everything, and mutual TLS, where
-the CN of the client's certificate is the user and may do only what `allow` says. The nodes are brokers and controllers.
+Each node has four listeners: plaintext and TLS without a client certificate, where everybody may do everything; mutual TLS, where the CN
+of the client's certificate is the user; and TLS with a login by name and password (SCRAM), as `set_password` gives it. Those users may
+do only what `allow` says. The nodes are brokers and controllers.
 """
 
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -29,26 +31,32 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
-from support.certs import Certificates
+from support.certs import Certificates, Pair
+from support.kafka_jars import POM
 from support.kafka_node import KafkaNode, java_command
 
 ADMIN_WITHIN = 60
 
 
 class KafkaCluster:
-    """`nodes` nodes with their data and logs in `folder`. The logs stay there."""
+    """`nodes` nodes of the version in `pom`, with their data and logs in `folder`. The logs stay there."""
 
-    def __init__(self, folder: Path, certificates: Certificates, nodes: int = 3, **settings: object) -> None:
+    def __init__(self, folder: Path, certificates: Certificates, nodes: int = 3, *, pom: Path = POM, **settings: object) -> None:
         self.folder = folder
+        self.pom = pom
         self.certificates = certificates
-        self.nodes = [KafkaNode(number, folder) for number in range(1, nodes + 1)]
+        self.nodes = [KafkaNode(number, folder, pom) for number in range(1, nodes + 1)]
         for node in self.nodes:
             node.configure(self.nodes, certificates, {name: str(value) for name, value in settings.items()})
         self._admin: AdminClient | None = None
@@ -67,6 +75,11 @@ class KafkaCluster:
     def mutual_tls(self) -> str:
         """The addresses that demand a client's certificate."""
         return self._addresses("MUTUAL")
+
+    @property
+    def login(self) -> str:
+        """The addresses that demand a name and a password."""
+        return self._addresses("LOGIN")
 
     @property
     def admin(self) -> AdminClient:
@@ -109,16 +122,26 @@ class KafkaCluster:
 
     def leader(self, topic: str) -> KafkaNode:
         """Return the node that leads the topic's first partition."""
-        self._until(lambda: self._partition(topic).leader > 0, "a leader")
-        return self.nodes[self._partition(topic).leader - 1]
+        self._until(lambda: self.leader_number(topic) > 0, "a leader")
+        return self.nodes[self.leader_number(topic) - 1]
+
+    def leader_number(self, topic: str) -> int:
+        """Return the number of the node that leads it now. It is negative if none does."""
+        return int(self._partition(topic).leader)
 
     def move_leader_back(self, topic: str) -> None:
         """Let the topic's first replica lead again, which is what an operator does after a rolling restart."""
         self.tool("org.apache.kafka.tools.LeaderElectionCommand", "--election-type", "preferred", "--topic", topic, "--partition", "0")
 
-    def create_topic(self, name: str, partitions: int = 1, **settings: object) -> None:
+    def wait_until_without_leader(self, topic: str) -> None:
+        """Wait until the cluster knows that none of the replicas that are there may lead."""
+        self._until(lambda: self.leader_number(topic) < 0, "no leader")
+
+    def create_topic(self, name: str, replicas: Sequence[int] | None = None, **settings: object) -> None:
+        """Create a topic with one partition. `replicas` are the numbers of its nodes, the preferred leader first: three, if it is omitted."""
         config = {key: str(value) for key, value in settings.items()}
-        topic = NewTopic(name, partitions, min(3, len(self.nodes)), config=config)
+        where = {"replica_assignment": [list(replicas)]} if replicas else {"replication_factor": min(3, len(self.nodes))}
+        topic = NewTopic(name, 1, **where, config=config)
         self.admin.create_topics([topic])[name].result(ADMIN_WITHIN)
         self._until(lambda: name in self.admin.list_topics(timeout=5).topics, f"topic {name}")
 
@@ -126,8 +149,21 @@ class KafkaCluster:
         self.admin.delete_topics([name])[name].result(ADMIN_WITHIN)
 
     def configure_topic(self, name: str, **settings: object) -> None:
-        entries = [ConfigEntry(key, str(value)) for key, value in settings.items()]
-        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        self._configure(ConfigResource.Type.TOPIC, name, {key: str(value) for key, value in settings.items()})
+
+    def show_certificate(self, pair: Pair) -> None:
+        """Let the listeners with mutual TLS of all nodes show this certificate from the next connection on."""
+        for node in self.nodes:
+            keystore = node.keystore_of(pair)
+            self._configure(ConfigResource.Type.BROKER, str(node.number), {"listener.name.mutual.ssl.keystore.location": str(keystore)})
+        wanted = ssl.PEM_cert_to_DER_cert(
+            pair.certificate.read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----"
+        )
+        self._until(lambda: all(node.shown_certificate() == wanted for node in self.nodes), "the new certificate on all nodes")
+
+    def _configure(self, kind: ConfigResource.Type, name: str, settings: dict[str, str]) -> None:
+        entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in settings.items()]
+        resource = ConfigResource(kind, name, incremental_configs=entries)
         self.admin.incremental_alter_configs([resource])[resource].result(ADMIN_WITHIN)
 
     def allow(self, user: str, topic: str, *operations: str) -> None:
@@ -159,9 +195,15 @@ class KafkaCluster:
         finally:
             self.tool("org.apache.kafka.tools.ConfigCommand", "--alter", "--delete-config", "producer_byte_rate", *entity)
 
+    def set_password(self, user: str, password: str) -> None:
+        """Let a user log in with it, by both mechanisms."""
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+            credential = UserScramCredentialUpsertion(user, ScramCredentialInfo(mechanism, 4096), password.encode())
+            self.admin.alter_user_scram_credentials([credential])[user].result(ADMIN_WITHIN)
+
     def tool(self, name: str, *arguments: str) -> str:
         """Run one of Kafka's own tools on the plaintext listener and return what it prints."""
-        command = java_command(name, "--bootstrap-server", self.bootstrap, *arguments)
+        command = java_command(name, "--bootstrap-server", self.bootstrap, *arguments, pom=self.pom)
         done = subprocess.run(command, capture_output=True, text=True, timeout=ADMIN_WITHIN, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -60,7 +60,7 @@ def run_async[T](coroutine: Coroutine[Any, Any, T]) -> T:
         except BaseException as error:  # noqa: BLE001
             outcome.append((None, error))
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)  # after Ctrl-C nobody waits for what never ends without its broker
     thread.start()
     thread.join()
     value, error = outcome[0]

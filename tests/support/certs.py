@@ -63,10 +63,17 @@ class Certificates:
         context.load_cert_chain(pair.certificate, pair.key)
         return context
 
-    def client_named(self, common_name: str) -> Pair:
-        """Return a client's certificate with this CN, from which a broker takes the user's name."""
-        leaf = self.authority.issue_cert(f"{common_name}@example.org", common_name=common_name)
-        return _write(self.folder, f"client-{common_name}", leaf)
+    def client_named(self, common_name: str, name: str | None = None, not_after: dt.datetime | None = None) -> Pair:
+        """Return a client's certificate with this CN, from which a broker takes the user's name.
+
+        The files are named after `name`, or else after the CN. Files of that name are replaced.
+        """
+        leaf = self.authority.issue_cert(f"{common_name}@example.org", common_name=common_name, not_after=not_after)
+        return _write(self.folder, f"client-{name or common_name}", leaf)
+
+    def another_server(self, name: str, authority: trustme.CA | None = None) -> Pair:
+        """Return a new certificate for the server, signed by `ca` or by this authority."""
+        return _write(self.folder, name, (authority or self.authority).issue_cert(self.host))
 
 
 def expired_copy(authority: trustme.CA, issuer: trustme.CA) -> bytes:

@@ -13,11 +13,15 @@ TOPIC = "site-1"
 
 
 class Daemon:
-    """Files live in `folder`; `settings` are sections that override the defaults of these tests; `environment` adds variables."""
+    """Files live in `folder`; `settings` are sections that override the defaults of these tests; `environment` adds variables.
+
+    `python` is the command that runs a module: a profiler can be part of it.
+    """
 
     def __init__(self, folder, bootstrap, *, preexec=None, **settings):
         self.folder = Path(folder)
         self.environment = {}
+        self.python = [sys.executable]
         self._preexec = preexec
         self.alerts = self.folder / "alerts.json"
         self.checkpoint = self.folder / "state" / "checkpoint.json"
@@ -55,7 +59,7 @@ class Daemon:
         environment |= self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "wazuh_dfn", "run", "--config", str(self.config)],
+                [*self.python, "-m", "wazuh_dfn", "run", "--config", str(self.config)],
                 stderr=log,
                 stdout=log,
                 env=environment,

@@ -1,4 +1,7 @@
-"""The jars of Apache Kafka: fetched once by Maven, from the versions in `kafka-pom.xml`, into a cache outside the checkout."""
+"""The jars of Apache Kafka: fetched once by Maven into a cache outside the checkout.
+
+`kafka-pom.xml` holds the versions of Kafka 4.x, which is used unless a caller wants something else. `kafka-3.9-pom.xml` holds those of 3.9.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 POM = Path(__file__).with_name("kafka-pom.xml")
+POM_OF_3_9 = Path(__file__).with_name("kafka-3.9-pom.xml")
 OLDEST_JAVA = 17
 FETCH_WITHIN = 600
 _MANIFEST = "manifest.json"
@@ -47,11 +51,11 @@ def java() -> str:
 
 
 @cache
-def jars() -> Path:
+def jars(pom: Path = POM) -> Path:
     """Return the folder with the jars. The first call on a machine fetches them."""
-    folder = cache_folder() / hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
+    folder = cache_folder() / hashlib.sha256(pom.read_bytes()).hexdigest()[:16]
     if not _is_complete(folder):
-        _fetch(folder)
+        _fetch(folder, pom)
     return folder
 
 
@@ -66,7 +70,7 @@ def _is_complete(folder: Path) -> bool:
         return False
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(folder: Path, pom: Path) -> None:
     """Fill a folder beside it and rename that, so that nobody sees half of it."""
     maven = shutil.which("mvn")
     if maven is None:
@@ -79,7 +83,7 @@ def _fetch(folder: Path) -> None:
             "-q",
             "-B",
             "-f",
-            str(POM),
+            str(pom),
             "dependency:copy-dependencies",
             "-DincludeScope=runtime",
             f"-DoutputDirectory={filled}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -29,10 +30,10 @@ class KafkaSite:
         self.corpus = Corpus()
         self.daemon = None
 
-    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, topic_settings=None, **settings):
+    def prepare(self, *, rights=("WRITE", "DESCRIBE"), topic=True, idempotence=True, replicas=None, topic_settings=None, **settings):
         """Make the topic, grant the rights, configure the daemon (which does not run yet). `settings` are those of its section kafka."""
         if topic:
-            self.kafka.create_topic(self.topic, **({"min.insync.replicas": 2} | (topic_settings or {})))
+            self.kafka.create_topic(self.topic, replicas, **({"min.insync.replicas": 2} | (topic_settings or {})))
         if rights:
             self.kafka.allow(self.topic, self.topic, *rights)
         client = self.kafka.certificates.client_named(self.topic)
@@ -45,6 +46,21 @@ class KafkaSite:
         how = {"timeout": 10, "idempotence": idempotence} | settings
         self.daemon = Daemon(self.folder, self.kafka.mutual_tls, dfn=self.dfn, kafka=how)
         return self.daemon
+
+    def prepare_login(self, mechanism, password):
+        """Make the topic, and configure a daemon that logs in by name and password, and that may write if the password is right."""
+        self.kafka.create_topic(self.topic)
+        self.kafka.allow(self.topic, self.topic, "WRITE")
+        login = {"sasl_mechanism": mechanism, "sasl_username": self.topic, "sasl_password": password}
+        dfn = {"dfn_id": self.topic, "dfn_ca": str(self.kafka.certificates.ca)}
+        self.daemon = Daemon(self.folder, self.kafka.login, dfn=dfn, kafka={"timeout": 10} | login)
+        return self.daemon
+
+    def reload(self):
+        """SIGHUP; returns when the daemon has read everything again."""
+        done = self.daemon.log_text().count("event=reloaded")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_until(lambda: self.daemon.log_text().count("event=reloaded") > done, what="a reload")
 
     @contextmanager
     def under_load(self):

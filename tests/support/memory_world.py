@@ -75,11 +75,15 @@ class MemoryFile:
         pass
 
 
+def unacknowledged(text):
+    return BrokerUnavailableError(Fault(FaultCode.NOT_ACKNOWLEDGED, text))
+
+
 class MemoryBroker:
     """Factory, producer and broker in one. `outage`: from and to which virtual second nothing is acknowledged; `hangs`: calls that never
     return; `error`: what is raised in an outage."""
 
-    def __init__(self, *, outage=(0, 0), hangs=0, error=BrokerUnavailableError):
+    def __init__(self, *, outage=(0, 0), hangs=0, error=unacknowledged):
         self.error = error
         self.values = []
         self.times = []

@@ -28,7 +28,7 @@ def certificates():
 
 def test_it_is_told_once_at_each_of_the_days_however_often_one_looks(certificates):
     looks = [days / 4 for days in range(400, -9, -1)]
-    assert told(certificates, *looks) == [30, 14, 7, 3, 1]
+    assert told(certificates, *looks) == [30, 14, 7, 3, 1, 0]
 
 
 def test_a_daemon_that_starts_late_tells_at_once(certificates):

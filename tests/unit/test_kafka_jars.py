@@ -68,3 +68,13 @@ def test_the_jars_are_fetched_once_and_again_if_one_is_damaged(tmp_path):
     kafka_jars.jars.cache_clear()
     assert (kafka_jars.jars() / "kafka.jar").read_text() == "whole\n"
     assert (tmp_path / "fetched").read_text().count("\n") == 2
+
+
+def test_each_version_of_kafka_has_a_folder_of_its_own(tmp_path):
+    put_command(
+        tmp_path,
+        "mvn",
+        'for each in "$@"; do case $each in -DoutputDirectory=*) to=${each#*=};; *.xml) pom=$each;; esac; done; mkdir -p "$to"; cp "$pom" "$to/kafka.jar"',
+    )
+    for pom in (kafka_jars.POM, kafka_jars.POM_OF_3_9):
+        assert (kafka_jars.jars(pom) / "kafka.jar").read_text() == pom.read_text()

@@ -39,7 +39,7 @@ def test_the_position_moves_over_settled_chunks_in_a_row_alone():
 
 
 def test_a_line_of_both_kinds_counts_once_and_as_dead_if_one_record_is():
-    ledger = Ledger()
+    ledger = Ledger(kinds=("windows", "fail2ban"))
     ticket = ledger.open_chunk(position(10), lines=1)
     ledger.route(ticket, not_relevant=0, dead=0, pending={"windows": [0], "fail2ban": [0]})
     ledger.settle(ticket, "windows", [0], dead=True)

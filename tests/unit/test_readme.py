@@ -11,3 +11,9 @@ def test_every_test_that_the_readme_names_is_there():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "README.md").read_text()))
     assert len(named) > 40
     assert named - defined == set()
+
+
+def test_the_readme_of_the_tests_lists_every_test_on_apache_kafka():
+    tests = ROOT / "tests"
+    defined = re.findall(r"def (test_\w+)", (tests / "faults" / "test_apache_kafka.py").read_text())
+    assert sorted(re.findall(r"`(test_\w+)`", (tests / "README.md").read_text())) == sorted(defined)

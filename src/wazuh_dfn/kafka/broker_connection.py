@@ -12,9 +12,10 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -27,7 +28,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.batch_compression import use_fast_gzip
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
-from wazuh_dfn.kafka.client_errors import ABOUT_RIGHTS, in_words, known_fault
+from wazuh_dfn.kafka.client_errors import ABOUT_RIGHTS, in_words, known_fault, no_leader
 from wazuh_dfn.kafka.dialling import DIAL_ERRORS, DIAL_SECONDS, dial
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.kafka.inquiry import ask, choose_partition, fault_of
@@ -36,7 +37,7 @@ from wazuh_dfn.kafka.leash import Leash, OnClose
 from wazuh_dfn.kafka.producer_ending import ProducerEnding, retrieve
 from wazuh_dfn.kafka.producer_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.kafka.record_producer import Told
-from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts, own_certificates
+from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts
 
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
@@ -47,6 +48,7 @@ ID_LENGTH = 32
 SOURCE = f"{socket.gethostname()} wazuh-dfn/{version('wazuh-dfn')}".encode()
 _UNLIMITED = 2**31 - 1
 _LOG_APPEND_TIME = 1
+_NOBODY = -1
 
 
 class KafkaConnection:
@@ -81,10 +83,12 @@ class KafkaConnection:
             addresses=options.brokers,
             dial=self._dial,
             needed=self._needed,
+            leaderless=self._leaderless,
             explain=self._explain,
             told=told,
             longest_pause_seconds=options.longest_pause_seconds,
         )
+        self._throttled_until = 0.0
         self._unacknowledged: deque[list[bytes]] = deque()
         self._sending: asyncio.Future[Any] | None = None
         """The first of those, once it is on its way."""
@@ -133,15 +137,33 @@ class KafkaConnection:
         for value in values:
             batch.append(timestamp=timestamp, key=None, value=value, headers=record_headers(value) if with_headers else [])
         batch.close()
+        await asyncio.sleep(self._throttled_seconds)
         future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
         future.add_done_callback(retrieve)
         return await future
+
+    @property
+    def _throttled_seconds(self) -> float:
+        """For how long the broker's quota wants nothing to be sent; on a connection of ours it reads nothing before."""
+        return max(0.0, self._throttled_until - asyncio.get_running_loop().time())
+
+    async def _heed_throttling(self, send: Callable[..., Awaitable[Any]], request: Any, **options: Any) -> Any:
+        """Send a request, and remember what the answer says of a quota: aiokafka would dial anew in the middle of it, and so get round it."""
+        response = await send(request, **options)
+        throttled_ms = getattr(response, "throttle_time_ms", 0)
+        self._throttled_until = max(self._throttled_until, asyncio.get_running_loop().time() + throttled_ms / 1000)
+        return response
 
     def _needed(self) -> list[int]:
         """Return the id of the partition's leader, or those of all known brokers if there is none now."""
         cluster = self._producer.client.cluster
         leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
         return [leader] if cluster.broker_metadata(leader) is not None else [broker.nodeId for broker in cluster.brokers()]
+
+    def _leaderless(self) -> Fault | None:
+        """Tell that our partition has no leader by the latest metadata; nothing can be delivered then, whoever is within reach."""
+        leader = self._producer.client.cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
+        return no_leader(self._options.topic, self._partition) if leader == _NOBODY else None
 
     def _leader(self) -> list[BrokerAddress]:
         """Return the address of the partition's leader, or of all known brokers if there is none now."""
@@ -152,6 +174,8 @@ class KafkaConnection:
         """Say why it did not work after `waited` seconds, if need be by climbing to the broker, for at most `within` seconds."""
         if self._leash.fault is not None and isinstance(error, TimeoutError):
             return self._leash.fault
+        if self._throttled_seconds:
+            return Fault(FaultCode.THROTTLED, f"the broker's quota lets us send again in {self._throttled_seconds:.0f} s")
         known = await self._inquire(within) if isinstance(error, ABOUT_RIGHTS) else None
         known = known or known_fault(error, self._options)
         if known is not None:
@@ -176,6 +200,7 @@ class KafkaConnection:
         limit = client._request_timeout_ms / 1000  # noqa: SLF001 - what it gives its own connections
         connection = await dial(where, options, tls, on_close=on_close, within=min(DIAL_SECONDS, limit))
         connection._request_timeout = limit  # noqa: SLF001
+        connection.send = partial(self._heed_throttling, connection.send)
         shown = connection._writer.get_extra_info("peercert")  # noqa: SLF001
         if shown:
             self._told(CertificateSeen("broker", ssl.cert_time_to_seconds(shown["notAfter"])))
@@ -188,9 +213,8 @@ class KafkaConnection:
             if self._tls is None or self._leash.fault is not None:
                 raise
             return  # files are being replaced: those of before may do
-        if self._options.tls is not None:
-            for certificate in await anyio.to_thread.run_sync(own_certificates, self._options.tls):
-                self._told(certificate)
+        for certificate in self._tls.certificates if self._tls is not None else ():
+            self._told(certificate)
 
     async def _explain(self, errors: Mapping[BrokerAddress, BaseException]) -> Fault:
         for error in errors.values():
@@ -213,7 +237,7 @@ class KafkaConnection:
         with anyio.move_on_after(within), suppress(*DIAL_ERRORS):
             connection = await self._leash.connection()
             if connection is not None:
-                return fault_of(await ask(connection, self._options), self._options)
+                return fault_of(await ask(connection, self._options, with_producer_id=False), self._options)
         return None
 
     def _not_delivered(self, error: BaseException, where: str, waited: float) -> Fault:

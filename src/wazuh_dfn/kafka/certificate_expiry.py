@@ -9,8 +9,8 @@ from typing import Literal
 
 import structlog
 
-WARN_DAYS = (30, 14, 7, 3, 1)
-"""So many days before it runs out, a certificate is told about."""
+WARN_DAYS = (30, 14, 7, 3, 1, 0)
+"""So many days before it runs out, a certificate is told about, and when it has."""
 DEGRADED_DAYS = 7
 _DAY_SECONDS = 86_400
 type Whose = Literal["client", "ca", "broker"]
@@ -54,7 +54,8 @@ class Certificates:
             if due and self._told.get(whose) != (expires_at, due[-1]):
                 self._told[whose] = expires_at, due[-1]
                 days = max(0, int((expires_at - now) / _DAY_SECONDS))
-                log.warning("a certificate runs out", whose=NAMES[whose], at=_told(expires_at), days_left=days, remedy=_REMEDIES[whose])
+                event = "a certificate runs out" if expires_at > now else "a certificate has expired"
+                log.warning(event, whose=NAMES[whose], at=_told(expires_at), days_left=days, remedy=_REMEDIES[whose])
 
     def problems(self, now: float) -> Iterator[str]:
         """Yield a sentence for each that has run out, or will within `DEGRADED_DAYS`."""

@@ -102,6 +102,11 @@ def write_denied(topic: str) -> Fault:
     return Fault(FaultCode.WRITE_DENIED, f"not authorised to write to topic {topic}: the right WRITE on it is missing")
 
 
+def no_leader(topic: str, partition: int) -> Fault:
+    """No replica of our partition is up that has all records."""
+    return Fault(FaultCode.NO_LEADER, f"topic {topic}: partition {partition}, where our records go, has no leader now")
+
+
 def topic_fault(code: int, topic: str) -> Fault:
     """Return what an error code of the topic in the broker's metadata means."""
     match code:

@@ -53,6 +53,7 @@ class FaultCode(Enum):
         *("tls-refused", Rung.TLS, True),
         "name the certificate that DFN-CERT gave you in dfn.dfn_cert and dfn.dfn_key, or ask for a new one",
     )
+    TLS_OURS_EXPIRED = "tls-ours-expired", Rung.TLS, True, "get a new certificate from DFN-CERT and put it in the place of dfn.dfn_cert"
     TLS_EXPIRED = "tls-expired", Rung.TLS, True, "tell DFN-CERT, it must be renewed; look at this machine's clock too (timedatectl)"
     TLS_NOT_YET_VALID = "tls-not-yet-valid", Rung.TLS, True, "look at this machine's clock (timedatectl)"
     TLS_OTHER_NAME = (
@@ -97,6 +98,7 @@ class FaultCode(Enum):
         True,
         "look at this machine's clock (timedatectl); if it is right, tell DFN-CERT what the topic refuses",
     )
+    THROTTLED = "throttled", Rung.RECORDS, False, "wait, or ask DFN-CERT for a larger quota: alerts stay in the file meanwhile"
     NUMBERING_LOST = "numbering-lost", Rung.RECORDS, False, _WAIT
     NOT_ACKNOWLEDGED = "not-acknowledged", Rung.RECORDS, False, _WAIT
     NOT_DELIVERED = "not-delivered", Rung.RECORDS, False, _WAIT

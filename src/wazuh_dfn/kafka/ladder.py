@@ -144,7 +144,7 @@ class Climb:
                 await self._look(tls)
             if isinstance(error, ssl.SSLCertVerificationError):
                 return distrust(error, self.presented.certificates() if self.presented else (), self._where, tls.trusted)
-            return refusal(error, self._where)
+            return refusal(error, self._where, tls.expires_at)
         except OSError:
             return self._cut("the broker closed the connection during the handshake (does this port speak TLS?)")
 

@@ -58,6 +58,7 @@ class Leash:
         addresses: where it bootstraps.
         dial: connects to an address, and raises one of `DIAL_ERRORS` if that fails.
         needed: the ids of the nodes without which nothing can be delivered.
+        leaderless: tells that nothing can be delivered although what is needed is within reach.
         explain: finds out why these addresses, with the error of the last attempt to each, can't be used.
         told: is called with the fault once nothing needed is within reach, and with None when that is over.
         longest_pause_seconds: between two attempts to one address.
@@ -70,6 +71,7 @@ class Leash:
         addresses: Sequence[BrokerAddress],
         dial: Callable[[BrokerAddress, OnClose | None], Awaitable[AIOKafkaConnection]],
         needed: Callable[[], Sequence[int]],
+        leaderless: Callable[[], Fault | None],
         explain: Callable[[Mapping[BrokerAddress, BaseException]], Awaitable[Fault]],
         told: Told,
         longest_pause_seconds: float,
@@ -78,6 +80,7 @@ class Leash:
         self._addresses = addresses
         self._connect = dial
         self._needed = needed
+        self._leaderless = leaderless
         self._explain = explain
         self._told = told
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, longest_pause_seconds, jitter=RETRY_JITTER)
@@ -200,13 +203,15 @@ class Leash:
         loop = asyncio.get_running_loop()
         began, explained, asking = loop.time(), "", None
         try:
-            while addresses := self._out_of_reach():
+            while (addresses := self._out_of_reach()) or self._leaderless() is not None:
                 errors = {address: self._error_of(address) for address in addresses}
                 if loop.time() - began >= TELL_AFTER_SECONDS and explained != repr(errors):
-                    explained, fault = repr(errors), await self._explain(errors)
-                    if self._out_of_reach():
+                    explained, fault = repr(errors), await self._explain(errors) if errors else self._leaderless()
+                    if fault is not None and bool(errors) == bool(self._out_of_reach()):
                         self.fault = fault
                         self._told(fault)
+                if not addresses:
+                    self._client.force_metadata_update()
                 if asking is None or asking.done():
                     asking = asyncio.ensure_future(self._ask_again())
                 await asyncio.sleep(_LOOK_SECONDS)

@@ -29,6 +29,13 @@ class TlsContexts:
     unverifying: ssl.SSLContext
     trusted: str
     """Whose signature the broker's certificate needs."""
+    certificates: tuple[CertificateSeen, ...]
+    """Ours and the CA's."""
+
+    @property
+    def expires_at(self) -> float | None:
+        """When our own certificate runs out, in seconds since the epoch; None if there is none, or that can't be read."""
+        return next((each.expires_at for each in self.certificates if each.whose == "client"), None)
 
 
 def make_tls_contexts(files: TlsFiles) -> TlsContexts:
@@ -50,11 +57,11 @@ def make_tls_contexts(files: TlsFiles) -> TlsContexts:
     except CertificateFileError as error:
         raise BrokerUnavailableError(Fault(FaultCode.TLS_FILES, str(error))) from error
     trusted = "the configured CA (dfn.dfn_ca)" if files.ca is not None else "a CA that this system trusts (dfn.dfn_ca is not set)"
-    return TlsContexts(verifying, unverifying, trusted)
+    return TlsContexts(verifying, unverifying, trusted, _certificates(files))
 
 
-def own_certificates(files: TlsFiles) -> list[CertificateSeen]:
-    """Return when our certificate and the CA's run out, the latest of several; it blocks, and leaves out what can't be read.
+def _certificates(files: TlsFiles) -> tuple[CertificateSeen, ...]:
+    """Return when our certificate and the CA's run out, the latest of several; what can't be read is left out.
 
     By OpenSSL, as the daemon would take 9 MB more with another library for it.
     """
@@ -68,7 +75,7 @@ def own_certificates(files: TlsFiles) -> list[CertificateSeen]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.load_verify_locations(cafile=files.ca)
             found.append(CertificateSeen("ca", max(ssl.cert_time_to_seconds(str(each["notAfter"])) for each in context.get_ca_certs())))
-    return found
+    return tuple(found)
 
 
 def _verifying(files: TlsFiles) -> ssl.SSLContext:

@@ -49,9 +49,19 @@ def tls_fault(code: FaultCode, why: str, where: BrokerAddress) -> Fault:
     return Fault(code, f"TLS to {where} failed: {why}", where)
 
 
-def refusal(error: ssl.SSLError, where: BrokerAddress) -> Fault:
-    """Return why a handshake failed that was not for the broker's certificate."""
+def refusal(error: ssl.SSLError, where: BrokerAddress, expires_at: float | None) -> Fault:
+    """Return why a handshake failed that was not for the broker's certificate.
+
+    Args:
+        error: what OpenSSL says.
+        where: with whom.
+        expires_at: when our own certificate runs out, in seconds since the epoch: many brokers do not say that this is why.
+    """
     reason = error.reason or ""
+    expired_on = datetime.fromtimestamp(expires_at, UTC) if expires_at is not None else None
+    if expired_on is not None and expired_on < datetime.now(UTC) and any(reason.endswith(mark) for mark in _REFUSALS):
+        text = f"the broker refused our client certificate (dfn.dfn_cert): it expired on {expired_on:%Y-%m-%d %H:%M} UTC"
+        return tls_fault(FaultCode.TLS_OURS_EXPIRED, text, where)
     for code, texts in ((FaultCode.TLS_REFUSED, _REFUSALS), (FaultCode.TLS_FAILED, _OTHER_REFUSALS)):
         for mark, text in texts.items():
             if reason.endswith(mark):
