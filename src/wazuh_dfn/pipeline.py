@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
-from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
-from wazuh_dfn.actors.router import Router
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
-from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import PoisonBurial, split_alerts, split_chunk, split_records
-from wazuh_dfn.delivery.ports import WazuhSocket
 from wazuh_dfn.health.monitor import Monitor
-from wazuh_dfn.health.observe import Observed
+from wazuh_dfn.health.observe import Observed, ServeHealth
 from wazuh_dfn.health.restarts import RestartLog
 from wazuh_dfn.kafka.kafka_actor import KafkaActor, KafkaActorOptions
 from wazuh_dfn.kafka.kafka_status import KafkaStatus
 from wazuh_dfn.kinds import catalogue
-from wazuh_dfn.kinds.feedback_format import FeedbackFormat
-from wazuh_dfn.kinds.kind import Kind
+from wazuh_dfn.kinds.router import Router
 from wazuh_dfn.kinds.selection import Selection
 from wazuh_dfn.messages import AlertBatch, Chunk, KindName, RecordBatch
 from wazuh_dfn.supervision.child import ChildSpec
@@ -32,45 +26,86 @@ from wazuh_dfn.supervision.mailbox import Mailbox, PoisonHandler
 from wazuh_dfn.supervision.restart_policy import Backoff, Intensity
 from wazuh_dfn.supervision.supervisor import Supervisor
 from wazuh_dfn.tailing.beginning import Beginning
+from wazuh_dfn.tailing.checkpoint_status import CheckpointStatus
 from wazuh_dfn.tailing.checkpointer import Checkpointer
 from wazuh_dfn.tailing.chunks import ChunkReader
 from wazuh_dfn.tailing.open_files import OpenFiles
 from wazuh_dfn.tailing.place import ReadingPlace
 from wazuh_dfn.tailing.tailer import Tailer
+from wazuh_dfn.wazuh.feedback_actor import FeedbackActor, FeedbackActorOptions
+from wazuh_dfn.wazuh.feedback_format import FeedbackFormat
+from wazuh_dfn.wazuh.feedback_queue import FeedbackQueue
+from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
 from wazuh_dfn.world import World
 
 KAFKA_SHUTDOWN_SECONDS = 5.0
 FEEDBACK_SHUTDOWN_SECONDS = 2.0
 BYSTANDER_BACKOFF_MAX_SECONDS = 60.0
-
 RECORDS_CAPACITY_FACTOR = 4
 """So many times more batches may wait for the broker, which gets them together."""
 
 
-class Pipeline:
-    """The parts of one daemon that outlive its actors, and the specs that start the actors on them. Made in a running event loop."""
+class Actor(Protocol):
+    """What a child runs; a new one for each start."""
 
-    def __init__(self, settings: Settings, world: World, ledger: Ledger | None = None) -> None:
-        self.settings = settings
-        self.world = world
-        self.place = ReadingPlace()
+    async def run(self, lifeline: Lifeline[Any], /) -> None:
+        """Work until the mailbox ends, or the lifeline says stop."""
+
+
+class Pipeline:
+    """The parts of one daemon that outlive its actors, and the specs that start the actors on them. Made in a running event loop.
+
+    Args:
+        settings: `reload` changes them.
+        world: what is outside.
+        source: makes what reads in place of the tailer.
+        selection: which alerts, if not those of the settings.
+        serve_health: answers those who ask for the state.
+        on_delivered: called with the offset of each line when a record of it was acknowledged.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        world: World,
+        *,
+        source: Callable[[ReadingPlace, ChunkReader], Actor] | None = None,
+        selection: Selection | None = None,
+        serve_health: ServeHealth | None = None,
+        on_delivered: Callable[[int], None] | None = None,
+    ) -> None:
+        self.settings, self.world, self._serve_health = settings, world, serve_health
+        self._source = source or self._tailer
         self._kinds = catalogue.KINDS
-        self.ledger = ledger or Ledger(self.place.registry.settle, (kind.name for kind in self._kinds))
+        self._selection = selection or Selection.of(settings)
+        self.place = ReadingPlace()
+        self.ledger = Ledger(self.place.registry.settle, (kind.name for kind in self._kinds), on_delivered)
         self.kafka_status = KafkaStatus(now=world.now)
-        self.checkpoint_status = CheckpointStatus()
+        checkpoint_status = CheckpointStatus()
         interval_seconds = settings.supervisor.checkpoint_interval
-        self.checkpointer = Checkpointer(self.place.registry, world.checkpoints, self.checkpoint_status, interval_seconds)
+        self.checkpointer = Checkpointer(self.place.registry, world.checkpoints, checkpoint_status, interval_seconds)
         self.restarts = RestartLog(world.now)
         self.feedback_status = FeedbackStatus("off" if world.wazuh is None else "not connected")
         self.feedback = FeedbackQueue(self.feedback_status)
-        self._present_router: Router | None = None
         burial = PoisonBurial(self.ledger, world.dead_letters)
         self.chunks: Mailbox[Chunk] = self._mailbox("router", burial.bury_chunk, split_chunk)
         self.alerts: dict[KindName, Mailbox[AlertBatch]] = {
             kind.name: self._mailbox(kind.name, burial.bury_batch, split_alerts) for kind in self._kinds
         }
         self.records: Mailbox[RecordBatch] = self._mailbox("kafka", burial.bury_batch, split_records, RECORDS_CAPACITY_FACTOR)
-        self.observed = self._observed()
+        self.observed = Observed(
+            self.ledger,
+            self.place,
+            world.dead_letters,
+            checkpoint_status,
+            self.kafka_status,
+            self.feedback_status,
+            self.mailboxes,
+            self.restarts,
+            world.resident_bytes,
+            world.now,
+            settings.health,
+        )
 
     @property
     def mailboxes(self) -> tuple[Mailbox[Any], ...]:
@@ -79,19 +114,16 @@ class Pipeline:
 
     def specs(self) -> list[ChildSpec]:
         """Return the children in the order of their start: bystanders, then sinks first, the source last."""
+        letters = self.world.dead_letters
+        kinds = {kind.name: partial(kind.actor, self.ledger, letters, self.records, self.feedback.error) for kind in self._kinds}
         return [
-            *self._health_api_specs(),
-            *self._feedback_specs(),
-            self._spec("monitor", lambda lifeline: self._monitor().run(lifeline), can_hang=False),
-            self._spec("checkpointer", self.checkpointer.run, can_hang=False),
-            replace(
-                self._spec("kafka", lambda lifeline: self._kafka().run(lifeline), self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS),
-                # one attempt has deadlines of its own, which must come first: a broker that is slow is not an actor that hangs
-                progress_deadline_seconds=max(self.settings.supervisor.progress_deadline, 2 * self.settings.kafka.timeout + 15),
-            ),
-            *map(self._kind_spec, self._kinds),
-            self._spec("router", lambda lifeline: self._router().run(lifeline), self.chunks),
-            self._spec("tailer", self.read),
+            *self._bystanders(),
+            self._spec("monitor", lambda: Monitor(self.observed, self.settings.health.stats_interval), can_hang=False),
+            self._spec("checkpointer", lambda: self.checkpointer, can_hang=False),
+            self._kafka_spec(),
+            *(self._spec(name, make, self.alerts[name]) for name, make in kinds.items()),
+            self._spec("router", lambda: Router(lambda: self._selection, self.ledger, letters, self.alerts), self.chunks),
+            self._spec("tailer", lambda: self._source(self.place, self._chunk_reader())),
         ]
 
     def supervisor(self, specs: Sequence[ChildSpec] | None = None, subscribers: Sequence[Subscriber] = ()) -> Supervisor:
@@ -107,19 +139,61 @@ class Pipeline:
         self.observed.children = supervisor.children
         return supervisor
 
+    def reload(self, settings: Settings) -> None:
+        """Go on with these settings: the selection with the next chunk, the others with the next start of the actor that they are for."""
+        self.settings, self._selection = settings, Selection.of(settings)
+
     async def aclose(self) -> None:
         """Close the alert files; to be called when the supervisor is done."""
         await self.place.aclose()
 
-    def selection(self) -> Selection:
-        """Return which alerts are forwarded, by the present settings."""
-        return Selection.of(self.settings)
+    def _bystanders(self) -> list[ChildSpec]:
+        """Return what the daemon can do without: the health API first, so that it can be asked until the end, then the feedback."""
+        found, socket, serve = [], self.world.wazuh, self._serve_health
+        if serve is not None:
+            found.append(self._spec_of("health-api", partial(serve, self.observed), can_hang=False))
+        if socket is not None:
+            wazuh = self.settings.wazuh
+            make = partial(
+                FeedbackActor,
+                socket,
+                self.feedback,
+                form=FeedbackFormat(wazuh.integration_name, wazuh.max_event_size),
+                status=self.feedback_status,
+                options=FeedbackActorOptions(wazuh.retry_interval, wazuh.max_retry_wait_time),
+                random=self.world.random,
+            )
+            found.append(self._spec("feedback", make, shutdown_seconds=FEEDBACK_SHUTDOWN_SECONDS))
+        return [
+            replace(each, significant=False, backoff=replace(each.backoff, max_seconds=BYSTANDER_BACKOFF_MAX_SECONDS)) for each in found
+        ]
 
-    def reload(self, settings: Settings) -> None:
-        """Go on with these settings: the selection at once, the others with the next start of the actor that they are for."""
-        self.settings = settings
-        if self._present_router is not None:
-            self._present_router.use(self.selection())
+    def _kafka_spec(self) -> ChildSpec:
+        kafka, world = self.settings.kafka, self.world
+        make = partial(
+            KafkaActor,
+            world.producers,
+            self.ledger,
+            world.dead_letters,
+            status=self.kafka_status,
+            feedback=self.feedback,
+            note=self.checkpointer.note,
+            options=KafkaActorOptions(kafka.max_batch_bytes, kafka.retry_interval, kafka.slow_retry_interval),
+            random=world.random,
+        )
+        # one attempt has deadlines of its own, which must come first: a broker that is slow is not an actor that hangs
+        deadline_seconds = max(self.settings.supervisor.progress_deadline, 2 * kafka.timeout + 15)
+        spec = self._spec("kafka", make, self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS)
+        return replace(spec, progress_deadline_seconds=deadline_seconds)
+
+    def _tailer(self, place: ReadingPlace, reader: ChunkReader) -> Tailer:
+        world, wazuh = self.world, self.settings.wazuh
+        assert world.files is not None, "without alert files there is another source"
+        beginning = Beginning(world.files, world.checkpoints, place, wazuh.start_at, self.checkpointer.save)
+        return Tailer(place, beginning, OpenFiles(world.files, place, world.now), reader, wazuh.json_alert_file_poll_interval)
+
+    def _chunk_reader(self) -> ChunkReader:
+        return ChunkReader(self.place, self.ledger, self.chunks, self.settings.supervisor.read_chunk_bytes)
 
     def _mailbox[T](self, name: str, on_poison: PoisonHandler[T], split: Callable[[T], Sequence[T]], factor: int = 1) -> Mailbox[T]:
         options = self.settings.supervisor
@@ -128,103 +202,19 @@ class Pipeline:
     def _spec(
         self,
         name: str,
-        body: Callable[[Lifeline[Any]], Awaitable[None]],
+        make: Callable[[], Actor],
         inbox: Mailbox[Any] | None = None,
         *,
         can_hang: bool = True,
         shutdown_seconds: float = 1.0,
     ) -> ChildSpec:
+        async def run(lifeline: Lifeline[Any]) -> None:
+            await make().run(lifeline)
+
+        return replace(self._spec_of(name, run, can_hang=can_hang), inbox=inbox, shutdown_timeout_seconds=shutdown_seconds)
+
+    def _spec_of(self, name: str, body: Callable[[Lifeline[Any]], Awaitable[None]], *, can_hang: bool = True) -> ChildSpec:
         options = self.settings.supervisor
-        return ChildSpec(
-            name,
-            body,
-            inbox=inbox,
-            backoff=Backoff(options.backoff_initial, options.backoff_max),
-            progress_deadline_seconds=options.progress_deadline if can_hang else None,
-            shutdown_timeout_seconds=shutdown_seconds,
-        )
-
-    def _observed(self) -> Observed:
-        return Observed(
-            self.ledger,
-            self.place,
-            self.world.dead_letters,
-            self.checkpoint_status,
-            self.kafka_status,
-            self.feedback_status,
-            self.mailboxes,
-            self.restarts,
-            self.world.resident_bytes,
-            self.world.now,
-            self.settings.health,
-        )
-
-    def _health_api_specs(self) -> list[ChildSpec]:
-        """Return a child that the daemon can do without; the very first one, so that it can be asked until the end."""
-        serve = self.world.serve_health
-        if serve is None:
-            return []
-        return [_dispensable(self._spec("health-api", lambda lifeline: serve(self.observed, lifeline), can_hang=False))]
-
-    def _feedback_specs(self) -> list[ChildSpec]:
-        """Return a child that the daemon can do without; started early, so that it can tell of what is delivered at the end too."""
-        socket = self.world.wazuh
-        if socket is None:
-            return []
-        spec = self._spec("feedback", lambda lifeline: self._feedback(socket).run(lifeline), shutdown_seconds=FEEDBACK_SHUTDOWN_SECONDS)
-        return [_dispensable(spec)]
-
-    def _feedback(self, socket: WazuhSocket) -> FeedbackActor:
-        wazuh = self.settings.wazuh
-        return FeedbackActor(
-            socket,
-            self.feedback,
-            form=FeedbackFormat(wazuh.integration_name, wazuh.max_event_size),
-            status=self.feedback_status,
-            options=FeedbackActorOptions(wazuh.retry_interval, wazuh.max_retry_wait_time),
-            random=self.world.random,
-        )
-
-    def _monitor(self) -> Monitor:
-        return Monitor(self.observed, self.settings.health.stats_interval)
-
-    def _kafka(self) -> KafkaActor:
-        kafka = self.settings.kafka
-        options = KafkaActorOptions(kafka.max_batch_bytes, kafka.retry_interval, kafka.slow_retry_interval)
-        world = self.world
-        return KafkaActor(
-            world.producers,
-            self.ledger,
-            world.dead_letters,
-            status=self.kafka_status,
-            feedback=self.feedback,
-            note=self.checkpointer.note,
-            options=options,
-            random=world.random,
-        )
-
-    def _kind_spec(self, kind: Kind) -> ChildSpec:
-        async def run(lifeline: Lifeline[AlertBatch]) -> None:
-            await kind.actor(self.ledger, self.world.dead_letters, self.records, self.feedback).run(lifeline)
-
-        return self._spec(kind.name, run, self.alerts[kind.name])
-
-    def _router(self) -> Router:
-        self._present_router = Router(self.selection(), self.ledger, self.world.dead_letters, self.alerts)
-        return self._present_router
-
-    async def read(self, lifeline: Lifeline[None]) -> None:
-        """Read alerts until asked to stop: the body of the child `tailer`."""
-        world, wazuh, place = self.world, self.settings.wazuh, self.place
-        assert world.files is not None, "a pipeline without alert files has a reader of its own"
-        beginning = Beginning(world.files, world.checkpoints, place, wazuh.start_at, self.checkpointer.save)
-        files = OpenFiles(world.files, place, world.now)
-        await Tailer(place, beginning, files, self.chunk_reader(), wazuh.json_alert_file_poll_interval).run(lifeline)
-
-    def chunk_reader(self) -> ChunkReader:
-        """Return what reads the present file into the pipeline."""
-        return ChunkReader(self.place, self.ledger, self.chunks, self.settings.supervisor.read_chunk_bytes)
-
-
-def _dispensable(spec: ChildSpec) -> ChildSpec:
-    return replace(spec, significant=False, backoff=replace(spec.backoff, max_seconds=BYSTANDER_BACKOFF_MAX_SECONDS))
+        deadline_seconds = options.progress_deadline if can_hang else None
+        backoff = Backoff(options.backoff_initial, options.backoff_max)
+        return ChildSpec(name, body, backoff=backoff, progress_deadline_seconds=deadline_seconds)

@@ -13,12 +13,12 @@ from support.kinds import FAIL2BAN, WINDOWS
 from support.scripted_wazuh import ABSENT, GONE, ScriptedWazuh
 from support.single_actor import lifeline_of
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.actors.feedback import TURN_SECONDS, FeedbackActor, FeedbackActorOptions
-from wazuh_dfn.delivery import feedback_status
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
-from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.errors import MalformedLineError
-from wazuh_dfn.kinds.feedback_format import FeedbackFormat
+from wazuh_dfn.wazuh import feedback_status
+from wazuh_dfn.wazuh.feedback_actor import TURN_SECONDS, FeedbackActor, FeedbackActorOptions
+from wazuh_dfn.wazuh.feedback_format import FeedbackFormat
+from wazuh_dfn.wazuh.feedback_queue import FeedbackQueue
+from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 FORM = FeedbackFormat()

@@ -12,9 +12,9 @@ from support.kinds import select
 from support.positions import position
 from support.single_actor import DeadLetters, filled, lifeline_of, run_for, taken
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.actors import router
-from wazuh_dfn.actors.router import PARSED_AT_ONCE, Router
 from wazuh_dfn.delivery.ledger import Accounting, Ledger
+from wazuh_dfn.kinds import router
+from wazuh_dfn.kinds.router import PARSED_AT_ONCE, Router
 from wazuh_dfn.messages import LINE_LIMIT_BYTES, Chunk, count_lines
 from wazuh_dfn.supervision.mailbox import Mailbox
 
@@ -80,7 +80,7 @@ class World:
         self.end = offset
 
     def router(self):
-        return Router(select(), self.ledger, self.dead_letters, self.outboxes)
+        return Router(select, self.ledger, self.dead_letters, self.outboxes)
 
     async def route(self):
         inbox = await filled(*self.chunks)

@@ -11,8 +11,6 @@ from support.kinds import build
 from support.positions import position
 from support.single_actor import DeadLetters, filled, lifeline_of, run_for, taken
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
-from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Accounting, Ledger
 from wazuh_dfn.kinds import record, windows
 from wazuh_dfn.kinds.catalogue import kind_named
@@ -20,6 +18,8 @@ from wazuh_dfn.kinds.fail2ban import Fail2BanActor
 from wazuh_dfn.kinds.windows import WindowsActor
 from wazuh_dfn.messages import Alert, AlertBatch
 from wazuh_dfn.supervision.mailbox import Mailbox
+from wazuh_dfn.wazuh.feedback_queue import FeedbackQueue
+from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -51,7 +51,7 @@ class World:
         self.batches.append(AlertBatch(ticket, position(10 * first), self.kind, alerts))
 
     def actor(self):
-        return ACTORS[self.kind](kind_named(self.kind), self.ledger, self.dead_letters, self.outbox, self.feedback, now=lambda: NOW)
+        return ACTORS[self.kind](kind_named(self.kind), self.ledger, self.dead_letters, self.outbox, self.feedback.error, now=lambda: NOW)
 
     async def transform(self):
         inbox = await filled(*self.batches)

@@ -14,13 +14,13 @@ import anyio
 from bench.corpus import write_corpus
 from bench.site import bench_site
 from support.kinds import select
-from wazuh_dfn.actors.router import PARSED_AT_ONCE
 from wazuh_dfn.config.daemon_model import SupervisorSettings
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.kafka.batch_compression import gzip_encode
 from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
 from wazuh_dfn.kinds import record
 from wazuh_dfn.kinds.catalogue import KINDS
+from wazuh_dfn.kinds.router import PARSED_AT_ONCE
 from wazuh_dfn.lines.parse import parse_alert
 from wazuh_dfn.memory import keep_what_chunks_need, spare_the_collector
 from wazuh_dfn.messages import count_lines

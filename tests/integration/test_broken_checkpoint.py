@@ -7,8 +7,8 @@ import threading
 import anyio
 import pytest
 
-from wazuh_dfn.adapters.local_disk import READING_THREADS, LocalDisk
 from wazuh_dfn.messages import Fingerprint
+from wazuh_dfn.storage.local_disk import READING_THREADS, LocalDisk
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointFile, _checksum, latest, previous
 from wazuh_dfn.tailing.registry import KnownFile, Mark
 

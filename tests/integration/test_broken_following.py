@@ -14,8 +14,8 @@ import pytest
 
 from support.site import NOBODY, line, lines, pause, restart_and_expect, settle, site_in, without_privileges
 from support.wazuh_writer import compress
-from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.messages import Fingerprint
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing import registry
 from wazuh_dfn.tailing.checkpoint_file import CheckpointFile, _checksum
 from wazuh_dfn.tailing.contents import PackedContent

@@ -10,13 +10,13 @@ import anyio
 import pytest
 import structlog.testing
 
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.errors import CheckpointUnreadableError
 from wazuh_dfn.messages import NO_BYTES, Fingerprint, Position
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.tailing import checkpointer
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointFile, encode
+from wazuh_dfn.tailing.checkpoint_status import CheckpointStatus
 from wazuh_dfn.tailing.checkpointer import Checkpointer
 from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark, Registry
 

@@ -245,7 +245,7 @@ def test_a_daemon_that_gives_up_tells_its_figures_and_the_cause_and_loses_nothin
     corpus = write_corpus(daemon.alerts, 100)
     program = """
 import sys
-from wazuh_dfn.actors.router import Router
+from wazuh_dfn.kinds.router import Router
 from wazuh_dfn.cli import main
 
 async def fail(self, lifeline):

@@ -10,14 +10,14 @@ import pytest
 import structlog.testing
 
 from support.positions import position
-from wazuh_dfn.adapters import dead_letter_folder
-from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder, letter_name
-from wazuh_dfn.adapters.kept_letters import Failure, KeptLetter, KeptLetters
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.adapters.removed_letters import Removed
-from wazuh_dfn.delivery.ports import DeadLetter
+from wazuh_dfn.delivery.dead_letters import DeadLetter
 from wazuh_dfn.errors import DeadLettersUnusableError
 from wazuh_dfn.messages import Position
+from wazuh_dfn.storage import dead_letter_folder
+from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder, letter_name
+from wazuh_dfn.storage.kept_letters import Failure, KeptLetter, KeptLetters
+from wazuh_dfn.storage.local_disk import LocalDisk
+from wazuh_dfn.storage.removed_letters import Removed
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from support.kafka_read import read_all
 from support.outage import PERFECT, append, outcome, wait_until_settled
 from support.tls_proxy import TlsProxy
 from support.wazuh_queue import WazuhQueue
-from wazuh_dfn.delivery.feedback_queue import CAPACITY_BYTES
+from wazuh_dfn.wazuh.feedback_queue import CAPACITY_BYTES
 
 pytestmark = pytest.mark.integration
 LINES = 2_000

@@ -18,8 +18,8 @@ import pytest
 
 from support.site import Site, line, lines, until, without_privileges
 from support.wazuh_writer import compress
-from wazuh_dfn.adapters.local_disk import LocalDisk, LocalHandle
 from wazuh_dfn.errors import CannotUnpackError
+from wazuh_dfn.storage.local_disk import LocalDisk, LocalHandle
 from wazuh_dfn.tailing import registry
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.contents import PackedContent, open_content, zstd

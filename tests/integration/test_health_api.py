@@ -442,9 +442,7 @@ class TestGuarded:
 
 
 def test_a_daemon_without_the_api_does_not_load_its_libraries():
-    program = (
-        "import sys, wazuh_dfn.cli, wazuh_dfn.app; print({'starlette', 'anycorn', 'prometheus_client', 'wazuh_dfn.api'} & set(sys.modules))"
-    )
+    program = "import sys, wazuh_dfn.cli, wazuh_dfn.daemon.run_daemon; print({'starlette', 'anycorn', 'prometheus_client', 'wazuh_dfn.api'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

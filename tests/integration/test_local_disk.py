@@ -9,7 +9,7 @@ import anyio
 import psutil
 import pytest
 
-from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing.alert_file import AlertFolder
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]

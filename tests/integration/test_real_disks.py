@@ -14,7 +14,7 @@ import pytest
 
 from support.site import DOWN_OR_UP, Site, lines, pause, restart_and_expect, settle
 from support.wazuh_writer import WazuhWriter, compress
-from wazuh_dfn.adapters.local_disk import LocalHandle
+from wazuh_dfn.storage.local_disk import LocalHandle
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 

@@ -8,10 +8,10 @@ import pytest
 
 from support.site import DOWN_OR_UP, line, lines, pause, restart_and_expect, settle
 from support.wazuh_writer import compress
-from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.errors import FileTruncatedError
 from wazuh_dfn.messages import Fingerprint
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.tailing import chunks

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from support.wazuh_queue import WazuhQueue
-from wazuh_dfn.adapters.wazuh_socket import QueueSocket
 from wazuh_dfn.errors import WazuhUnavailableError
+from wazuh_dfn.wazuh.queue_socket import QueueSocket
 
 pytestmark = pytest.mark.anyio
 LARGEST = b"x" * 65_535

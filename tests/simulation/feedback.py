@@ -5,8 +5,8 @@ import re
 
 import trio
 
-from wazuh_dfn.delivery.feedback_queue import ERROR_INTERVAL_SECONDS
 from wazuh_dfn.errors import WazuhUnavailableError
+from wazuh_dfn.wazuh.feedback_queue import ERROR_INTERVAL_SECONDS
 
 FORM = re.compile(rb"1:(?:\[001\] \(host-1\.[^)]*\) 198\.51\.100\.1->)?dfn:(\{.*\})")
 

@@ -6,11 +6,11 @@ from unittest.mock import patch
 
 from simulation.process import ProcessDisk
 from simulation.reading_mutations import READING_MUTATIONS
-from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
+from wazuh_dfn.delivery.dead_letters import DeadLetter
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetter
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.kafka.kafka_actor import KafkaActor
+from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox
 
 

@@ -15,11 +15,11 @@ from simulation.places import ALERTS
 from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
 from simulation.world import SimulatedWorld
-from wazuh_dfn.actors import router
-from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery import ledger
+from wazuh_dfn.kinds import router
 from wazuh_dfn.pipeline import Pipeline
+from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.supervision.errors import SupervisionError
 from wazuh_dfn.supervision.events import DrainCutShort, Escalated, MessagePoisoned
 from wazuh_dfn.tailing import chunks

@@ -1,6 +1,6 @@
 """What the checkpoint of a daemon says, read while the daemon may be replacing it."""
 
-from wazuh_dfn.adapters.local_disk import LocalDisk
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing.checkpoint_file import load
 
 

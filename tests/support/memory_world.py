@@ -149,7 +149,9 @@ async def run_pipeline_on(file, broker, *, faults=lambda specs: specs, seconds=6
             "supervisor": {"mailbox_capacity": 1, "read_chunk_bytes": 262_144, "poison_limit": 100, "max_restarts": 20, **supervisor},
         }
     )
-    pipeline = Pipeline(settings, World(file, notes, notes, broker, wazuh, serve_health, now=trio.current_time, random=Random(0)))
+    pipeline = Pipeline(
+        settings, World(file, notes, notes, broker, wazuh, now=trio.current_time, random=Random(0)), serve_health=serve_health
+    )
     events = []
     supervisor = pipeline.supervisor(faults(pipeline.specs()), [events.append])
     async with trio.open_nursery() as nursery:

@@ -15,16 +15,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from support.wazuh_writer import WazuhWriter
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.poison import lines_of
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.tailing import chunks, open_files
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.beginning import Beginning
 from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
+from wazuh_dfn.tailing.checkpoint_status import CheckpointStatus
 from wazuh_dfn.tailing.checkpointer import Checkpointer
 from wazuh_dfn.tailing.chunks import ChunkReader
 from wazuh_dfn.tailing.open_files import OpenFiles

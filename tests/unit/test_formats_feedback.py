@@ -7,7 +7,7 @@ from hypothesis import given
 
 from support.alerts import fail2ban_alert, odd_alerts, windows_alert
 from support.kinds import FAIL2BAN, WINDOWS
-from wazuh_dfn.kinds.feedback_format import FeedbackFormat
+from wazuh_dfn.wazuh.feedback_format import FeedbackFormat
 
 FORM = FeedbackFormat()
 

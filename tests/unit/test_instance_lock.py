@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 
-from wazuh_dfn.adapters.instance_lock import exclusive_use, holder, lock_file
+from wazuh_dfn.storage.instance_lock import exclusive_use, holder, lock_file
 
 
 def test_the_holder_is_named_as_long_as_it_holds_and_asking_leaves_no_file(tmp_path):

@@ -6,7 +6,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from support.certs import make_certificates
-from wazuh_dfn.app import kafka_options
 from wazuh_dfn.check.certificates import check_certificates
 from wazuh_dfn.check.findings import has_failure
 from wazuh_dfn.config.addresses import BrokerAddress
@@ -34,7 +33,7 @@ def test_addresses(bootstrap):
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_the_configured_name_of_the_client_is_what_the_broker_gets_to_know(configured, used):
-    options = kafka_options(Settings.model_validate({"kafka": {"producer_config": configured}}))
+    options = KafkaOptions.of(Settings.model_validate({"kafka": {"producer_config": configured}}))
     connection = KafkaConnection(options, None, print)
     assert connection._producer.client._client_id == used
     await connection.close()
@@ -139,7 +138,7 @@ def test_the_codes_of_faults_differ():
 
 
 def login(**kafka):
-    return kafka_options(Settings.model_validate({"dfn": {"dfn_ca": "/ca.pem"}, "kafka": kafka}))
+    return KafkaOptions.of(Settings.model_validate({"dfn": {"dfn_ca": "/ca.pem"}, "kafka": kafka}))
 
 
 def test_a_login_goes_on_top_of_tls():

@@ -8,8 +8,8 @@ import time
 import anyio
 import pytest
 
-from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.messages import Fingerprint, Position
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing import open_files, registry
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.contents import Content

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
-from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.messages import Fingerprint, Position
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing import beginning
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.beginning import _older_than, old_files

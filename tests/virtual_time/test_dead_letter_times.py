@@ -8,9 +8,9 @@ import trio
 
 from support.positions import position
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.delivery.ports import DeadLetter
+from wazuh_dfn.delivery.dead_letters import DeadLetter
+from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder
+from wazuh_dfn.storage.local_disk import LocalDisk
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
 

@@ -18,16 +18,16 @@ from simulation.wazuh import ALERTS, FIRST_DAY, FOLDER, MONTHS
 from simulation.world import SimulatedWorld
 from support.corpus import alert, fail2ban_alert, line, windows_alert
 from support.faults import crash_some_lives
-from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.delivery.durations import RECENT_SLOTS
-from wazuh_dfn.delivery.feedback_queue import CAPACITY_BYTES
 from wazuh_dfn.errors import WazuhUnavailableError
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.pipeline import Pipeline
+from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.tailing import registry
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
+from wazuh_dfn.wazuh.feedback_queue import CAPACITY_BYTES
 from wazuh_dfn.world import World
 
 DAYS, DAY, HOUR, BURST = 7, 86_400, 3_600, 300
@@ -106,11 +106,10 @@ def make_pipeline(world, broker, wazuh):
         dead_letters=DeadLetterFolder(DEAD_LETTERS, disk, DEAD_LETTERS_KEPT, 2**30),
         producers=broker,
         wazuh=wazuh,
-        serve_health=ask_for_health,
         now=world.now,
         random=world.random,
     )
-    return Pipeline(SETTINGS, outside)
+    return Pipeline(SETTINGS, outside, serve_health=ask_for_health)
 
 
 async def write_a_day(world, date, files):

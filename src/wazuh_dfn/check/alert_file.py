@@ -7,12 +7,12 @@ import stat
 import time
 from pathlib import Path
 
-from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.check.access import user_name, why_denied
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.lines.parse import parse_alert
 from wazuh_dfn.messages import LINE_LIMIT_BYTES
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing.names import dated_paths, slot_of
 
 _DAY_CHANGE_SECONDS = 0.5

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from wazuh_dfn.app import kafka_options
 from wazuh_dfn.check.broker import check_broker
 from wazuh_dfn.check.certificates import check_certificates
 from wazuh_dfn.check.deadlines import DISK_SECONDS, in_time
@@ -30,7 +29,7 @@ _STEPS = 4
 async def check_delivery(settings: Settings, report: Report, *, send_test: bool) -> None:
     """Run them as far as they make sense; with `send_test` one record is written to the topic."""
     within = min(_BROKER_SECONDS, settings.kafka.timeout)
-    options = replace(kafka_options(settings), timeout_seconds=within)
+    options = replace(KafkaOptions.of(settings), timeout_seconds=within)
     if options.tls is None:
         report.add([info("certificates", f"none are used: {settings.plaintext_reason}")])
     tls = await _check_tls(options, report)

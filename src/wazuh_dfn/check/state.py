@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from wazuh_dfn.adapters.instance_lock import holder, lock_file
 from wazuh_dfn.check.access import user_name
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
 from wazuh_dfn.config.keys import KeyPath, dotted
 from wazuh_dfn.config.paths import unwritable
+from wazuh_dfn.storage.instance_lock import holder, lock_file
 from wazuh_dfn.tailing.checkpoint_file import decode, previous
 from wazuh_dfn.tailing.registry import KnownFile
 

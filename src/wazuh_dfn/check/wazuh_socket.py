@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import errno
+import socket
 from pathlib import Path
 
-from wazuh_dfn.adapters.reachability import reach_queue
 from wazuh_dfn.check.access import why_denied
 from wazuh_dfn.check.findings import Finding, ok, warning
 
+_CONNECT_SECONDS = 2.0
 _RUNS = "look whether Wazuh runs (systemctl status wazuh-manager); without it alerts are delivered all the same, but Wazuh is not told"
 
 
 def check_wazuh_socket(path: Path) -> list[Finding]:
-    """Connect to it; nothing is sent."""
+    """Connect to it (datagrams, or a stream if it is of that type) and hang up; nothing is sent. It blocks for 2 s at most."""
     try:
-        reach_queue(path)
+        _reach(path)
     except FileNotFoundError:
         return [warning("wazuh-socket", f"{path} does not exist", _RUNS)]
     except PermissionError:
@@ -25,3 +26,18 @@ def check_wazuh_socket(path: Path) -> list[Finding]:
         text = f"{path} exists, but nobody listens there" if gone else f"{path} can't be used: {error.strerror or error}"
         return [warning("wazuh-socket", text, _RUNS)]
     return [ok("wazuh-socket", f"Wazuh listens on {path}")]
+
+
+def _reach(path: Path) -> None:
+    try:
+        _connect(path, socket.SOCK_DGRAM)
+    except OSError as error:
+        if error.errno != errno.EPROTOTYPE:
+            raise
+        _connect(path, socket.SOCK_STREAM)
+
+
+def _connect(path: Path, kind: socket.SocketKind) -> None:
+    with socket.socket(socket.AF_UNIX, kind) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        connection.connect(str(path))

@@ -14,9 +14,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from wazuh_dfn import exit_codes
-from wazuh_dfn.adapters.kept_letters import KeptLetter, KeptLetters
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.adapters.removed_letters import Removed
 from wazuh_dfn.commands.dead_letters_retry import Json, Stages, retry
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import out
@@ -24,6 +21,9 @@ from wazuh_dfn.errors import ConfigurationError, DeadLettersUnusableError
 from wazuh_dfn.health.verdict import told_stages
 from wazuh_dfn.resend.choosing import groups as groups_of
 from wazuh_dfn.resend.choosing import is_older, named
+from wazuh_dfn.storage.kept_letters import KeptLetter, KeptLetters
+from wazuh_dfn.storage.local_disk import LocalDisk
+from wazuh_dfn.storage.removed_letters import Removed
 
 dead_letters = App(name="dead-letters", help="List, show, send again or remove the lines that could not be delivered.")
 dead_letters.command(retry)

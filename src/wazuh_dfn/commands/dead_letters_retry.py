@@ -12,17 +12,17 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wazuh_dfn import exit_codes
-from wazuh_dfn.adapters.kept_letters import KeptLetters
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.app import kafka_options
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import out
 from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.resend.choosing import chosen
 from wazuh_dfn.resend.letters import TORN_STAGES, LettersFile, Retry
 from wazuh_dfn.resend.session import Session
+from wazuh_dfn.storage.kept_letters import KeptLetters
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing.alert_file import AlertFile
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
@@ -67,7 +67,7 @@ def retry(
     outcome = Retry(file, kept)
 
     async def send() -> str:
-        producers = AiokafkaProducerFactory(kafka_options(settings))
+        producers = AiokafkaProducerFactory(KafkaOptions.of(settings))
         session = Session(settings, [AlertFile(disk, Path("(dead letters)"), file)], producers, outcome, on_delivered=outcome.acknowledged)
         return await session.send(outcome.settled, give_up_after)
 

@@ -59,13 +59,20 @@ class Ledger:
 
     Args:
         kinds: the names of all kinds, for the counts.
+        on_delivered: called with the offset of each line when a record of it was acknowledged.
         on_settled: called with the end of each chunk once all up to there is settled, in the order of reading.
     """
 
-    def __init__(self, on_settled: Callable[[Position], None] = lambda _: None, kinds: Iterable[KindName] = ()) -> None:
+    def __init__(
+        self,
+        on_settled: Callable[[Position], None] = lambda _: None,
+        kinds: Iterable[KindName] = (),
+        on_delivered: Callable[[int], None] | None = None,
+    ) -> None:
         self.acked_through: Position | None = None
         """Up to here all is settled, in the order of reading; None until something was."""
         self._on_settled = on_settled
+        self._on_delivered = on_delivered
         self.records_delivered = Counter[KindName](dict.fromkeys(kinds, 0))
         self._chunks: dict[Ticket, _OpenChunk] = {}
         self._crowded_at = CROWDED_CHUNKS
@@ -128,6 +135,9 @@ class Ledger:
             chunk.dead |= settled
         else:
             self.records_delivered[kind] += len(settled)
+            if self._on_delivered is not None:
+                for offset in sorted(settled):
+                    self._on_delivered(offset)
         done = settled.difference(*chunk.pending.values())
         dead_lines = len(done & chunk.dead)
         self._dead_lettered += dead_lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,10 +11,8 @@ from typing import Any, Literal
 import anyio
 
 from wazuh_dfn.config.health_model import HealthSettings
-from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
-from wazuh_dfn.delivery.feedback_status import FeedbackStatus
+from wazuh_dfn.delivery.dead_letters import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.health.file_sizes import FileSizes
 from wazuh_dfn.health.history import RateHistory
 from wazuh_dfn.health.report import Actor, Checkpoint, Counts, DeadLetters, Delivery, Feedback, HealthReport, MailboxDepth, Reading
@@ -22,10 +20,15 @@ from wazuh_dfn.health.restarts import RestartLog
 from wazuh_dfn.health.verdict import judge
 from wazuh_dfn.kafka.kafka_status import KafkaStatus
 from wazuh_dfn.supervision.child import Child
+from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
+from wazuh_dfn.tailing.checkpoint_status import CheckpointStatus
 from wazuh_dfn.tailing.place import ReadingPlace
+from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
 
 VERSION = version("wazuh-dfn")
+type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
+"""Answers those who ask for the state, until the lifeline says stop."""
 
 
 @dataclass(slots=True)

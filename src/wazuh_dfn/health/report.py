@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from wazuh_dfn.delivery.feedback_status import FeedbackState
 from wazuh_dfn.kafka.kafka_status import KafkaState
+from wazuh_dfn.wazuh.feedback_status import FeedbackState
 
 type Verdict = Literal["healthy", "degraded", "unhealthy"]
 """Degraded: delivering, with something to look at. Unhealthy: nothing is delivered, or an actor hangs."""

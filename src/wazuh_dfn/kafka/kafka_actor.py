@@ -10,9 +10,8 @@ from random import Random
 
 import anyio
 
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.dead_letters import DeadLetter, DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, RecordsRejectedError
@@ -23,6 +22,7 @@ from wazuh_dfn.supervision.errors import EndOfMailboxError
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
+from wazuh_dfn.wazuh.feedback_queue import FeedbackQueue
 
 CLOSE_TIMEOUT_SECONDS = 4.0
 FIRST_RETRY_SECONDS = 0.2

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from wazuh_dfn.config.addresses import BrokerAddress, parse_brokers
+from wazuh_dfn.config.kafka_model import proxy_address
+from wazuh_dfn.config.model import Settings
 
 Compression = Literal["gzip", "snappy", "lz4", "zstd"]
 
@@ -87,6 +89,29 @@ class KafkaOptions:
     login: Login | None = None
     proxy: BrokerAddress | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return what the producer needs to know of the settings."""
+        dfn, kafka = settings.dfn, settings.kafka
+        login = None
+        if kafka.sasl_mechanism is not None:
+            login = Login(kafka.sasl_mechanism, kafka.sasl_username or "", kafka.sasl_password or "")
+        return cls(
+            bootstrap=dfn.dfn_broker,
+            topic=dfn.dfn_id or "",
+            client_id=kafka.producer_config.client_id or CLIENT_ID,
+            timeout_seconds=kafka.timeout,
+            compression=None if kafka.compression_type == "none" else kafka.compression_type,
+            idempotence=kafka.idempotence,
+            record_headers=kafka.record_headers,
+            max_request_size=kafka.max_request_size,
+            longest_pause_seconds=kafka.retry_interval,
+            tls=TlsFiles(dfn.dfn_ca, dfn.dfn_cert, dfn.dfn_key, dfn.dfn_crl, dfn.dfn_key_password) if settings.uses_tls else None,
+            login=login,
+            proxy=proxy_address(kafka.proxy) if kafka.proxy is not None else None,
+            extra=kafka.producer_config.given(),
+        )
 
     @property
     def brokers(self) -> tuple[BrokerAddress, ...]:

@@ -8,10 +8,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.dead_letters import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetterStore
-from wazuh_dfn.kinds.kind import Content
+from wazuh_dfn.kinds.kind import Complain, Content
 from wazuh_dfn.kinds.transform_actor import TransformActor
 from wazuh_dfn.lines.candidates import occurrences
 from wazuh_dfn.lines.values import plain_value, section, value_text
@@ -49,9 +48,9 @@ class Fail2Ban:
         system = section(alert, "data", "win", "system")
         return {"event_id": system.get("eventID"), "win_timestamp": system.get("systemTime")}
 
-    def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], feedback: FeedbackQueue) -> Fail2BanActor:
+    def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], complain: Complain) -> Fail2BanActor:
         """See `Kind`."""
-        return Fail2BanActor(self, ledger, dead_letters, outbox, feedback)
+        return Fail2BanActor(self, ledger, dead_letters, outbox, complain)
 
 
 class Fail2BanActor(TransformActor):

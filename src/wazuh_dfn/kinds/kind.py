@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.dead_letters import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.messages import AlertBatch, RecordBatch
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
+type Complain = Callable[[str, str], None]
+"""Tells Wazuh of an error: which kind of error (one of a few constants), and in words."""
 type Content = Mapping[str, Any]
 """An alert as `parse_alert` returns it: nothing is known of the types in it, and nothing here raises for them."""
 
@@ -59,5 +60,5 @@ class Kind(Protocol):
     def feedback(self, alert: Content) -> dict[str, Any]:
         """Return what Wazuh is told of it beside the format and the time (contract, "Feedback")."""
 
-    def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], feedback: FeedbackQueue) -> Actor:
+    def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], complain: Complain) -> Actor:
         """Make its actor."""

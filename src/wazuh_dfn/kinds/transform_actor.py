@@ -7,12 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from traceback import format_exc
 
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.dead_letters import DeadLetter, DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.kinds import record
-from wazuh_dfn.kinds.kind import Kind
+from wazuh_dfn.kinds.kind import Complain, Kind
 from wazuh_dfn.lines.alert_time import alert_time
 from wazuh_dfn.messages import Alert, AlertBatch, Record, RecordBatch
 from wazuh_dfn.supervision.lifeline import Lifeline
@@ -33,7 +32,7 @@ class TransformActor:
         ledger: Ledger,
         dead_letters: DeadLetterStore,
         outbox: Mailbox[RecordBatch],
-        feedback: FeedbackQueue,
+        complain: Complain,
         *,
         now: Callable[[], datetime] = local_now,
     ) -> None:
@@ -41,7 +40,7 @@ class TransformActor:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._outbox = outbox
-        self.feedback = feedback
+        self.complain = complain
         self._now = now
 
     async def run(self, lifeline: Lifeline[AlertBatch]) -> None:
@@ -85,4 +84,4 @@ class TransformActor:
             await self._dead_letters.store(letters)
         self._ledger.settle(batch.ticket, batch.kind, [letter.position.offset for letter in letters], dead=True)
         text = f"an alert could not be transformed ({batch.kind}), its line is in the dead letters: {letters[0].reason}"
-        self.feedback.error(batch.kind, text)
+        self.complain(batch.kind, text)

@@ -10,10 +10,9 @@ from typing import Any
 import structlog
 
 from wazuh_dfn.config.model import Settings
-from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
+from wazuh_dfn.delivery.dead_letters import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetterStore
-from wazuh_dfn.kinds.kind import Content
+from wazuh_dfn.kinds.kind import Complain, Content
 from wazuh_dfn.kinds.transform_actor import TransformActor
 from wazuh_dfn.kinds.windows_xml import event_xml, has_payload
 from wazuh_dfn.lines.candidates import occurrences
@@ -60,9 +59,9 @@ class Windows:
         system = section(alert, "data", "win", "system")
         return {"event_id": system.get("eventID"), "win_timestamp": system.get("systemTime")}
 
-    def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], feedback: FeedbackQueue) -> WindowsActor:
+    def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], complain: Complain) -> WindowsActor:
         """See `Kind`."""
-        return WindowsActor(self, ledger, dead_letters, outbox, feedback)
+        return WindowsActor(self, ledger, dead_letters, outbox, complain)
 
 
 class WindowsActor(TransformActor):
@@ -74,7 +73,7 @@ class WindowsActor(TransformActor):
             given = str(alert.content.get("id"))
             alert_id = given if _WAZUH_ID.fullmatch(given) else None
             log.warning("Windows event without eventdata, sent without payload", alert_id=alert_id, offset=alert.offset)
-            self.feedback.error("payload", f"Windows event without eventdata, sent without payload: alert {alert_id}")
+            self.complain("payload", f"Windows event without eventdata, sent without payload: alert {alert_id}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from wazuh_dfn.adapters.kept_letters import KeptLetter
 from wazuh_dfn.errors import ConfigurationError
+from wazuh_dfn.storage.kept_letters import KeptLetter
 
 _NUMBER = re.compile(r"\d+")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wazuh_dfn.adapters.local_disk import LocalDisk
-from wazuh_dfn.app import kafka_options
 from wazuh_dfn.config.model import Settings
 from wazuh_dfn.errors import CannotUnpackError, ConfigurationError
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
+from wazuh_dfn.kafka.producer_options import KafkaOptions
 from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.messages import Position
 from wazuh_dfn.resend.producers import PacedProducers, batch_bytes
+from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.contents import open_content
 
@@ -50,5 +50,5 @@ def settings_at(rate: float, settings: Settings) -> Settings:
 
 def producers_at(rate: float, settings: Settings) -> ProducerFactory:
     """Return what makes producers that keep to this rate (records a second; 0 is no limit)."""
-    producers = AiokafkaProducerFactory(kafka_options(settings))
+    producers = AiokafkaProducerFactory(KafkaOptions.of(settings))
     return PacedProducers(producers, rate) if rate else producers

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import anyio
 
 from wazuh_dfn.config.model import Settings
+from wazuh_dfn.delivery.dead_letters import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.errors import WazuhDfnError
 from wazuh_dfn.kafka.record_producer import ProducerFactory
-from wazuh_dfn.kinds import catalogue
 from wazuh_dfn.kinds.selection import Selection
-from wazuh_dfn.messages import KindName, Position, Ticket
+from wazuh_dfn.messages import Position
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.resend.listed_files import ListReader, NoCheckpoints
 from wazuh_dfn.signals import run_supervised
-from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.world import World
 
@@ -30,23 +29,7 @@ class BrokerGivenUpError(WazuhDfnError):
     """The broker was away for longer than somebody at a terminal wants to wait."""
 
 
-class DeliveryLedger(Ledger):
-    """Tells of each line that the broker has acknowledged a record of it."""
-
-    def __init__(self, on_delivered: Callable[[int], None]) -> None:
-        super().__init__(kinds=(kind.name for kind in catalogue.KINDS))
-        self._on_delivered = on_delivered
-
-    def settle(self, ticket: Ticket, kind: KindName, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
-        """See `Ledger`."""
-        settled = super().settle(ticket, kind, offsets, dead=dead)
-        if not dead:
-            for offset in sorted(settled):
-                self._on_delivered(offset)
-        return settled
-
-
-class Session(Pipeline):
+class Session:
     """The daemon's pipeline on listed files.
 
     Args:
@@ -66,24 +49,21 @@ class Session(Pipeline):
         dead_letters: DeadLetterStore,
         *,
         selection: Selection | None = None,
-        on_delivered: Callable[[int], None] = lambda _: None,
+        on_delivered: Callable[[int], None] | None = None,
     ) -> None:
-        super().__init__(settings, World(None, NoCheckpoints(), dead_letters, producers), DeliveryLedger(on_delivered))
         self._files = files
-        self._selection = selection
+        self._pipeline = Pipeline(
+            settings,
+            World(None, NoCheckpoints(), dead_letters, producers),
+            source=partial(ListReader, files),
+            selection=selection,
+            on_delivered=on_delivered,
+        )
 
-    def selection(self) -> Selection:
-        """See `Pipeline`."""
-        return self._selection or super().selection()
-
-    async def read(self, lifeline: Lifeline[None]) -> None:
-        """See `Pipeline`."""
-        await ListReader(self._files, self.place, self.chunk_reader()).run(lifeline)
-
-    async def aclose(self) -> None:
-        """See `Pipeline`."""
-        for file in self._files:
-            await file.aclose()
+    @property
+    def ledger(self) -> Ledger:
+        """What has become of the lines."""
+        return self._pipeline.ledger
 
     async def send(self, watch: Callable[[Position | None], None], give_up_after: float) -> Literal["done", "stopped"]:
         """Send all; a signal ends it early, after what was read by then was delivered.
@@ -97,7 +77,7 @@ class Session(Pipeline):
             StoppedAtOnceError: by a second signal.
             SupervisionError: too many failures.
         """
-        supervisor = self.supervisor()
+        supervisor = self._pipeline.supervisor()
         is_complete = False
 
         async def look() -> None:
@@ -106,17 +86,18 @@ class Session(Pipeline):
                 await anyio.sleep(LOOK_SECONDS)
                 watch(self.ledger.acked_through)
                 self._check_broker(give_up_after)
-                is_complete = self.place.is_complete and self.ledger.accounting.in_flight == 0
+                is_complete = self._pipeline.place.is_complete and self.ledger.accounting.in_flight == 0
             supervisor.drain()
 
         try:
             await run_supervised(supervisor, [look])
         finally:
             watch(self.ledger.acked_through)
-            await self.aclose()
+            for file in self._files:
+                await file.aclose()
         return "done" if is_complete else "stopped"
 
     def _check_broker(self, give_up_after: float) -> None:
-        kafka = self.kafka_status
+        kafka = self._pipeline.kafka_status
         if kafka.state == "unavailable" and anyio.current_time() - kafka.since > give_up_after:
             raise BrokerGivenUpError(f"the broker was away for {give_up_after:g} s: {kafka.reason}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import anyio
 
-from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointStore
+from wazuh_dfn.tailing.checkpoint_status import CheckpointStatus
 from wazuh_dfn.tailing.registry import Registry
 
 NOTE_SECONDS = 0.25

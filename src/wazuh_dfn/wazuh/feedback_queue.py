@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import checkpoint
 
-from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.messages import KindName
+from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
 
 CAPACITY_BYTES = 2 * 1024 * 1024
 ERROR_INTERVAL_SECONDS = 60.0

@@ -14,8 +14,8 @@ from pathlib import Path
 import anyio
 from anyio.abc import ByteStream
 
-from wazuh_dfn.delivery.ports import WazuhConnection
 from wazuh_dfn.errors import WazuhUnavailableError
+from wazuh_dfn.wazuh.queue_connection import WazuhConnection
 
 _FULL_BACKLOG_SECONDS = 0.1
 """How often a stream's listener that accepts nobody is tried: its socket always looks writable, so waiting for that would spin."""

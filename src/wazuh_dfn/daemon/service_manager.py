@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import structlog
 
-from wazuh_dfn.adapters.sd_notify import ServiceNotifier
+from wazuh_dfn.daemon.sd_notify import ServiceNotifier
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.supervision.supervisor import Supervisor
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import anyio
 import structlog
 
-from wazuh_dfn.adapters.letter_index import LetterIndex, stage_of
-from wazuh_dfn.adapters.removed_letters import Removed, is_looked_at, load_removed, save_removed
-from wazuh_dfn.delivery.ports import DeadLetter, LetterCounts
+from wazuh_dfn.delivery.dead_letters import DeadLetter, LetterCounts
+from wazuh_dfn.storage.letter_index import LetterIndex, stage_of
+from wazuh_dfn.storage.removed_letters import Removed, is_looked_at, load_removed, save_removed
 from wazuh_dfn.tailing.disk import Disk
 
 RETRY_SECONDS = 5.0

@@ -8,15 +8,15 @@ from random import Random
 
 import anyio
 
-from wazuh_dfn.delivery.feedback_queue import ErrorNote, FeedbackQueue, Note
-from wazuh_dfn.delivery.feedback_status import FeedbackStatus
-from wazuh_dfn.delivery.ports import WazuhConnection, WazuhSocket
 from wazuh_dfn.errors import WazuhUnavailableError
 from wazuh_dfn.kinds.catalogue import kind_named
-from wazuh_dfn.kinds.feedback_format import FeedbackFormat
 from wazuh_dfn.lines.parse import parse_alert
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
+from wazuh_dfn.wazuh.feedback_format import FeedbackFormat
+from wazuh_dfn.wazuh.feedback_queue import ErrorNote, FeedbackQueue, Note
+from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
+from wazuh_dfn.wazuh.queue_connection import WazuhConnection, WazuhSocket
 
 DRAIN_SECONDS = 1.0
 CLOSE_TIMEOUT_SECONDS = 0.5

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
+from wazuh_dfn.delivery.dead_letters import DeadLetter, DeadLetterStore, Stage
 from wazuh_dfn.delivery.ledger import Ledger
-from wazuh_dfn.delivery.ports import DeadLetter, DeadLetterStore, Stage
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.kinds.selection import Selection
 from wazuh_dfn.lines.parse import inner_nuls, parse_alert
@@ -38,22 +38,23 @@ class _Sorted:
 
 
 class Router:
-    """Looks at the bytes of a chunk first (`CandidateScan`) and parses only what may be relevant."""
+    """Looks at the bytes of a chunk first (`CandidateScan`) and parses only what may be relevant.
 
-    def __init__(self, selection: Selection, ledger: Ledger, dead_letters: DeadLetterStore, outboxes: AlertMailboxes) -> None:
-        self._selection = selection
+    `wanted` tells the selection to go by, anew for each chunk.
+    """
+
+    def __init__(self, wanted: Callable[[], Selection], ledger: Ledger, dead_letters: DeadLetterStore, outboxes: AlertMailboxes) -> None:
+        self._wanted = wanted
+        self._selection = wanted()
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._outboxes = outboxes
-
-    def use(self, selection: Selection) -> None:
-        """Go by other rules from the next chunk on."""
-        self._selection = selection
 
     async def run(self, lifeline: Lifeline[Chunk]) -> None:
         """Route until the mailbox ends."""
         lifeline.started()
         async for lease in lifeline.messages():
+            self._selection = self._wanted()
             if lease.item.oversize:
                 found = _Sorted()
                 self._sort_oversize(lease.item, found)

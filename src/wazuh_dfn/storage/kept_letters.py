@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wazuh_dfn.adapters.removed_letters import Removed, is_looked_at, load_removed, mark_looked_at
 from wazuh_dfn.errors import DeadLettersUnusableError
+from wazuh_dfn.storage.removed_letters import Removed, is_looked_at, load_removed, mark_looked_at
 from wazuh_dfn.tailing.disk import Disk, write_durably
 
 

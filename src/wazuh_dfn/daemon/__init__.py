@@ -1,0 +1,1 @@
+"""The daemon: real files and a real broker, as a service that signals stop and reload."""

@@ -1,0 +1,1 @@
+"""What Wazuh is told of what was delivered, through its queue socket."""
