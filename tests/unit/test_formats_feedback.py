@@ -1,4 +1,4 @@
-"""What Wazuh is told, byte for byte (contract section 4)."""
+"""What Wazuh is told, byte for byte (kinds/CONTRACT.md, "Feedback to Wazuh")."""
 
 import json
 

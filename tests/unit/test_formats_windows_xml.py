@@ -1,4 +1,4 @@
-"""The Windows event as XML (contract section 3a)."""
+"""The Windows event as XML (kinds/CONTRACT.md, "Windows Event XML")."""
 
 import re
 from xml.etree import ElementTree as ET
