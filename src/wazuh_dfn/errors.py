@@ -29,7 +29,7 @@ class CertificateFileError(WazuhDfnError):
 
 
 class MalformedLineError(WazuhDfnError):
-    """A line that is no JSON object (contract section 5: the only thing that the formats dead-letter)."""
+    """A line that is not a JSON object, or that is nested too deeply (kinds/CONTRACT.md, "Lines that are not alerts" and "Depth")."""
 
 
 class TooDeepError(MalformedLineError):

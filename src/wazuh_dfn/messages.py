@@ -119,7 +119,7 @@ class AlertBatch:
 
 
 class Record(NamedTuple):
-    """One Kafka record's value (contract section 3), and the line it was made of.
+    """One Kafka record's value (kinds/CONTRACT.md, "Records"), and the line it was made of.
 
     `alert_time` is the alert's own timestamp in seconds since the epoch; None if that can't be read.
     """

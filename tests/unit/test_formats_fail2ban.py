@@ -1,4 +1,4 @@
-"""The fail2ban record (contract section 3b)."""
+"""The fail2ban record (kinds/CONTRACT.md, "Syslog messages")."""
 
 from datetime import UTC, datetime
 

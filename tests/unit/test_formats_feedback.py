@@ -1,4 +1,4 @@
-"""What Wazuh is told, byte for byte (contract section 4)."""
+"""What Wazuh is told, byte for byte (kinds/CONTRACT.md, "Feedback to Wazuh")."""
 
 import json
 
@@ -50,7 +50,9 @@ def test_a_description():
 def test_the_name_of_the_integration_stands_in_all_three_places():
     form = FeedbackFormat("soc")
     assert form.error("x") == b'1:soc:{"error":503,"description":"x","integration":"soc"}'
-    assert form.delivered(WINDOWS, windows_alert()).startswith(b'1:[001] (dc-1) 198.51.100.1->soc:{"integration":"soc",')
+    message = form.delivered(WINDOWS, windows_alert())
+    assert message.startswith(b'1:[001] (dc-1) 198.51.100.1->soc:{"integration":"soc",')
+    assert b',"dfn":{"event_format":' in message
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The value of the Kafka record (contract section 3), whole."""
+"""The value of the Kafka record (kinds/CONTRACT.md, "Records"), whole."""
 
 import json
 import time

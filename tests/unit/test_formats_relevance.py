@@ -1,4 +1,4 @@
-"""Which alerts are forwarded (contract section 2)."""
+"""Which alerts are forwarded (kinds/CONTRACT.md, "Selected alerts")."""
 
 from ipaddress import ip_network
 

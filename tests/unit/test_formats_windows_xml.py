@@ -1,4 +1,4 @@
-"""The Windows event as XML (contract section 3a)."""
+"""The Windows event as XML (kinds/CONTRACT.md, "Windows Event XML")."""
 
 import re
 from xml.etree import ElementTree as ET
@@ -167,6 +167,10 @@ def test_a_dropped_address_and_port_are_appended_for_the_events_that_have_them(e
     assert parsed_data(windows_alert({}, eventID=event_id)) == [("IpAddress", "-"), ("IpPort", "-")]
 
 
+def test_an_address_under_its_raised_name_is_there():
+    assert parsed_data(windows_alert({"IpAddress": "1", "IpPort": "2"}, eventID="4625")) == [("IpAddress", "1"), ("IpPort", "2")]
+
+
 def test_no_address_is_appended_for_other_events_nor_where_there_is_no_payload():
     assert parsed_data(windows_alert({"a": "b"}, eventID="4672")) == [("A", "b")]
     assert parsed_data(windows_alert(EVENTDATA_LEFT_OUT, eventID="4625")) == []
@@ -191,6 +195,11 @@ def test_the_payload_of_1102_has_an_element_for_each_field():
         f'</System><UserData><LogFileCleared xmlns="{EVENTLOG}"><SubjectUserSid>S-1-5-18</SubjectUserSid>'
         "<SubjectUserName>a &amp; b</SubjectUserName><X /><N>5</N></LogFileCleared></UserData></Event>"
     )
+
+
+def test_the_section_of_1102_comes_before_event_data():
+    xml = event_xml(windows_alert({"a": "b"}, win={"logFileCleared": {"x": "y"}}, eventID="1102"))
+    assert xml.endswith(f'</System><UserData><LogFileCleared xmlns="{EVENTLOG}"><X>y</X></LogFileCleared></UserData></Event>')
 
 
 def test_1102_without_the_section_has_no_payload():

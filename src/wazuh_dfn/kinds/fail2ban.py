@@ -1,4 +1,4 @@
-"""fail2ban's bans as syslog messages (contract, "Records: fail2ban")."""
+"""fail2ban's bans as syslog messages (kinds/CONTRACT.md, "Syslog messages")."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Fail2Ban:
         return syslog_fields(alert)
 
     def feedback(self, alert: Content) -> dict[str, Any]:
-        """See `Kind`; the contract wants the fields of Windows events here too."""
+        """See `Kind`. The fields of Windows events are here too (kinds/CONTRACT.md, "Feedback to Wazuh")."""
         system = section(alert, "data", "win", "system")
         return {"event_id": system.get("eventID"), "win_timestamp": system.get("systemTime")}
 

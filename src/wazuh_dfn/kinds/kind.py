@@ -25,7 +25,7 @@ class Rule(Protocol):
         """Give the offset, in any order, of something on each line that `selects` could select; too many do no harm but cost time."""
 
     def selects(self, alert: Content) -> bool:
-        """Tell whether an alert goes out as this kind (contract, "Which alerts")."""
+        """Tell whether an alert goes out as this kind (kinds/CONTRACT.md, "Selected alerts")."""
 
 
 class Actor(Protocol):
@@ -55,10 +55,10 @@ class Kind(Protocol):
         """Return what is wanted of it."""
 
     def fields(self, alert: Content) -> dict[str, Any]:
-        """Return the fields that only its records have (contract, "Records")."""
+        """Return the fields that only its records have (kinds/CONTRACT.md, "Records")."""
 
     def feedback(self, alert: Content) -> dict[str, Any]:
-        """Return what Wazuh is told of it beside the format and the time (contract, "Feedback")."""
+        """Return what Wazuh is told of it beside the format and the time (kinds/CONTRACT.md, "Feedback to Wazuh")."""
 
     def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], complain: Complain) -> Actor:
         """Make its actor."""

@@ -1,4 +1,4 @@
-"""The value of a Kafka record (contract, "Records")."""
+"""The value of a Kafka record (kinds/CONTRACT.md, "Records")."""
 
 from __future__ import annotations
 

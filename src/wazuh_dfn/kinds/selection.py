@@ -1,4 +1,4 @@
-"""Which alerts are forwarded: what the rules of all kinds want, by the site's settings (contract, "Which alerts")."""
+"""Which alerts are forwarded: what the rules of all kinds want, by the site's settings (kinds/CONTRACT.md, "Selected alerts")."""
 
 from __future__ import annotations
 

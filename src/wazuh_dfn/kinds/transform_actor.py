@@ -19,7 +19,7 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 
 
 def local_now() -> datetime:
-    """Return the time with the local zone, for alerts without a timestamp (contract, "Odd input")."""
+    """Return the time with the local zone, for alerts without a timestamp (kinds/CONTRACT.md, "Timestamps")."""
     return datetime.now().astimezone()
 
 

@@ -1,4 +1,4 @@
-"""Windows Security events as Windows Event XML (contract, "Records: Windows")."""
+"""Windows Security events as Windows Event XML (kinds/CONTRACT.md, "Windows events")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Windows event as Windows Event XML (contract, "Records: Windows"), rebuilt from the JSON that Wazuh made of it."""
+"""The Windows event as Windows Event XML (kinds/CONTRACT.md, "Windows Event XML"), rebuilt from the JSON that Wazuh made of it."""
 
 from __future__ import annotations
 

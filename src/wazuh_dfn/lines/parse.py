@@ -1,4 +1,4 @@
-"""One line of alerts.json becomes one object (contract sections 1 and 5), as tolerantly as JSON allows."""
+"""One line of alerts.json becomes one object (kinds/CONTRACT.md, "Input lines" and "Odd input"), as tolerantly as JSON allows."""
 
 from __future__ import annotations
 

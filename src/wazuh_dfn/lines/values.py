@@ -1,4 +1,4 @@
-"""Reading JSON values of any type without surprises (contract section 5): nothing here raises for what `parse_alert` returned."""
+"""Reading JSON values of any type (kinds/CONTRACT.md, "Values of other types"): nothing here raises for what `parse_alert` returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XML as text: escapes as `xml.etree.ElementTree.tostring(..., encoding="unicode")` writes them (contract section 3a)."""
+"""XML as text: escapes as `xml.etree.ElementTree.tostring(..., encoding="unicode")` writes them (kinds/CONTRACT.md, "Escaping in XML")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Wazuh is told (contract, "Feedback"): messages `1:LOCATION:JSON` for its queue."""
+"""What Wazuh is told (kinds/CONTRACT.md, "Feedback to Wazuh"): messages `1:LOCATION:JSON` for its queue."""
 
 from __future__ import annotations
 
