@@ -10,9 +10,9 @@ import pytest
 from support.alerts import fail2ban_alert, windows_alert
 from support.kinds import build, select
 from wazuh_dfn.config.event_ids import DEFAULT_EVENT_IDS
-from wazuh_dfn.kinds.feedback_format import FeedbackFormat
 from wazuh_dfn.kinds.windows_xml import event_xml
 from wazuh_dfn.lines.parse import parse_alert
+from wazuh_dfn.wazuh.feedback_format import FeedbackFormat
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (ROOT / "src" / "wazuh_dfn" / "kinds" / "CONTRACT.md").read_text()
