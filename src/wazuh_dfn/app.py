@@ -13,8 +13,8 @@ from wazuh_dfn.adapters.instance_lock import exclusive_use
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.adapters.wazuh_socket import QueueSocket
-from wazuh_dfn.config.kafka_model import proxy_address
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.addresses import proxy_address
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.health.monitor import log_fields
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.kafka.producer_options import CLIENT_ID, KafkaOptions, Login, TlsFiles

@@ -10,7 +10,7 @@ from wazuh_dfn.actors.fail2ban import Fail2BanActor
 from wazuh_dfn.actors.feedback import FeedbackActor, FeedbackActorOptions
 from wazuh_dfn.actors.router import AlertMailboxes, Router
 from wazuh_dfn.actors.windows import WindowsActor
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_queue import FeedbackQueue
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus

@@ -8,9 +8,8 @@ import structlog
 from anyio import to_thread
 
 from wazuh_dfn.adapters.sd_notify import ServiceNotifier
-from wazuh_dfn.config.keys import dotted
-from wazuh_dfn.config.model import Settings
-from wazuh_dfn.config.reload import reloaded
+from wazuh_dfn.config.documents import dotted
+from wazuh_dfn.config.settings import Settings, reloaded
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.logs import set_level

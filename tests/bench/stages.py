@@ -14,7 +14,7 @@ from bench.corpus import write_corpus
 from bench.scenarios import bench_site
 from support.daemon import TOPIC
 from wazuh_dfn.actors.router import PARSED_AT_ONCE
-from wazuh_dfn.config.daemon_model import SupervisorSettings
+from wazuh_dfn.config.daemon_sections import SupervisorSettings
 from wazuh_dfn.formats import record
 from wazuh_dfn.formats.candidates import CandidateScan
 from wazuh_dfn.formats.parse import parse_alert

@@ -18,7 +18,7 @@ from support.service_manager import ServiceManager
 from support.tls_proxy import TlsProxy
 from wazuh_dfn.adapters.sd_notify import ServiceNotifier
 from wazuh_dfn.app import real_world
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.service import Service
 from wazuh_dfn.supervision.child import ChildSpec

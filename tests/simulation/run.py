@@ -17,7 +17,7 @@ from simulation.seeded import run_seeded
 from simulation.world import SimulatedWorld
 from wazuh_dfn.actors import router
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.delivery import ledger
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.supervision.errors import SupervisionError

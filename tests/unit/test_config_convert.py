@@ -4,8 +4,8 @@ import pytest
 import tomlkit
 
 from wazuh_dfn.config.convert import convert, convert_file
-from wazuh_dfn.config.document import read_document
-from wazuh_dfn.config.sample import sample
+from wazuh_dfn.config.documents import read_document
+from wazuh_dfn.config.presentation import sample
 from wazuh_dfn.errors import ConfigurationError
 
 YAML = """\

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.alerts import fail2ban_alert, json_values, odd_alerts, windows_alert
-from wazuh_dfn.config.kafka_model import KafkaSettings
+from wazuh_dfn.config.delivery_sections import KafkaSettings
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.formats.parse import MAX_DEPTH, parse_alert
 from wazuh_dfn.formats.record import build, wazuh_time

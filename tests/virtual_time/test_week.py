@@ -19,7 +19,7 @@ from simulation.world import SimulatedWorld
 from support.corpus import alert, fail2ban_alert, line, windows_alert
 from support.faults import crash_some_lives
 from wazuh_dfn.adapters.dead_letter_folder import DeadLetterFolder
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.delivery.durations import RECENT_SLOTS
 from wazuh_dfn.delivery.feedback_queue import CAPACITY_BYTES
 from wazuh_dfn.errors import WazuhUnavailableError

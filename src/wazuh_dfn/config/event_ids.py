@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wazuh_dfn.config.base import split_list
+from wazuh_dfn.config.addresses import split_list
 from wazuh_dfn.formats.relevance import DEFAULT_EVENT_IDS
 
 _ID = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+)")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wazuh_dfn.config.findings import show
-from wazuh_dfn.config.health_model import HealthApiSettings
-from wazuh_dfn.config.keys import KeyPath
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.daemon_sections import HealthApiSettings
+from wazuh_dfn.config.documents import KeyPath
+from wazuh_dfn.config.setting_findings import show
+from wazuh_dfn.config.settings import Settings
 
 SHORT_TOKEN = 16
 _ID: KeyPath = ("dfn", "dfn_id")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import anyio
 
-from wazuh_dfn.config.health_model import HealthSettings
+from wazuh_dfn.config.daemon_sections import HealthSettings
 from wazuh_dfn.delivery.checkpoint_status import CheckpointStatus
 from wazuh_dfn.delivery.feedback_status import FeedbackStatus
 from wazuh_dfn.delivery.ledger import Ledger

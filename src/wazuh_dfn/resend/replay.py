@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wazuh_dfn.adapters.local_disk import LocalDisk
 from wazuh_dfn.app import kafka_options
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.errors import CannotUnpackError, ConfigurationError
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.kafka.record_producer import ProducerFactory

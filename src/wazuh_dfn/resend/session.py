@@ -7,7 +7,7 @@ from typing import Literal
 
 import anyio
 
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.delivery.ports import DeadLetterStore
 from wazuh_dfn.errors import WazuhDfnError

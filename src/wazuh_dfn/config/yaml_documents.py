@@ -1,4 +1,4 @@
-"""What a YAML file says, and where: as `document` reads it."""
+"""What a YAML file says, and on which lines, for `documents`."""
 
 from __future__ import annotations
 

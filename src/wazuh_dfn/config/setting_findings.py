@@ -1,16 +1,25 @@
-"""Checking the merged values against the model: all findings at once, in the operator's words."""
+"""Checking the merged values against the settings: all findings at once, each as the line that the operator reads."""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from wazuh_dfn.config.findings import Finding, about_key, about_value
-from wazuh_dfn.config.given import Given, nested
-from wazuh_dfn.config.keys import FIELDS, SECTION_PATHS, KeyPath, dotted, is_table, nearest, suggestion
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.documents import Given, KeyPath, dotted
+from wazuh_dfn.config.key_names import SECTION_PATHS, is_table, nearest, suggestion
+from wazuh_dfn.config.legacy_keys import PRODUCER_CONFIG
+from wazuh_dfn.config.setting_types import allowed
+from wazuh_dfn.config.settings import FIELDS, Settings
 
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
+_PASSWORD_IN_ADDRESS = re.compile(r"//[^/@]*:[^/@]*@")
+_LONGEST = 80
+MASK = "***"
 _WORDS = {
     "greater_than": "this is too small",
     "less_than": "this is too large",
@@ -27,6 +36,42 @@ _WORDS = {
 """What is wrong, by the beginning of pydantic's type of error."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong (`text`, as one line) and with which keys."""
+
+    keys: tuple[KeyPath, ...]
+    text: str
+
+
+def is_secret(path: KeyPath, value: Any) -> bool:
+    """Whether a value may be secret, going by the names of the key, or because it looks like a private key, or has a password in an address."""
+    text = str(value)
+    return any(_SECRET_NAME.search(part) for part in path) or "-----BEGIN" in text or _PASSWORD_IN_ADDRESS.search(text) is not None
+
+
+def show(path: KeyPath, value: Any) -> str:
+    """A value as messages write it: on one line, at most 80 characters, and nothing that may be secret."""
+    if is_secret(path, value):
+        return MASK
+    if isinstance(value, dict):
+        return "(a table)"
+    if path == PRODUCER_CONFIG:
+        return MASK
+    text = repr(value) if isinstance(value, (str, list, tuple)) else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def about_value(place: str, path: KeyPath, value: Any, text: str) -> Finding:
+    """A finding about a value: `PLACE: section.key = value: text`."""
+    return Finding((path,), f"{place}: {dotted(path)} = {show(path, value)}: {text}")
+
+
+def about_key(place: str, path: KeyPath, text: str) -> Finding:
+    """A finding about a key whose value doesn't matter, or may be anything (also a secret): `PLACE: section.key: text`."""
+    return Finding((path,), f"{place}: {dotted(path)}: {text}")
+
+
 def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
     """Check all values.
 
@@ -40,7 +85,7 @@ def validate(values: dict[KeyPath, Given]) -> tuple[Settings, list[Finding]]:
     left = {key: given for key, given in values.items() if key in FIELDS}
     while True:
         try:
-            return Settings.model_validate(nested({key: given.value for key, given in left.items()})), findings
+            return Settings.of({key: given.value for key, given in left.items()}), findings
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 if detail["type"] == "default_factory_not_called":
@@ -74,7 +119,7 @@ def _finding(detail: ErrorDetails, keys: tuple[KeyPath, ...], values: dict[KeyPa
         return Finding(keys, about_value(given.place, key, given.value, detail["msg"]).text)
     if inner and is_table(key):
         return _option_finding(detail, key, inner[0], given)
-    return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {_allowed(FIELDS[key])}")
+    return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {allowed(FIELDS[key])}")
 
 
 def _option_finding(detail: ErrorDetails, key: KeyPath, name: str, given: Given) -> Finding:
@@ -85,7 +130,7 @@ def _option_finding(detail: ErrorDetails, key: KeyPath, name: str, given: Given)
         known = ", ".join(options)
         finding = about_key(place, path, f"this option is not passed on; allowed: {known}; did you mean {nearest(name, options)}?")
     else:
-        finding = about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {_allowed(options[name])}")
+        finding = about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {allowed(options[name])}")
     return Finding((key,), finding.text)
 
 
@@ -93,8 +138,3 @@ def _wrong(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     return next((text for start, text in _WORDS.items() if detail["type"].startswith(start)), detail["msg"])
-
-
-def _allowed(field: FieldInfo) -> str:
-    what, _, allowed = (field.description or "").partition("; ")
-    return allowed or what

@@ -1,6 +1,17 @@
-"""Keys of version 0.23 that are accepted and have no effect: why, and what to use instead."""
+"""Keys of version 0.23: those that have other names today, and those without effect, with one warning for each."""
 
 from __future__ import annotations
+
+from typing import Any
+
+from wazuh_dfn.config.documents import Given, KeyPath, dotted
+
+PRODUCER_CONFIG: KeyPath = ("kafka", "producer_config")
+"""The key whose value is a table."""
+
+_ACKNOWLEDGED_BY_ALL = ("all", -1, "-1")
+_OLD_INTERVAL: KeyPath = ("log", "interval")
+_INTERVAL: KeyPath = ("health", "stats_interval")
 
 _GIVES_UP = "is not needed: feedback to Wazuh waits for its socket as long as it takes; use wazuh.retry_interval for the time between tries"
 _WAIT = "is not needed: the waits between tries to reach Wazuh double; use wazuh.retry_interval for the first and wazuh.max_retry_wait_time for the longest"
@@ -35,7 +46,7 @@ _HEALTH = {
     "event_queue_size": "is not needed: statistics are counted, not queued; use nothing instead",
 }
 
-LEGACY_KEYS: dict[tuple[str, ...], str] = {
+LEGACY_KEYS: dict[KeyPath, str] = {
     **{("wazuh", key): text for key, text in _WAZUH.items()},
     **{("kafka", key): text for key, text in _KAFKA.items()},
     ("log", "interval"): "is the old name of health.stats_interval; use that one",
@@ -43,7 +54,7 @@ LEGACY_KEYS: dict[tuple[str, ...], str] = {
     ("misc", "num_workers"): "is not needed: there is one part for each kind of alert, supervised; use supervisor.mailbox_capacity for "
     "how much is under way",
 }
-"""For each such key the end of the sentence that begins with its name."""
+"""For each key of 0.23 without effect the end of the sentence that begins with its name."""
 
 LEGACY_PRODUCER_OPTIONS: dict[str, str] = {
     "linger_ms": "is not needed: no batch is kept waiting to be filled; use nothing instead",
@@ -57,3 +68,43 @@ MOVED_PRODUCER_OPTIONS: dict[str, str] = {
     "enable_idempotence": "idempotence",
 }
 """Options within `kafka.producer_config` that are keys of `[kafka]` by now: old name to new one. They take effect."""
+
+
+def translate(values: dict[KeyPath, Given]) -> tuple[dict[KeyPath, Given], list[str]]:
+    """Put old keys into today's.
+
+    Args:
+        values: The values that won.
+
+    Returns:
+        The values by keys of the model, and the warnings.
+    """
+    current = {key: given for key, given in values.items() if key not in LEGACY_KEYS}
+    warnings = [f"{values[key].place}: {dotted(key)} {text}" for key, text in LEGACY_KEYS.items() if key in values]
+    if _OLD_INTERVAL in values and _INTERVAL not in values:
+        current[_INTERVAL] = values[_OLD_INTERVAL]
+    given = current.get(PRODUCER_CONFIG)
+    if given is not None and isinstance(given.value, dict):
+        warnings += _move_producer_options(current, given)
+    return current, warnings
+
+
+def _move_producer_options(current: dict[KeyPath, Given], given: Given) -> list[str]:
+    """Take the options out of `kafka.producer_config` that are keys of their own, or none at all, by now."""
+    left: dict[str, Any] = {}
+    warnings = []
+    for name, value in given.value.items():
+        place = given.places.get(name, given.place)
+        if name in LEGACY_PRODUCER_OPTIONS:
+            if name != "acks" or value not in _ACKNOWLEDGED_BY_ALL:
+                warnings.append(f"{place}: {dotted((*PRODUCER_CONFIG, name))} {LEGACY_PRODUCER_OPTIONS[name]}")
+        elif name in MOVED_PRODUCER_OPTIONS:
+            key = ("kafka", MOVED_PRODUCER_OPTIONS[name])
+            if key in current:
+                warnings.append(f"{place}: {dotted((*PRODUCER_CONFIG, name))} has no effect: {dotted(key)} is set too and wins")
+            else:
+                current[key] = Given(value, place)
+        else:
+            left[name] = value
+    current[PRODUCER_CONFIG] = Given(left, given.place, given.places)
+    return warnings

@@ -1,0 +1,231 @@
+"""The sections about what is delivered, and where to: `[dfn]`, `[wazuh]` and `[kafka]`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from wazuh_dfn.config.addresses import BrokerAddress, parse_brokers
+from wazuh_dfn.config.event_ids import resolve_event_ids
+from wazuh_dfn.config.setting_types import (
+    LOWER_CASE,
+    UPPER_CASE,
+    Allowed,
+    Brokers,
+    Bytes,
+    EventIds,
+    FeedbackName,
+    FilePath,
+    FolderPath,
+    Milliseconds,
+    Number,
+    OptionalPath,
+    OptionTable,
+    Proxy,
+    Seconds,
+    Section,
+    SocketAddress,
+    Switch,
+    Text,
+    conflict,
+)
+from wazuh_dfn.messages import KEPT_LINE_BYTES
+
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_BATCH_BYTES = 950_000
+_REQUEST_BYTES = 16_777_216
+
+
+def _check_topic(value: str | None) -> str | None:
+    if value is not None and (not _TOPIC.fullmatch(value) or value in {".", ".."}):
+        raise ValueError("this can't be the name of a Kafka topic")
+    return value
+
+
+def _default_batch_bytes(data: dict[str, Any]) -> int:
+    return min(_BATCH_BYTES, int(data.get("max_request_size", _REQUEST_BYTES)))
+
+
+class DfnSettings(Section):
+    """Broker, identity and certificates."""
+
+    dfn_broker: Brokers = Field("kafka.example.org:443", description="Address of the broker")
+    dfn_id: Annotated[Text, AfterValidator(_check_topic), Allowed("1 to 249 of the characters a-z A-Z 0-9 . _ -")] = Field(
+        None,
+        examples=["your-customer-id"],
+        description="Customer id that DFN-CERT gave you, which is also the Kafka topic, needed to run",
+    )
+    dfn_cert: OptionalPath = Field(
+        None, examples=["/etc/wazuh-dfn/cert.pem"], description="Client certificate (PEM), goes together with dfn_key"
+    )
+    dfn_key: OptionalPath = Field(
+        None, examples=["/etc/wazuh-dfn/key.pem"], description="Private key of the client certificate (PEM), goes together with dfn_cert"
+    )
+    dfn_key_password: Text = Field(
+        None,
+        examples=["the-passphrase"],
+        description="Passphrase of dfn_key if that is encrypted, here or in the variable, never as a flag",
+    )
+    dfn_ca: OptionalPath = Field(
+        None,
+        examples=["/etc/wazuh-dfn/ca.pem"],
+        description="CA certificates (PEM) to verify the broker's certificate with, without it those of the system",
+    )
+    dfn_crl: OptionalPath = Field(
+        None,
+        examples=["/etc/wazuh-dfn/crl.pem"],
+        description="Revocation list (PEM) of the CA that signed the broker's certificate, one in the file of dfn_ca counts too",
+    )
+
+    @property
+    def brokers(self) -> tuple[BrokerAddress, ...]:
+        """The addresses of `dfn_broker`, at least one."""
+        return parse_brokers(self.dfn_broker)
+
+    @property
+    def names_certificates(self) -> bool:
+        """Whether any file for TLS is named."""
+        return any((self.dfn_cert, self.dfn_key, self.dfn_ca, self.dfn_crl))
+
+    @model_validator(mode="after")
+    def _check_pair(self) -> Self:
+        if self.dfn_cert and not self.dfn_key:
+            raise conflict(("dfn_cert", "dfn_key"), "a certificate without its key; set dfn.dfn_key too")
+        if self.dfn_key and not self.dfn_cert:
+            raise conflict(("dfn_key", "dfn_cert"), "a key without its certificate; set dfn.dfn_cert too")
+        return self
+
+
+class WazuhSettings(Section):
+    """Alert file, checkpoint, dead letters, the Windows events to forward, and the feedback to Wazuh."""
+
+    json_alert_file: FilePath = Field(
+        Path("/var/ossec/logs/alerts/alerts.json"), description="File that Wazuh appends its alerts to, one JSON object per line"
+    )
+    json_alert_file_poll_interval: Annotated[float, Seconds(at_most=60)] = Field(
+        1.0, description="Time between looks at the alert file for new lines"
+    )
+    start_at: Literal["end", "beginning"] = Field(
+        "end", description="Where in the alert file the very first start begins, later ones go on where the last ended"
+    )
+    checkpoint_file: FilePath = Field(
+        Path("/var/lib/wazuh-dfn/checkpoint.json"),
+        description="File that remembers up to where all alerts are delivered, its folder is made",
+    )
+    failed_alerts_path: FolderPath = Field(
+        Path("/opt/wazuh-dfn/failed-alerts"),
+        description="Folder for dead letters (alerts that can't be read or that the broker refuses for good), it is made",
+    )
+    max_failed_files: Annotated[int, Number(at_least=1, at_most=10_000_000)] = Field(
+        10_000, description="Maximum number of dead letters of each stage, beyond it the oldest is removed (it is the only copy)"
+    )
+    max_failed_bytes: Annotated[int, Bytes(at_least=2 * KEPT_LINE_BYTES, at_most=2**40)] = Field(
+        1_073_741_824, description="Maximum size of all dead letters, beyond it some are removed, junk first, then the oldest"
+    )
+    windows_event_ids: EventIds = Field(None, examples=[["+4768", "-1100"]], description="Windows events to forward")
+    feedback: Switch = Field(default=True, description="Send delivery confirmations and errors to Wazuh, where its socket is there")
+    unix_socket_path: SocketAddress = Field(Path("/var/ossec/queue/sockets/queue"), description="Queue socket of Wazuh, for the feedback")
+    integration_name: FeedbackName = Field("dfn", description="Name of this integration in the feedback")
+    max_event_size: Annotated[int, Bytes(at_least=512, at_most=65_535)] = Field(65_535, description="Largest message to Wazuh")
+    connection_timeout: Annotated[float, Seconds(at_most=3_600)] = Field(30, description="Maximum time to connect to the socket")
+    write_timeout: Annotated[float, Seconds(at_most=3_600)] = Field(10, description="Maximum time for Wazuh to accept one message")
+    retry_interval: Annotated[float, Seconds(at_most=3_600)] = Field(
+        5, description="Wait before the socket is tried again, doubled with each try that fails"
+    )
+    max_retry_wait_time: Annotated[float, Seconds(at_most=3_600)] = Field(
+        30, description="Longest such wait, where it is more than retry_interval"
+    )
+
+    @property
+    def event_ids(self) -> frozenset[str]:
+        """The ids of all Windows events that are forwarded, as texts."""
+        return resolve_event_ids(self.windows_event_ids)
+
+
+class ProducerOptions(OptionTable):
+    """Options of aiokafka's producer that are passed through as they are. Those left out have aiokafka's default."""
+
+    client_id: Annotated[Text, Allowed("a text")] = Field(None, description="Name of this client in the broker's logs and quotas")
+    metadata_max_age_ms: Annotated[int | None, Milliseconds(at_least=1_000, at_most=86_400_000)] = Field(
+        None, description="Age at which topics and leaders are asked for again"
+    )
+    retry_backoff_ms: Annotated[int | None, Milliseconds(at_least=1, at_most=60_000)] = Field(
+        None, description="Wait of the producer between its own retries"
+    )
+    connections_max_idle_ms: Annotated[int | None, Milliseconds(at_least=1_000, at_most=86_400_000)] = Field(
+        None, description="Idle time after which a connection is closed"
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The options that are set, by aiokafka's names."""
+        return self.model_dump(exclude_none=True)
+
+
+class KafkaSettings(Section):
+    """Security, time limits, retries and sizes of the producer."""
+
+    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, UPPER_CASE] = Field(
+        None,
+        examples=["SSL"],
+        description="Encryption of the connection, left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only",
+    )
+    proxy: Proxy = Field(
+        None,
+        examples=["http://proxy.example.org:3128"],
+        description="HTTP proxy through which the brokers are reached (CONNECT), left out: none",
+    )
+    sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, UPPER_CASE] = Field(
+        None,
+        examples=["SCRAM-SHA-512"],
+        description="How to log in by name and password (SASL), beside certificates or in their place, left out: not at all",
+    )
+    sasl_username: Text = Field(None, examples=["your-name"], description="Name to log in with, goes together with sasl_mechanism")
+    sasl_password: Text = Field(
+        None,
+        examples=["the-password"],
+        description="Password to log in with, here or in the variable, never as a flag, goes together with sasl_mechanism",
+    )
+    timeout: Annotated[float, Seconds(at_least=1, at_most=3_600)] = Field(60, description="Maximum time of one request to the broker")
+    retry_interval: Annotated[float, Seconds(at_most=3_600)] = Field(
+        5, description="Longest wait before a batch is sent again after an error that passes by itself (it doubles from 0.2 s on)"
+    )
+    slow_retry_interval: Annotated[float, Seconds(at_most=3_600)] = Field(
+        60, description="Longest wait after an error that an operator must fix (certificate, permission, topic)"
+    )
+    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], LOWER_CASE] = Field(
+        "gzip", description="Compression of the batches (gzip costs the least time, zstd the fewest bytes)"
+    )
+    idempotence: Switch = Field(default=True, description="Have the broker drop what a retry sends twice")
+    record_headers: Switch = Field(
+        default=False,
+        description="Give each record the headers `id`, the same if it is sent again, and `source`, this host and version",
+    )
+    max_request_size: Annotated[int, Bytes(at_least=1_024, at_most=104_857_600)] = Field(
+        _REQUEST_BYTES,
+        description="Largest request, and so the largest single record (the topic has a limit of its own, max.message.bytes)",
+    )
+    max_batch_bytes: Annotated[int, Bytes(at_least=1_024, at_most=104_857_600)] = Field(
+        default_factory=_default_batch_bytes,
+        description="Largest batch of records, not more than max_request_size, by default 950000 or max_request_size if that is less",
+    )
+    producer_config: ProducerOptions = Field(ProducerOptions(), description="More options of the producer")
+
+    @model_validator(mode="after")
+    def _check_login(self) -> Self:
+        keys = ("sasl_mechanism", "sasl_username", "sasl_password")
+        missing = [key for key in keys if getattr(self, key) is None]
+        if missing and len(missing) < len(keys):
+            raise conflict(keys, f"these go together: {', '.join(keys)}; set {' and '.join(missing)} too, or none of them")
+        return self
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.max_batch_bytes > self.max_request_size:
+            raise conflict(
+                ("max_batch_bytes", "max_request_size"),
+                f"max_batch_bytes ({self.max_batch_bytes}) is more than max_request_size ({self.max_request_size}); lower the first or raise the second",
+            )
+        return self
