@@ -71,9 +71,12 @@ def read_document(path: Path, file_format: FileFormat | None = None) -> Document
     Raises:
         ConfigurationError: The file is missing, unreadable, broken, or no table. The text is one line that says what to do.
     """
-    chosen = file_format or file_format_of(path)
-    text = _read_text(path)
-    values, lines = _read_toml(path, text) if chosen == "toml" else _read_yaml(path, text)
+    return parse_document(path, _read_text(path), file_format or file_format_of(path))
+
+
+def parse_document(path: Path, text: str, file_format: FileFormat) -> Document:
+    """Return what the text of a file says; raises ConfigurationError if it is broken, or no table."""
+    values, lines = _read_toml(path, text) if file_format == "toml" else _read_yaml(path, text)
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -95,30 +98,6 @@ def file_format_of(path: Path) -> FileFormat:
             f"{path}: the ending does not tell the format; name the file .toml or .yaml, or give --config-format toml|yaml"
         )
     return chosen
-
-
-def parse_text(text: str, file_format: FileFormat) -> Any:
-    """Return what the text of a file says, in plain Python values. None if it is empty YAML.
-
-    Raises:
-        ValueError, YAMLError: It is not in that format (TOMLKitError is a ValueError).
-    """
-    if file_format == "toml":
-        return plain_toml(tomlkit.parse(text))
-    from wazuh_dfn.config.yaml_documents import yaml_values  # noqa: PLC0415
-
-    return yaml_values(text)
-
-
-def plain_toml(item: Any) -> Any:
-    """Return a value of tomlkit in plain Python types. A number with a plus sign is a text, as the sign means something in event ids."""
-    if isinstance(item, Mapping):
-        return {str(key): plain_toml(value) for key, value in item.items()}
-    if isinstance(item, list):
-        return [plain_toml(value) for value in item]
-    if isinstance(item, tomlkit.items.Integer) and item.as_string().startswith("+"):
-        return item.as_string()
-    return item.unwrap() if isinstance(item, tomlkit.items.Item) else item
 
 
 def _read_text(path: Path) -> str:
@@ -144,7 +123,7 @@ def _read_toml(path: Path, text: str) -> tuple[Any, dict[KeyPath, int]]:
     first: dict[KeyPath, int] = {}
     repeated = [number for key, number in _toml_keys(text) if first.setdefault(key, number) != number]
     try:
-        return parse_text(text, "toml"), first
+        return _plain_toml(tomlkit.parse(text)), first
     except ParseError as error:
         reason = re.sub(r" at line \d+ col \d+$", "", str(error)).rstrip(".")
         raise ConfigurationError(f"{path}:{error.line}: this is no TOML (column {error.col}): {reason}; mend this line") from error
@@ -170,3 +149,14 @@ def _toml_keys(text: str) -> Iterator[tuple[KeyPath, int]]:
 
 def _parts(name: str) -> KeyPath:
     return tuple(part.strip("\"'") for part in re.findall(_PART, name))
+
+
+def _plain_toml(item: Any) -> Any:
+    """Return a value of tomlkit in plain Python types. A number with a plus sign is a text, as the sign means something in event ids."""
+    if isinstance(item, Mapping):
+        return {str(key): _plain_toml(value) for key, value in item.items()}
+    if isinstance(item, list):
+        return [_plain_toml(value) for value in item]
+    if isinstance(item, tomlkit.items.Integer) and item.as_string().startswith("+"):
+        return item.as_string()
+    return item.unwrap() if isinstance(item, tomlkit.items.Item) else item
