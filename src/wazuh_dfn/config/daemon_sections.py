@@ -22,42 +22,37 @@ from wazuh_dfn.config.setting_types import (
     Switch,
     Token,
     conflict,
+    setting,
 )
 
 
 class LogSettings(Section):
     """Where log lines go, and which."""
 
-    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UPPER_CASE] = Field(
-        "INFO", description="Lowest level that is logged"
-    )
-    format: Annotated[Literal["auto", "console", "json"], LOWER_CASE] = Field("auto", description="Form of the lines (console: key=value)")
-    console: Switch = Field(default=True, description="Write lines to the standard error stream")
-    file_path: OptionalPath = Field(None, examples=["/var/log/wazuh-dfn/wazuh-dfn.log"], description="Log file, besides the console")
-    keep_files: Annotated[int, Number(at_least=0, at_most=1_000)] = Field(
-        5, description="Number of rotated log files that are kept, with 0 the rotation is left to logrotate"
+    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UPPER_CASE] = setting("INFO", "Lowest level that is logged")
+    format: Annotated[Literal["auto", "console", "json"], LOWER_CASE] = setting("auto", "Form of the lines (console: key=value)")
+    console: Switch = setting(default=True, text="Write lines to the standard error stream")
+    file_path: OptionalPath = setting(None, "Log file, besides the console", example="/var/log/wazuh-dfn/wazuh-dfn.log")
+    keep_files: Annotated[int, Number(min=0, max=1_000)] = setting(
+        5, "Number of rotated log files that are kept, with 0 the rotation is left to logrotate"
     )
 
 
 class HealthApiSettings(Section):
     """The HTTP API, which is read-only."""
 
-    enabled: Switch = Field(default=False, description="Serve the state over HTTP")
-    host: ListeningHost = Field("127.0.0.1", description="Where it listens, without auth_token on this machine only")
-    port: Annotated[int, Number(at_least=1, at_most=65_535)] = Field(8080, description="Port that it listens on")
-    auth_token: Token = Field(
-        None, examples=["a-long-random-text"], description='Token that clients have to send as "Authorization: Bearer TOKEN"'
+    enabled: Switch = setting(default=False, text="Serve the state over HTTP")
+    host: ListeningHost = setting("127.0.0.1", "Where it listens, without auth_token on this machine only")
+    port: Annotated[int, Number(min=1, max=65_535)] = setting(8080, "Port that it listens on")
+    auth_token: Token = setting(None, 'Token that clients have to send as "Authorization: Bearer TOKEN"', example="a-long-random-text")
+    allowed_ips: Networks = setting(("127.0.0.1", "::1"), "Clients that are answered")
+    rate_limit: Annotated[int, Number(min=1, max=1_000_000)] = setting(
+        100, "Requests of one client within rate_limit_window that are answered"
     )
-    allowed_ips: Networks = Field(("127.0.0.1", "::1"), description="Clients that are answered")
-    rate_limit: Annotated[int, Number(at_least=1, at_most=1_000_000)] = Field(
-        100, description="Requests of one client within rate_limit_window that are answered"
-    )
-    rate_limit_window: Annotated[float, Seconds(at_least=1, at_most=86_400)] = Field(
-        60, description="Time in which the requests of a client are counted"
-    )
-    https_enabled: Switch = Field(default=False, description="Use HTTPS, with cert_file and key_file")
-    cert_file: OptionalPath = Field(None, examples=["/etc/wazuh-dfn/api.pem"], description="Certificate of the API with its chain (PEM)")
-    key_file: OptionalPath = Field(None, examples=["/etc/wazuh-dfn/api-key.pem"], description="Private key of that certificate (PEM)")
+    rate_limit_window: Annotated[float, Seconds(min=1, max=86_400)] = setting(60, "Time in which the requests of a client are counted")
+    https_enabled: Switch = setting(default=False, text="Use HTTPS, with cert_file and key_file")
+    cert_file: OptionalPath = setting(None, "Certificate of the API with its chain (PEM)", example="/etc/wazuh-dfn/api.pem")
+    key_file: OptionalPath = setting(None, "Private key of that certificate (PEM)", example="/etc/wazuh-dfn/api-key.pem")
 
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -93,31 +88,23 @@ class HealthApiSettings(Section):
 class HealthSettings(Section):
     """What the daemon reports about its own state, and when it calls itself degraded."""
 
-    stats_interval: Annotated[float, Seconds(at_least=1, at_most=86_400)] = Field(
-        600, description="Time between two log lines with statistics"
+    stats_interval: Annotated[float, Seconds(min=1, max=86_400)] = setting(600, "Time between two log lines with statistics")
+    history_retention: Annotated[float, Seconds(min=60, max=604_800)] = setting(3_600, "Age up to which /health/detailed shows rates")
+    max_history_entries: Annotated[int, Number(min=2, max=10_000)] = setting(
+        1_000, "Maximum number of history points, with fewer each covers a longer time"
     )
-    history_retention: Annotated[float, Seconds(at_least=60, at_most=604_800)] = Field(
-        3_600, description="Age up to which /health/detailed shows rates"
+    queue_warning_threshold: Annotated[float, Percent(max=100)] = setting(70, "Fill level of a mailbox from which on the state is degraded")
+    queue_critical_threshold: Annotated[float, Percent(max=100)] = setting(
+        90, "Fill level of a mailbox from which on the state is unhealthy, if its actor has made no progress for worker_stall_threshold"
     )
-    max_history_entries: Annotated[int, Number(at_least=2, at_most=10_000)] = Field(
-        1_000, description="Maximum number of history points, with fewer each covers a longer time"
+    worker_stall_threshold: Annotated[float, Seconds(max=86_400)] = setting(
+        60, "Time that an actor may work without progress before the state is degraded"
     )
-    queue_warning_threshold: Annotated[float, Percent(at_most=100)] = Field(
-        70, description="Fill level of a mailbox from which on the state is degraded"
+    kafka_slow_threshold: Annotated[float, Seconds(max=3_600)] = setting(
+        1.0, "Time that the broker may take for a batch before the state is degraded"
     )
-    queue_critical_threshold: Annotated[float, Percent(at_most=100)] = Field(
-        90,
-        description="Fill level of a mailbox from which on the state is unhealthy, "
-        "if its actor has made no progress for worker_stall_threshold",
-    )
-    worker_stall_threshold: Annotated[float, Seconds(at_most=86_400)] = Field(
-        60, description="Time that an actor may work without progress before the state is degraded"
-    )
-    kafka_slow_threshold: Annotated[float, Seconds(at_most=3_600)] = Field(
-        1.0, description="Time that the broker may take for a batch before the state is degraded"
-    )
-    kafka_extremely_slow_threshold: Annotated[float, Seconds(at_most=3_600)] = Field(
-        5.0, description="Time from which on the broker is called extremely slow"
+    kafka_extremely_slow_threshold: Annotated[float, Seconds(max=3_600)] = setting(
+        5.0, "Time from which on the broker is called extremely slow"
     )
     api: HealthApiSettings = Field(HealthApiSettings(), description="The state over HTTP, for monitoring")
 
@@ -125,10 +112,10 @@ class HealthSettings(Section):
 class MiscSettings(Section):
     """What fits nowhere else."""
 
-    own_network: Networks = Field(
+    own_network: Networks = setting(
         (),
-        examples=["192.0.2.0/24, 2001:db8::/32"],
-        description="Your own networks: fail2ban alerts about addresses in them, or that are not global, are not forwarded",
+        "Your own networks: fail2ban alerts about addresses in them, or that are not global, are not forwarded",
+        example="192.0.2.0/24, 2001:db8::/32",
     )
 
     @property
@@ -140,28 +127,22 @@ class MiscSettings(Section):
 class SupervisorSettings(Section):
     """When crashed or hanging parts are restarted, and how much may be under way."""
 
-    max_restarts: Annotated[int, Number(at_least=0, at_most=1_000)] = Field(
-        10, description="Restarts within restart_window after which the daemon gives up and exits"
+    max_restarts: Annotated[int, Number(min=0, max=1_000)] = setting(
+        10, "Restarts within restart_window after which the daemon gives up and exits"
     )
-    restart_window: Annotated[float, Seconds(at_most=86_400)] = Field(60, description="Time in which restarts are counted")
-    backoff_initial: Annotated[float, Seconds(at_most=3_600)] = Field(0.1, description="Wait before the first restart, doubled with each")
-    backoff_max: Annotated[float, Seconds(at_most=3_600)] = Field(
-        5, description="Longest wait before a restart, not less than backoff_initial"
+    restart_window: Annotated[float, Seconds(max=86_400)] = setting(60, "Time in which restarts are counted")
+    backoff_initial: Annotated[float, Seconds(max=3_600)] = setting(0.1, "Wait before the first restart, doubled with each")
+    backoff_max: Annotated[float, Seconds(max=3_600)] = setting(5, "Longest wait before a restart, not less than backoff_initial")
+    poison_limit: Annotated[int, Number(min=2, max=100)] = setting(3, "Crashes over one alert after which it becomes a dead letter")
+    progress_deadline: Annotated[float, Seconds(min=1, max=86_400)] = setting(
+        120, "Time without progress after which a part counts as hanging"
     )
-    poison_limit: Annotated[int, Number(at_least=2, at_most=100)] = Field(
-        3, description="Crashes over one alert after which it becomes a dead letter"
+    shutdown_timeout: Annotated[float, Seconds(max=3_600)] = setting(30, "Time to deliver what was read, on shutdown")
+    mailbox_capacity: Annotated[int, Number(min=1, max=1_024)] = setting(
+        2, "Batches that may wait for each part, four times as many for the broker"
     )
-    progress_deadline: Annotated[float, Seconds(at_least=1, at_most=86_400)] = Field(
-        120, description="Time without progress after which a part counts as hanging"
-    )
-    shutdown_timeout: Annotated[float, Seconds(at_most=3_600)] = Field(30, description="Time to deliver what was read, on shutdown")
-    mailbox_capacity: Annotated[int, Number(at_least=1, at_most=1_024)] = Field(
-        2, description="Batches that may wait for each part, four times as many for the broker"
-    )
-    read_chunk_bytes: Annotated[int, Bytes(at_least=65_536, at_most=4_194_304)] = Field(
-        524_288, description="Size of one read from the alert file"
-    )
-    checkpoint_interval: Annotated[float, Seconds(at_most=60)] = Field(1.0, description="Time between two writes of the checkpoint")
+    read_chunk_bytes: Annotated[int, Bytes(min=65_536, max=4_194_304)] = setting(524_288, "Size of one read from the alert file")
+    checkpoint_interval: Annotated[float, Seconds(max=60)] = setting(1.0, "Time between two writes of the checkpoint")
 
     @model_validator(mode="after")
     def _check_backoff(self) -> Self:

@@ -31,6 +31,7 @@ from wazuh_dfn.config.setting_types import (
     Switch,
     Text,
     conflict,
+    setting,
 )
 from wazuh_dfn.messages import KEPT_LINE_BYTES
 
@@ -52,32 +53,26 @@ def _default_batch_bytes(data: dict[str, Any]) -> int:
 class DfnSettings(Section):
     """Broker, identity and certificates."""
 
-    dfn_broker: Brokers = Field("kafka.example.org:443", description="Address of the broker")
-    dfn_id: Annotated[Text, AfterValidator(_check_topic), Allowed("1 to 249 of the characters a-z A-Z 0-9 . _ -")] = Field(
+    dfn_broker: Brokers = setting("kafka.example.org:443", "Address of the broker")
+    dfn_id: Annotated[Text, AfterValidator(_check_topic), Allowed("1 to 249 of the characters a-z A-Z 0-9 . _ -")] = setting(
+        None, "Customer id that DFN-CERT gave you, which is also the Kafka topic, needed to run", example="your-customer-id"
+    )
+    dfn_cert: OptionalPath = setting(None, "Client certificate (PEM), goes together with dfn_key", example="/etc/wazuh-dfn/cert.pem")
+    dfn_key: OptionalPath = setting(
+        None, "Private key of the client certificate (PEM), goes together with dfn_cert", example="/etc/wazuh-dfn/key.pem"
+    )
+    dfn_key_password: Text = setting(
+        None, "Passphrase of dfn_key if that is encrypted, here or in the variable, never as a flag", example="the-passphrase"
+    )
+    dfn_ca: OptionalPath = setting(
         None,
-        examples=["your-customer-id"],
-        description="Customer id that DFN-CERT gave you, which is also the Kafka topic, needed to run",
+        "CA certificates (PEM) to verify the broker's certificate with, without it those of the system",
+        example="/etc/wazuh-dfn/ca.pem",
     )
-    dfn_cert: OptionalPath = Field(
-        None, examples=["/etc/wazuh-dfn/cert.pem"], description="Client certificate (PEM), goes together with dfn_key"
-    )
-    dfn_key: OptionalPath = Field(
-        None, examples=["/etc/wazuh-dfn/key.pem"], description="Private key of the client certificate (PEM), goes together with dfn_cert"
-    )
-    dfn_key_password: Text = Field(
+    dfn_crl: OptionalPath = setting(
         None,
-        examples=["the-passphrase"],
-        description="Passphrase of dfn_key if that is encrypted, here or in the variable, never as a flag",
-    )
-    dfn_ca: OptionalPath = Field(
-        None,
-        examples=["/etc/wazuh-dfn/ca.pem"],
-        description="CA certificates (PEM) to verify the broker's certificate with, without it those of the system",
-    )
-    dfn_crl: OptionalPath = Field(
-        None,
-        examples=["/etc/wazuh-dfn/crl.pem"],
-        description="Revocation list (PEM) of the CA that signed the broker's certificate, one in the file of dfn_ca counts too",
+        "Revocation list (PEM) of the CA that signed the broker's certificate, one in the file of dfn_ca counts too",
+        example="/etc/wazuh-dfn/crl.pem",
     )
 
     @property
@@ -102,42 +97,37 @@ class DfnSettings(Section):
 class WazuhSettings(Section):
     """Alert file, checkpoint, dead letters, the Windows events to forward, and the feedback to Wazuh."""
 
-    json_alert_file: FilePath = Field(
-        Path("/var/ossec/logs/alerts/alerts.json"), description="File that Wazuh appends its alerts to, one JSON object per line"
+    json_alert_file: FilePath = setting(
+        Path("/var/ossec/logs/alerts/alerts.json"), "File that Wazuh appends its alerts to, one JSON object per line"
     )
-    json_alert_file_poll_interval: Annotated[float, Seconds(at_most=60)] = Field(
-        1.0, description="Time between looks at the alert file for new lines"
+    json_alert_file_poll_interval: Annotated[float, Seconds(max=60)] = setting(1.0, "Time between looks at the alert file for new lines")
+    start_at: Literal["end", "beginning"] = setting(
+        "end", "Where in the alert file the very first start begins, later ones go on where the last ended"
     )
-    start_at: Literal["end", "beginning"] = Field(
-        "end", description="Where in the alert file the very first start begins, later ones go on where the last ended"
+    checkpoint_file: FilePath = setting(
+        Path("/var/lib/wazuh-dfn/checkpoint.json"), "File that remembers up to where all alerts are delivered, its folder is made"
     )
-    checkpoint_file: FilePath = Field(
-        Path("/var/lib/wazuh-dfn/checkpoint.json"),
-        description="File that remembers up to where all alerts are delivered, its folder is made",
-    )
-    failed_alerts_path: FolderPath = Field(
+    failed_alerts_path: FolderPath = setting(
         Path("/opt/wazuh-dfn/failed-alerts"),
-        description="Folder for dead letters (alerts that can't be read or that the broker refuses for good), it is made",
+        "Folder for dead letters (alerts that can't be read or that the broker refuses for good), it is made",
     )
-    max_failed_files: Annotated[int, Number(at_least=1, at_most=10_000_000)] = Field(
-        10_000, description="Maximum number of dead letters of each stage, beyond it the oldest is removed (it is the only copy)"
+    max_failed_files: Annotated[int, Number(min=1, max=10_000_000)] = setting(
+        10_000, "Maximum number of dead letters of each stage, beyond it the oldest is removed (it is the only copy)"
     )
-    max_failed_bytes: Annotated[int, Bytes(at_least=2 * KEPT_LINE_BYTES, at_most=2**40)] = Field(
-        1_073_741_824, description="Maximum size of all dead letters, beyond it some are removed, junk first, then the oldest"
+    max_failed_bytes: Annotated[int, Bytes(min=2 * KEPT_LINE_BYTES, max=2**40)] = setting(
+        1_073_741_824, "Maximum size of all dead letters, beyond it some are removed, junk first, then the oldest"
     )
-    windows_event_ids: EventIds = Field(None, examples=[["+4768", "-1100"]], description="Windows events to forward")
-    feedback: Switch = Field(default=True, description="Send delivery confirmations and errors to Wazuh, where its socket is there")
-    unix_socket_path: SocketAddress = Field(Path("/var/ossec/queue/sockets/queue"), description="Queue socket of Wazuh, for the feedback")
-    integration_name: FeedbackName = Field("dfn", description="Name of this integration in the feedback")
-    max_event_size: Annotated[int, Bytes(at_least=512, at_most=65_535)] = Field(65_535, description="Largest message to Wazuh")
-    connection_timeout: Annotated[float, Seconds(at_most=3_600)] = Field(30, description="Maximum time to connect to the socket")
-    write_timeout: Annotated[float, Seconds(at_most=3_600)] = Field(10, description="Maximum time for Wazuh to accept one message")
-    retry_interval: Annotated[float, Seconds(at_most=3_600)] = Field(
-        5, description="Wait before the socket is tried again, doubled with each try that fails"
+    windows_event_ids: EventIds = setting(None, "Windows events to forward", example=["+4768", "-1100"])
+    feedback: Switch = setting(default=True, text="Send delivery confirmations and errors to Wazuh, where its socket is there")
+    unix_socket_path: SocketAddress = setting(Path("/var/ossec/queue/sockets/queue"), "Queue socket of Wazuh, for the feedback")
+    integration_name: FeedbackName = setting("dfn", "Name of this integration in the feedback")
+    max_event_size: Annotated[int, Bytes(min=512, max=65_535)] = setting(65_535, "Largest message to Wazuh")
+    connection_timeout: Annotated[float, Seconds(max=3_600)] = setting(30, "Maximum time to connect to the socket")
+    write_timeout: Annotated[float, Seconds(max=3_600)] = setting(10, "Maximum time for Wazuh to accept one message")
+    retry_interval: Annotated[float, Seconds(max=3_600)] = setting(
+        5, "Wait before the socket is tried again, doubled with each try that fails"
     )
-    max_retry_wait_time: Annotated[float, Seconds(at_most=3_600)] = Field(
-        30, description="Longest such wait, where it is more than retry_interval"
-    )
+    max_retry_wait_time: Annotated[float, Seconds(max=3_600)] = setting(30, "Longest such wait, where it is more than retry_interval")
 
     @property
     def event_ids(self) -> frozenset[str]:
@@ -148,15 +138,13 @@ class WazuhSettings(Section):
 class ProducerOptions(OptionTable):
     """Options of aiokafka's producer that are passed through as they are. Those left out have aiokafka's default."""
 
-    client_id: Annotated[Text, Allowed("a text")] = Field(None, description="Name of this client in the broker's logs and quotas")
-    metadata_max_age_ms: Annotated[int | None, Milliseconds(at_least=1_000, at_most=86_400_000)] = Field(
-        None, description="Age at which topics and leaders are asked for again"
+    client_id: Annotated[Text, Allowed("a text")] = setting(None, "Name of this client in the broker's logs and quotas")
+    metadata_max_age_ms: Annotated[int | None, Milliseconds(min=1_000, max=86_400_000)] = setting(
+        None, "Age at which topics and leaders are asked for again"
     )
-    retry_backoff_ms: Annotated[int | None, Milliseconds(at_least=1, at_most=60_000)] = Field(
-        None, description="Wait of the producer between its own retries"
-    )
-    connections_max_idle_ms: Annotated[int | None, Milliseconds(at_least=1_000, at_most=86_400_000)] = Field(
-        None, description="Idle time after which a connection is closed"
+    retry_backoff_ms: Annotated[int | None, Milliseconds(min=1, max=60_000)] = setting(None, "Wait of the producer between its own retries")
+    connections_max_idle_ms: Annotated[int | None, Milliseconds(min=1_000, max=86_400_000)] = setting(
+        None, "Idle time after which a connection is closed"
     )
 
     def given(self) -> dict[str, Any]:
@@ -167,47 +155,41 @@ class ProducerOptions(OptionTable):
 class KafkaSettings(Section):
     """Security, time limits, retries and sizes of the producer."""
 
-    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, UPPER_CASE] = Field(
+    security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, UPPER_CASE] = setting(
         None,
-        examples=["SSL"],
-        description="Encryption of the connection, left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only",
+        "Encryption of the connection, left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only",
+        example="SSL",
     )
-    proxy: Proxy = Field(
+    proxy: Proxy = setting(
+        None, "HTTP proxy through which the brokers are reached (CONNECT), left out: none", example="http://proxy.example.org:3128"
+    )
+    sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, UPPER_CASE] = setting(
         None,
-        examples=["http://proxy.example.org:3128"],
-        description="HTTP proxy through which the brokers are reached (CONNECT), left out: none",
+        "How to log in by name and password (SASL), beside certificates or in their place, left out: not at all",
+        example="SCRAM-SHA-512",
     )
-    sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, UPPER_CASE] = Field(
-        None,
-        examples=["SCRAM-SHA-512"],
-        description="How to log in by name and password (SASL), beside certificates or in their place, left out: not at all",
+    sasl_username: Text = setting(None, "Name to log in with, goes together with sasl_mechanism", example="your-name")
+    sasl_password: Text = setting(
+        None, "Password to log in with, here or in the variable, never as a flag, goes together with sasl_mechanism", example="the-password"
     )
-    sasl_username: Text = Field(None, examples=["your-name"], description="Name to log in with, goes together with sasl_mechanism")
-    sasl_password: Text = Field(
-        None,
-        examples=["the-password"],
-        description="Password to log in with, here or in the variable, never as a flag, goes together with sasl_mechanism",
+    timeout: Annotated[float, Seconds(min=1, max=3_600)] = setting(60, "Maximum time of one request to the broker")
+    retry_interval: Annotated[float, Seconds(max=3_600)] = setting(
+        5, "Longest wait before a batch is sent again after an error that passes by itself (it doubles from 0.2 s on)"
     )
-    timeout: Annotated[float, Seconds(at_least=1, at_most=3_600)] = Field(60, description="Maximum time of one request to the broker")
-    retry_interval: Annotated[float, Seconds(at_most=3_600)] = Field(
-        5, description="Longest wait before a batch is sent again after an error that passes by itself (it doubles from 0.2 s on)"
+    slow_retry_interval: Annotated[float, Seconds(max=3_600)] = setting(
+        60, "Longest wait after an error that an operator must fix (certificate, permission, topic)"
     )
-    slow_retry_interval: Annotated[float, Seconds(at_most=3_600)] = Field(
-        60, description="Longest wait after an error that an operator must fix (certificate, permission, topic)"
+    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], LOWER_CASE] = setting(
+        "gzip", "Compression of the batches (gzip costs the least time, zstd the fewest bytes)"
     )
-    compression_type: Annotated[Literal["none", "gzip", "lz4", "zstd", "snappy"], LOWER_CASE] = Field(
-        "gzip", description="Compression of the batches (gzip costs the least time, zstd the fewest bytes)"
+    idempotence: Switch = setting(default=True, text="Have the broker drop what a retry sends twice")
+    record_headers: Switch = setting(
+        default=False, text="Give each record the headers `id`, the same if it is sent again, and `source`, this host and version"
     )
-    idempotence: Switch = Field(default=True, description="Have the broker drop what a retry sends twice")
-    record_headers: Switch = Field(
-        default=False,
-        description="Give each record the headers `id`, the same if it is sent again, and `source`, this host and version",
+    max_request_size: Annotated[int, Bytes(min=1_024, max=104_857_600)] = setting(
+        _REQUEST_BYTES, "Largest request, and so the largest single record (the topic has a limit of its own, max.message.bytes)"
     )
-    max_request_size: Annotated[int, Bytes(at_least=1_024, at_most=104_857_600)] = Field(
-        _REQUEST_BYTES,
-        description="Largest request, and so the largest single record (the topic has a limit of its own, max.message.bytes)",
-    )
-    max_batch_bytes: Annotated[int, Bytes(at_least=1_024, at_most=104_857_600)] = Field(
+    max_batch_bytes: Annotated[int, Bytes(min=1_024, max=104_857_600)] = Field(
         default_factory=_default_batch_bytes,
         description="Largest batch of records, not more than max_request_size, by default 950000 or max_request_size if that is less",
     )

@@ -52,21 +52,21 @@ class Allowed:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """Metadata of a number: its bounds, `at_least` and `at_most` included. Without `at_least` it is more than 0. True is not 1."""
+    """Metadata of a number: its bounds, `min` and `max` included. Without `min` it is more than 0. True is not taken for 1."""
 
-    at_least: int | None = None
-    at_most: int
+    min: int | None = None
+    max: int
     phrase: ClassVar[str] = "a number from"
 
     @property
     def text(self) -> str:
         """What is allowed, with the unit."""
-        lowest = "more than 0, at most" if self.at_least is None else f"{self.at_least} to"
-        return f"{self.phrase} {lowest} {self.at_most}"
+        lowest = "more than 0, at most" if self.min is None else f"{self.min} to"
+        return f"{self.phrase} {lowest} {self.max}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        lowest = Field(gt=0) if self.at_least is None else Field(ge=self.at_least)
-        return no_info_before_validator_function(_refuse_truth, handler.generate_schema(Annotated[source, lowest, Field(le=self.at_most)]))
+        lowest = Field(gt=0) if self.min is None else Field(ge=self.min)
+        return no_info_before_validator_function(_refuse_truth, handler.generate_schema(Annotated[source, lowest, Field(le=self.max)]))
 
 
 class Seconds(Number):
@@ -91,6 +91,17 @@ class Percent(Number):
     """A share in percent."""
 
     phrase = "percent,"
+
+
+def setting(default: Any, text: str, *, example: Any = None) -> Any:
+    """Declare a setting of a section.
+
+    Args:
+        default: The default, None if it may be left out.
+        text: What it is, as a phrase without a full stop. What is allowed is in its type.
+        example: What the sample shows if the default is None or empty.
+    """
+    return Field(default, description=text, examples=None if example is None else [example])
 
 
 def allowed(field: FieldInfo) -> str:
