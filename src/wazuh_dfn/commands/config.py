@@ -84,7 +84,9 @@ def sample(*, file_format: Annotated[FileFormat, Parameter(name=["--format", "--
 
 @config.command
 def convert(old: Path, new: Path, /) -> int:
-    """Write a YAML configuration file as TOML, or TOML as YAML. Comments are kept, except those within lists and texts.
+    """Write a YAML configuration file as TOML, or TOML as YAML. Comments are kept, except those within values.
+
+    Comments within lists, inline tables and texts of several lines may be moved below them or lost.
 
     The endings (.toml, .yaml, .yml) tell the formats. A file that exists already is not overwritten.
 

@@ -61,7 +61,7 @@ def parse_brokers(text: str) -> tuple[BrokerAddress, ...]:
 
 
 def parse_broker(text: str) -> BrokerAddress:
-    """Read one `host:port`; raises ValueError if it has another form."""
+    """Read one `host:port`. Raises ValueError if it has another form."""
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise ValueError(f"{reprlib.repr(text)} is no address of a broker")
@@ -79,7 +79,7 @@ def parse_broker(text: str) -> BrokerAddress:
 
 
 def joined_brokers(text: str) -> str:
-    """Check a list of broker addresses, and write it in one form; raises ValueError."""
+    """Check a list of broker addresses, and write it in one form. Raises ValueError."""
     return ",".join(map(str, parse_brokers(text)))
 
 
@@ -98,13 +98,13 @@ def proxy_address(url: str) -> BrokerAddress:
 
 
 def check_proxy(url: str) -> str:
-    """Return the URL as it is; raises ValueError if it is not that of an HTTP proxy."""
+    """Return the URL as it is. Raises ValueError if it is not that of an HTTP proxy."""
     proxy_address(url)
     return url
 
 
 def check_listening_host(text: str) -> str:
-    """Return a host to listen on without brackets; raises ValueError if it can't be one."""
+    """Return a host to listen on without brackets. Raises ValueError if it can't be one."""
     if not text.strip() or not text.isascii() or not text.isprintable() or "/" in text:
         raise ValueError("this is no address to listen on")
     return text.strip().removeprefix("[").removesuffix("]")
@@ -148,7 +148,7 @@ def split_list(value: Any) -> Any:
 
 
 def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the values as they are; raises ValueError if one is neither an IP address nor a network."""
+    """Return the values as they are. Raises ValueError if one is neither an IP address nor a network."""
     for value in values:
         try:
             ip_network(value, strict=False)

@@ -75,7 +75,7 @@ def read_document(path: Path, file_format: FileFormat | None = None) -> Document
 
 
 def parse_document(path: Path, text: str, file_format: FileFormat) -> Document:
-    """Return what the text of a file says; raises ConfigurationError if it is broken, or no table."""
+    """Return what the text of a file says. Raises ConfigurationError if it is broken, or no table."""
     values, lines = _read_toml(path, text) if file_format == "toml" else _read_yaml(path, text)
     if values is None:
         values = {}

@@ -8,7 +8,7 @@ from typing import get_args, get_origin
 
 from wazuh_dfn.config.documents import KeyPath, dotted
 from wazuh_dfn.config.legacy_keys import LEGACY_KEYS
-from wazuh_dfn.config.settings import FIELDS, Settings, is_option_table
+from wazuh_dfn.config.settings import FIELDS, Settings
 
 _VERY_CLOSE = 0.8
 _LEGACY_SWITCHES: frozenset[KeyPath] = frozenset({("wazuh", "store_failed_alerts")})
@@ -40,11 +40,6 @@ SECTION_PATHS: frozenset[KeyPath] = frozenset(key[:length] for key in KNOWN_KEYS
 """The tables of a configuration file, with the tables within tables."""
 
 
-def is_table(key: KeyPath) -> bool:
-    """Whether the value of the key is a table. In a variable and as a flag it is JSON."""
-    return key in FIELDS and is_option_table(FIELDS[key])
-
-
 def is_switch(key: KeyPath) -> bool:
     """Whether the value is true or false, so that the flag alone says true."""
     return FIELDS[key].annotation is bool if key in FIELDS else key in _LEGACY_SWITCHES
@@ -52,9 +47,7 @@ def is_switch(key: KeyPath) -> bool:
 
 def is_list(key: KeyPath) -> bool:
     """Whether there may be several values, so that the flag may be repeated."""
-    if key not in FIELDS:
-        return False
-    annotation = FIELDS[key].annotation
+    annotation = FIELDS[key].annotation if key in FIELDS else None
     return any(get_origin(kind) is tuple and Ellipsis in get_args(kind) for kind in (annotation, *get_args(annotation)))
 
 

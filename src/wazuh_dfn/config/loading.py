@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from wazuh_dfn.config.documents import Document, FileFormat, Given, KeyPath, dotted, read_document
-from wazuh_dfn.config.key_names import KNOWN_KEYS, SECTION_PATHS, flag_name, is_list, is_table, variable_name
-from wazuh_dfn.config.legacy_keys import LEGACY_KEYS, translate
+from wazuh_dfn.config.key_names import KNOWN_KEYS, SECTION_PATHS, flag_name, is_list, variable_name
+from wazuh_dfn.config.legacy_keys import LEGACY_KEYS, PRODUCER_CONFIG, translate
 from wazuh_dfn.config.rules import broken_rules, cautions
-from wazuh_dfn.config.setting_findings import Finding, about_key, show, validate
+from wazuh_dfn.config.setting_findings import show, validate
 from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.errors import ConfigurationError
 
@@ -48,51 +48,49 @@ def load_settings(
     """Load and check the settings: a flag wins over an environment variable, that over the file, that over the default.
 
     Args:
-        path: The configuration file; None for none.
-        file_format: Its format; None tells it by the file's ending.
-        environ: The environment.
-        overrides: Values of flags by `section.key`; None counts as not given.
+        path: The configuration file, None for none.
+        file_format: Its format, None to go by the file's ending.
+        environ: The environment. An empty variable counts as not set.
+        overrides: Values of flags by `section.key`. None counts as not given.
         to_run: Whether to demand what delivering needs: a topic, and certificates or the decision to go without.
 
     Raises:
-        ConfigurationError: Something is wrong; the text names every finding, one a line.
+        ConfigurationError: Something is wrong. The text names every finding, one per line.
     """
-    file = {} if path is None else _from_file(read_document(path, file_format))
+    document = None if path is None else read_document(path, file_format)
+    file = dict(_from_file(document, (), document.values)) if document else {}
     variables = _from_environment(environ)
     merged = {**file, **variables, **_from_flags(overrides)}
     values, legacy_warnings = translate(merged)
     settings, findings = validate(values)
     if to_run:
-        findings += _broken(settings, findings, values, "configuration" if path is None else str(path))
+        findings += broken_rules(settings, findings, values, "configuration" if path is None else str(path))
     if findings:
         raise ConfigurationError("\n".join(finding.text for finding in findings))
     warnings = (*_disagreements(file, variables, merged), *legacy_warnings, *(cautions(settings) if to_run else ()))
     return LoadedSettings(settings, warnings, {key: given.place for key, given in values.items()})
 
 
-def _broken(settings: Settings, findings: list[Finding], values: dict[KeyPath, Given], label: str) -> list[Finding]:
-    """Findings across sections, without those that follow from another finding."""
-    bad = {key for finding in findings for key in finding.keys}
-    broken = [(keys, text) for keys, text in broken_rules(settings) if bad.isdisjoint(keys)]
-    return [about_key(values[keys[0]].place if keys[0] in values else label, keys[0], text) for keys, text in broken]
-
-
-def _from_file(document: Document) -> Values:
-    """Return the values of the configuration file. A key whose value is null counts as not given."""
-    return dict(_entries(document, (), document.values))
-
-
 def _from_environment(environ: Mapping[str, str]) -> Values:
-    """Return the values of environment variables. An empty variable counts as not set."""
     texts = {key: environ.get(variable_name(key), "").strip() for key in KNOWN_KEYS}
     return {key: Given(_from_text(key, text), f"environment variable {variable_name(key)}") for key, text in texts.items() if text}
 
 
 def _from_flags(overrides: Mapping[str, Any]) -> Values:
-    """Return the values of the command line, given by `section.key`. None counts as not given."""
     values = {tuple(name.split(".")): value for name, value in overrides.items() if value is not None}
     places = {key: f"flag {flag_name(key)}" for key in KNOWN_KEYS}
     return {key: Given(_from_text(key, value), places.get(key, "command line")) for key, value in values.items()}
+
+
+def _from_file(document: Document, path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Given]]:
+    """Yield the values of the file's table at `path`. A key whose value is null counts as not given."""
+    for name, value in table.items():
+        key = (*path, name)
+        if key in SECTION_PATHS and (value is None or isinstance(value, dict)):
+            yield from _from_file(document, key, value or {})
+        elif value is not None or key not in KNOWN_KEYS:
+            places = {str(inner): document.place((*key, str(inner))) for inner in value} if isinstance(value, dict) else {}
+            yield key, Given(value, document.place(key), places)
 
 
 def _disagreements(file: Values, variables: Values, merged: Values) -> list[str]:
@@ -108,19 +106,9 @@ def _disagreements(file: Values, variables: Values, merged: Values) -> list[str]
     return warnings
 
 
-def _entries(document: Document, path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Given]]:
-    for name, value in table.items():
-        key = (*path, name)
-        if key in SECTION_PATHS and (value is None or isinstance(value, dict)):
-            yield from _entries(document, key, value or {})
-        elif value is not None or key not in KNOWN_KEYS:
-            places = {str(inner): document.place((*key, str(inner))) for inner in value} if isinstance(value, dict) else {}
-            yield key, Given(value, document.place(key), places)
-
-
 def _from_text(key: KeyPath, value: Any) -> Any:
     """Read a table, and a list in brackets, from its JSON. What is not JSON is left for the model to refuse."""
-    if not isinstance(value, str) or not (is_table(key) or (is_list(key) and value.startswith("["))):
+    if not isinstance(value, str) or not (key == PRODUCER_CONFIG or (is_list(key) and value.startswith("["))):
         return value
     try:
         return json.loads(value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from wazuh_dfn.config.daemon_sections import HealthApiSettings
-from wazuh_dfn.config.documents import KeyPath
-from wazuh_dfn.config.setting_findings import show
+from wazuh_dfn.config.documents import Given, KeyPath
+from wazuh_dfn.config.setting_findings import Finding, about_key, show
 from wazuh_dfn.config.settings import Settings
 
 SHORT_TOKEN = 16
@@ -15,32 +17,40 @@ _SASL: KeyPath = ("kafka", "sasl_mechanism")
 _PROTOCOL: KeyPath = ("kafka", "security_protocol")
 
 
-def broken_rules(settings: Settings) -> list[tuple[tuple[KeyPath, ...], str]]:
-    """Say what keeps the daemon from running.
+def broken_rules(settings: Settings, findings: list[Finding], values: Mapping[KeyPath, Given], label: str) -> list[Finding]:
+    """Find out what keeps the daemon from running.
 
-    Returns:
-        For each broken rule the keys that it is about, the first one being the one to report, and what is wrong.
+    Args:
+        settings: The settings.
+        findings: What is wrong already. What only follows from that is left out.
+        values: The values that were given.
+        label: The place to name for a key that was not given.
     """
-    broken: list[tuple[tuple[KeyPath, ...], str]] = []
+    bad = {key for finding in findings for key in finding.keys}
+    broken = [(keys, text) for keys, text in _broken(settings) if bad.isdisjoint(keys)]
+    return [about_key(values[keys[0]].place if keys[0] in values else label, keys[0], text) for keys, text in broken]
+
+
+def _broken(settings: Settings) -> Iterator[tuple[tuple[KeyPath, ...], str]]:
+    """Yield for each broken rule the keys that it is about, the first one being the one to report, and what is wrong."""
     if settings.dfn.dfn_id is None:
-        broken.append(((_ID,), "missing; set it to the customer id that DFN-CERT gave you, it is the Kafka topic to deliver to"))
+        yield (_ID,), "missing; set it to the customer id that DFN-CERT gave you, it is the Kafka topic to deliver to"
     if not settings.uses_tls and settings.plaintext_reason is None:
         text = (
             f"{show(_BROKER, settings.dfn.dfn_broker)} is not on this machine and no certificate is named, so alerts would travel unencrypted; "
             "set dfn.dfn_cert and dfn.dfn_key (version 0.23 took /opt/wazuh-dfn/certs/dfn-cert.pem and dfn-key.pem when they were not set), "
             'or kafka.security_protocol = "PLAINTEXT" if unencrypted is what you want'
         )
-        broken.append(((_BROKER, *_CERTIFICATES, _PROTOCOL), text))
+        yield (_BROKER, *_CERTIFICATES, _PROTOCOL), text
     elif not settings.uses_tls and settings.kafka.sasl_mechanism == "PLAIN":
         text = (
             "PLAIN sends the password as it is, and the connection is not encrypted; set dfn.dfn_ca or dfn.dfn_cert, or take SCRAM-SHA-512"
         )
-        broken.append(((_SASL, *_CERTIFICATES, _PROTOCOL), text))
-    return broken
+        yield (_SASL, *_CERTIFICATES, _PROTOCOL), text
 
 
 def cautions(settings: Settings) -> list[str]:
-    """Say what is allowed but probably not meant."""
+    """Return a warning for each thing that is allowed but probably not meant."""
     return [*_cautions_of_the_broker(settings), *_cautions_of_the_api(settings.health.api)]
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from wazuh_dfn.config.delivery_sections import ProducerOptions
 from wazuh_dfn.config.documents import Given, KeyPath, dotted
-from wazuh_dfn.config.key_names import SECTION_PATHS, is_table, nearest, suggestion
+from wazuh_dfn.config.key_names import SECTION_PATHS, nearest, suggestion
 from wazuh_dfn.config.legacy_keys import PRODUCER_CONFIG
 from wazuh_dfn.config.setting_types import allowed
 from wazuh_dfn.config.settings import FIELDS, Settings
@@ -45,30 +45,30 @@ class Finding:
 
 
 def is_secret(path: KeyPath, value: Any) -> bool:
-    """Whether a value may be secret, going by the names of the key, or because it looks like a private key, or has a password in an address."""
+    """Whether a value may be secret: by the names of the key, or as it looks like a private key or an address with a password."""
     text = str(value)
     return any(_SECRET_NAME.search(part) for part in path) or "-----BEGIN" in text or _PASSWORD_IN_ADDRESS.search(text) is not None
 
 
 def show(path: KeyPath, value: Any) -> str:
-    """A value as messages write it: on one line, at most 80 characters, and nothing that may be secret."""
+    """Return a value as messages write it: on one line, at most 80 characters, and nothing that may be secret."""
     if is_secret(path, value):
         return MASK
     if isinstance(value, dict):
         return "(a table)"
-    if path == PRODUCER_CONFIG:
+    if path == PRODUCER_CONFIG:  # broken JSON, which may hold anything
         return MASK
     text = repr(value) if isinstance(value, (str, list, tuple)) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def about_value(place: str, path: KeyPath, value: Any, text: str) -> Finding:
-    """A finding about a value: `PLACE: section.key = value: text`."""
+    """Return a finding about a value: `PLACE: section.key = value: text`."""
     return Finding((path,), f"{place}: {dotted(path)} = {show(path, value)}: {text}")
 
 
 def about_key(place: str, path: KeyPath, text: str) -> Finding:
-    """A finding about a key whose value doesn't matter, or may be anything (also a secret): `PLACE: section.key: text`."""
+    """Return a finding about a key whose value doesn't matter, or may be anything (also a secret): `PLACE: section.key: text`."""
     return Finding((path,), f"{place}: {dotted(path)}: {text}")
 
 
@@ -117,21 +117,18 @@ def _finding(detail: ErrorDetails, keys: tuple[KeyPath, ...], values: dict[KeyPa
     inner = tuple(map(str, detail["loc"]))[len(key) :]
     if detail["type"] == "conflict":
         return Finding(keys, about_value(given.place, key, given.value, detail["msg"]).text)
-    if inner and is_table(key):
-        return _option_finding(detail, key, inner[0], given)
+    if inner and key == PRODUCER_CONFIG:
+        return Finding((key,), _about_option(detail, inner[0], given))
     return about_value(given.place, key, given.value, f"{_wrong(detail)}; allowed: {allowed(FIELDS[key])}")
 
 
-def _option_finding(detail: ErrorDetails, key: KeyPath, name: str, given: Given) -> Finding:
-    path = (*key, name)
-    place = given.places.get(name, given.place)
-    options: dict[str, FieldInfo] = getattr(FIELDS[key].annotation, "model_fields", {})
-    if name not in options:
-        known = ", ".join(options)
-        finding = about_key(place, path, f"this option is not passed on; allowed: {known}; did you mean {nearest(name, options)}?")
-    else:
-        finding = about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {allowed(options[name])}")
-    return Finding((key,), finding.text)
+def _about_option(detail: ErrorDetails, name: str, given: Given) -> str:
+    options = ProducerOptions.model_fields
+    path, place = (*PRODUCER_CONFIG, name), given.places.get(name, given.place)
+    if name in options:
+        return about_value(place, path, given.value[name], f"{_wrong(detail)}; allowed: {allowed(options[name])}").text
+    text = f"this option is not passed on; allowed: {', '.join(options)}; did you mean {nearest(name, options)}?"
+    return about_key(place, path, text).text
 
 
 def _wrong(detail: ErrorDetails) -> str:

@@ -28,7 +28,7 @@ class Settings(Section):
 
     @classmethod
     def of(cls, values: Mapping[KeyPath, Any]) -> Self:
-        """Check values by their keys, which have to be in `FIELDS`; raises pydantic's ValidationError."""
+        """Check values by their keys, which have to be in `FIELDS`. Raises pydantic's ValidationError."""
         tables: dict[str, Any] = {}
         for (*sections, name), value in values.items():
             table = tables
@@ -63,18 +63,10 @@ class Settings(Section):
         return value
 
 
-def _is(field: FieldInfo, kind: type[Section]) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, kind)
-
-
-def is_option_table(field: FieldInfo) -> bool:
-    """Whether the value is a table. In a variable and as a flag it is JSON."""
-    return _is(field, OptionTable)
-
-
 def is_section(field: FieldInfo) -> bool:
     """Whether this is a table of keys, not a key itself."""
-    return _is(field, Section) and not is_option_table(field)
+    kind = field.annotation
+    return isinstance(kind, type) and issubclass(kind, Section) and not issubclass(kind, OptionTable)
 
 
 def _fields(section: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, FieldInfo]]:

@@ -28,7 +28,7 @@ _Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_sig
 
 
 def yaml_values(text: str) -> Any:
-    """Return plain Python values; None if it is empty.
+    """Return plain Python values, None if it is empty.
 
     Raises:
         ruamel.yaml.error.YAMLError: It is no YAML.
