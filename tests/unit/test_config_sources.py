@@ -3,8 +3,8 @@
 import pytest
 
 from wazuh_dfn.config.documents import read_document
-from wazuh_dfn.config.key_names import KNOWN_KEYS, flag_name, variable_name
 from wazuh_dfn.config.loading import load_settings
+from wazuh_dfn.config.settings import KNOWN_KEYS, flag_name, variable_name
 from wazuh_dfn.errors import ConfigurationError
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from wazuh_dfn.config.documents import FileFormat, KeyPath, dotted
-from wazuh_dfn.config.key_names import FLAG_KEYS, flag_name, is_list, is_switch
 from wazuh_dfn.config.legacy_keys import LEGACY_KEYS
 from wazuh_dfn.config.loading import LoadedSettings, load_settings
 from wazuh_dfn.config.setting_findings import show
 from wazuh_dfn.config.setting_types import default_of, described
-from wazuh_dfn.config.settings import FIELDS, Settings
+from wazuh_dfn.config.settings import FIELDS, FLAG_KEYS, Settings, flag_name, is_list, is_switch
 
 _IMPORTANT: frozenset[KeyPath] = frozenset(
     {

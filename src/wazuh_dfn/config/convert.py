@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from wazuh_dfn.config.documents import Document, FileFormat, KeyPath, file_format_of, parse_document, read_document
-from wazuh_dfn.config.key_names import KNOWN_KEYS, SECTION_PATHS
 from wazuh_dfn.config.layouts import Comments, Entry, Table, write_layout
+from wazuh_dfn.config.settings import KNOWN_KEYS, SECTION_PATHS
 from wazuh_dfn.errors import ConfigurationError
 
 _SWITCHED_OFF = re.compile(r"#\s?(?P<entry>(?P<name>\w+)\s*[=:]\s*\S.*)")

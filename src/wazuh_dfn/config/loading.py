@@ -12,11 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from wazuh_dfn.config.documents import Document, FileFormat, Given, KeyPath, dotted, read_document
-from wazuh_dfn.config.key_names import KNOWN_KEYS, SECTION_PATHS, flag_name, is_list, variable_name
 from wazuh_dfn.config.legacy_keys import LEGACY_KEYS, PRODUCER_CONFIG, translate
-from wazuh_dfn.config.rules import broken_rules, cautions
-from wazuh_dfn.config.setting_findings import show, validate
-from wazuh_dfn.config.settings import Settings
+from wazuh_dfn.config.setting_findings import broken_rules, cautions, show, validate
+from wazuh_dfn.config.settings import KNOWN_KEYS, SECTION_PATHS, Settings, flag_name, is_list, variable_name
 from wazuh_dfn.errors import ConfigurationError
 
 Values = dict[KeyPath, Given]

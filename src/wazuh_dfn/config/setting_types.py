@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainValidator, model_validator
 from pydantic.fields import FieldInfo
@@ -52,11 +53,14 @@ class Allowed:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """Metadata of a number: its bounds, `min` and `max` included. Without `min` it is more than 0. True is not taken for 1."""
+    """Metadata of a number: its bounds, `min` and `max` included. Without `min` it is more than 0. True is not taken for 1.
+
+    `phrase` has the unit, and begins the text on what is allowed.
+    """
 
     min: int | None = None
     max: int
-    phrase: ClassVar[str] = "a number from"
+    phrase: str = "a number from"
 
     @property
     def text(self) -> str:
@@ -69,28 +73,10 @@ class Number:
         return no_info_before_validator_function(_refuse_truth, handler.generate_schema(Annotated[source, lowest, Field(le=self.max)]))
 
 
-class Seconds(Number):
-    """A duration in seconds."""
-
-    phrase = "seconds,"
-
-
-class Milliseconds(Number):
-    """A duration in milliseconds."""
-
-    phrase = "milliseconds,"
-
-
-class Bytes(Number):
-    """A size in bytes."""
-
-    phrase = "bytes,"
-
-
-class Percent(Number):
-    """A share in percent."""
-
-    phrase = "percent,"
+Seconds = partial(Number, phrase="seconds,")
+Milliseconds = partial(Number, phrase="milliseconds,")
+Bytes = partial(Number, phrase="bytes,")
+Percent = partial(Number, phrase="percent,")
 
 
 def setting(default: Any, text: str, *, example: Any = None) -> Any:
