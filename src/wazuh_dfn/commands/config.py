@@ -84,9 +84,9 @@ def sample(*, file_format: Annotated[FileFormat, Parameter(name=["--format", "--
 
 @config.command
 def convert(old: Path, new: Path, /) -> int:
-    """Write a YAML configuration file as TOML, or TOML as YAML. Comments are kept, except those within values.
+    """Write a YAML configuration file as TOML, or TOML as YAML. Comments are kept, except those of a value on several lines.
 
-    Comments within lists, inline tables and texts of several lines may be moved below them or lost.
+    A comment within such a list or table is moved below it or lost, and so is one behind its last line.
 
     The endings (.toml, .yaml, .yml) tell the formats. A file that exists already is not overwritten.
 

@@ -16,7 +16,7 @@ from wazuh_dfn.errors import ConfigurationError
 _SWITCHED_OFF = re.compile(r"#\s?(?P<entry>(?P<name>\w+)\s*[=:]\s*\S.*)")
 _BESIDE: dict[FileFormat, re.Pattern[str]] = {
     "toml": re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^"'#])*(#.*)"""),
-    "yaml": re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^"'#]|(?<=\S)#)*(?<!\S)(#.*)"""),
+    "yaml": re.compile(r"""(?:(?<=\w)'|"(?:\\.|[^"\\])*"|'[^']*'|[^"'#]|(?<=\S)#)*(?<!\S)(#.*)"""),
 }
 """A line with a comment behind its value."""
 
