@@ -34,7 +34,7 @@ class LogSettings(Section):
     console: Switch = setting(default=True, text="Write lines to the standard error stream")
     file_path: OptionalPath = setting(None, "Log file, besides the console", example="/var/log/wazuh-dfn/wazuh-dfn.log")
     keep_files: Annotated[int, Number(min=0, max=1_000)] = setting(
-        5, "Number of rotated log files that are kept, with 0 the rotation is left to logrotate"
+        5, "Number of rotated log files that are kept. With 0 the rotation is left to logrotate"
     )
 
 
@@ -42,7 +42,7 @@ class HealthApiSettings(Section):
     """The HTTP API, which is read-only."""
 
     enabled: Switch = setting(default=False, text="Serve the state over HTTP")
-    host: ListeningHost = setting("127.0.0.1", "Where it listens, without auth_token on this machine only")
+    host: ListeningHost = setting("127.0.0.1", "Where it listens. Without auth_token it is on this machine only")
     port: Annotated[int, Number(min=1, max=65_535)] = setting(8080, "Port that it listens on")
     auth_token: Token = setting(None, 'Token that clients have to send as "Authorization: Bearer TOKEN"', example="a-long-random-text")
     allowed_ips: Networks = setting(("127.0.0.1", "::1"), "Clients that are answered")
@@ -91,7 +91,7 @@ class HealthSettings(Section):
     stats_interval: Annotated[float, Seconds(min=1, max=86_400)] = setting(600, "Time between two log lines with statistics")
     history_retention: Annotated[float, Seconds(min=60, max=604_800)] = setting(3_600, "Age up to which /health/detailed shows rates")
     max_history_entries: Annotated[int, Number(min=2, max=10_000)] = setting(
-        1_000, "Maximum number of history points, with fewer each covers a longer time"
+        1_000, "Maximum number of history points. With fewer, each covers a longer time"
     )
     queue_warning_threshold: Annotated[float, Percent(max=100)] = setting(70, "Fill level of a mailbox from which on the state is degraded")
     queue_critical_threshold: Annotated[float, Percent(max=100)] = setting(
@@ -131,7 +131,7 @@ class SupervisorSettings(Section):
         10, "Restarts within restart_window after which the daemon gives up and exits"
     )
     restart_window: Annotated[float, Seconds(max=86_400)] = setting(60, "Time in which restarts are counted")
-    backoff_initial: Annotated[float, Seconds(max=3_600)] = setting(0.1, "Wait before the first restart, doubled with each")
+    backoff_initial: Annotated[float, Seconds(max=3_600)] = setting(0.1, "Wait before the first restart. It doubles with each")
     backoff_max: Annotated[float, Seconds(max=3_600)] = setting(5, "Longest wait before a restart, not less than backoff_initial")
     poison_limit: Annotated[int, Number(min=2, max=100)] = setting(3, "Crashes over one alert after which it becomes a dead letter")
     progress_deadline: Annotated[float, Seconds(min=1, max=86_400)] = setting(
@@ -139,7 +139,7 @@ class SupervisorSettings(Section):
     )
     shutdown_timeout: Annotated[float, Seconds(max=3_600)] = setting(30, "Time to deliver what was read, on shutdown")
     mailbox_capacity: Annotated[int, Number(min=1, max=1_024)] = setting(
-        2, "Batches that may wait for each part, four times as many for the broker"
+        2, "Batches that may wait for each part. For the broker it is four times as many"
     )
     read_chunk_bytes: Annotated[int, Bytes(min=65_536, max=4_194_304)] = setting(524_288, "Size of one read from the alert file")
     checkpoint_interval: Annotated[float, Seconds(max=60)] = setting(1.0, "Time between two writes of the checkpoint")

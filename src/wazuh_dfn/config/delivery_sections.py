@@ -55,23 +55,23 @@ class DfnSettings(Section):
 
     dfn_broker: Brokers = setting("kafka.example.org:443", "Address of the broker")
     dfn_id: Annotated[Text, AfterValidator(_check_topic), Allowed("1 to 249 of the characters a-z A-Z 0-9 . _ -")] = setting(
-        None, "Customer id that DFN-CERT gave you, which is also the Kafka topic, needed to run", example="your-customer-id"
+        None, "Customer id that DFN-CERT gave you, which is also the Kafka topic. It is needed to run", example="your-customer-id"
     )
-    dfn_cert: OptionalPath = setting(None, "Client certificate (PEM), goes together with dfn_key", example="/etc/wazuh-dfn/cert.pem")
+    dfn_cert: OptionalPath = setting(None, "Client certificate (PEM). It goes together with dfn_key", example="/etc/wazuh-dfn/cert.pem")
     dfn_key: OptionalPath = setting(
-        None, "Private key of the client certificate (PEM), goes together with dfn_cert", example="/etc/wazuh-dfn/key.pem"
+        None, "Private key of the client certificate (PEM). It goes together with dfn_cert", example="/etc/wazuh-dfn/key.pem"
     )
     dfn_key_password: Text = setting(
-        None, "Passphrase of dfn_key if that is encrypted, here or in the variable, never as a flag", example="the-passphrase"
+        None, "Passphrase of dfn_key if that is encrypted. Set it here or in the variable, as it has no flag", example="the-passphrase"
     )
     dfn_ca: OptionalPath = setting(
         None,
-        "CA certificates (PEM) to verify the broker's certificate with, without it those of the system",
+        "CA certificates (PEM) to verify the broker's certificate. Without it those of the system are used",
         example="/etc/wazuh-dfn/ca.pem",
     )
     dfn_crl: OptionalPath = setting(
         None,
-        "Revocation list (PEM) of the CA that signed the broker's certificate, one in the file of dfn_ca counts too",
+        "Revocation list (PEM) of the CA that signed the broker's certificate. One in the file of dfn_ca counts too",
         example="/etc/wazuh-dfn/crl.pem",
     )
 
@@ -102,32 +102,32 @@ class WazuhSettings(Section):
     )
     json_alert_file_poll_interval: Annotated[float, Seconds(max=60)] = setting(1.0, "Time between looks at the alert file for new lines")
     start_at: Literal["end", "beginning"] = setting(
-        "end", "Where in the alert file the very first start begins, later ones go on where the last ended"
+        "end", "Where in the alert file the very first start begins. Later ones go on where the last ended"
     )
     checkpoint_file: FilePath = setting(
-        Path("/var/lib/wazuh-dfn/checkpoint.json"), "File that remembers up to where all alerts are delivered, its folder is made"
+        Path("/var/lib/wazuh-dfn/checkpoint.json"), "File that stores up to where all alerts are delivered. Its folder is created"
     )
     failed_alerts_path: FolderPath = setting(
         Path("/opt/wazuh-dfn/failed-alerts"),
-        "Folder for dead letters (alerts that can't be read or that the broker refuses for good), it is made",
+        "Folder for dead letters: alerts that can't be read or that the broker refuses for good. It is created",
     )
     max_failed_files: Annotated[int, Number(min=1, max=10_000_000)] = setting(
-        10_000, "Maximum number of dead letters of each stage, beyond it the oldest is removed (it is the only copy)"
+        10_000, "Maximum number of dead letters of each stage. Beyond it the oldest is removed, which is the only copy"
     )
     max_failed_bytes: Annotated[int, Bytes(min=2 * KEPT_LINE_BYTES, max=2**40)] = setting(
-        1_073_741_824, "Maximum size of all dead letters, beyond it some are removed, junk first, then the oldest"
+        1_073_741_824, "Maximum size of all dead letters. Beyond it some are removed, junk first, then the oldest"
     )
     windows_event_ids: EventIds = setting(None, "Windows events to forward", example=["+4768", "-1100"])
-    feedback: Switch = setting(default=True, text="Send delivery confirmations and errors to Wazuh, where its socket is there")
+    feedback: Switch = setting(default=True, text="Send delivery confirmations and errors to Wazuh, if its socket exists")
     unix_socket_path: SocketAddress = setting(Path("/var/ossec/queue/sockets/queue"), "Queue socket of Wazuh, for the feedback")
     integration_name: FeedbackName = setting("dfn", "Name of this integration in the feedback")
     max_event_size: Annotated[int, Bytes(min=512, max=65_535)] = setting(65_535, "Largest message to Wazuh")
     connection_timeout: Annotated[float, Seconds(max=3_600)] = setting(30, "Maximum time to connect to the socket")
     write_timeout: Annotated[float, Seconds(max=3_600)] = setting(10, "Maximum time for Wazuh to accept one message")
     retry_interval: Annotated[float, Seconds(max=3_600)] = setting(
-        5, "Wait before the socket is tried again, doubled with each try that fails"
+        5, "Wait before the socket is tried again. It doubles with each try that fails"
     )
-    max_retry_wait_time: Annotated[float, Seconds(max=3_600)] = setting(30, "Longest such wait, where it is more than retry_interval")
+    max_retry_wait_time: Annotated[float, Seconds(max=3_600)] = setting(30, "Longest such wait, if it is more than retry_interval")
 
     @property
     def event_ids(self) -> frozenset[str]:
@@ -157,24 +157,26 @@ class KafkaSettings(Section):
 
     security_protocol: Annotated[Literal["SSL", "PLAINTEXT"] | None, UPPER_CASE] = setting(
         None,
-        "Encryption of the connection, left out: SSL if certificates are named, otherwise PLAINTEXT to this machine only",
+        "Encryption of the connection. The default is SSL if certificates are named, otherwise PLAINTEXT to this machine only",
         example="SSL",
     )
     proxy: Proxy = setting(
-        None, "HTTP proxy through which the brokers are reached (CONNECT), left out: none", example="http://proxy.example.org:3128"
+        None, "HTTP proxy through which the brokers are reached (CONNECT). The default is none", example="http://proxy.example.org:3128"
     )
     sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, UPPER_CASE] = setting(
         None,
-        "How to log in by name and password (SASL), beside certificates or in their place, left out: not at all",
+        "How to log in by name and password (SASL), beside certificates or in their place. The default is not to log in",
         example="SCRAM-SHA-512",
     )
-    sasl_username: Text = setting(None, "Name to log in with, goes together with sasl_mechanism", example="your-name")
+    sasl_username: Text = setting(None, "Name to log in with. It goes together with sasl_mechanism", example="your-name")
     sasl_password: Text = setting(
-        None, "Password to log in with, here or in the variable, never as a flag, goes together with sasl_mechanism", example="the-password"
+        None,
+        "Password to log in with. It goes together with sasl_mechanism. Set it here or in the variable, as it has no flag",
+        example="the-password",
     )
     timeout: Annotated[float, Seconds(min=1, max=3_600)] = setting(60, "Maximum time of one request to the broker")
     retry_interval: Annotated[float, Seconds(max=3_600)] = setting(
-        5, "Longest wait before a batch is sent again after an error that passes by itself (it doubles from 0.2 s on)"
+        5, "Longest wait before a batch is sent again after an error that passes by itself. It doubles from 0.2 s on"
     )
     slow_retry_interval: Annotated[float, Seconds(max=3_600)] = setting(
         60, "Longest wait after an error that an operator must fix (certificate, permission, topic)"
@@ -191,7 +193,7 @@ class KafkaSettings(Section):
     )
     max_batch_bytes: Annotated[int, Bytes(min=1_024, max=104_857_600)] = Field(
         default_factory=_default_batch_bytes,
-        description="Largest batch of records, not more than max_request_size, by default 950000 or max_request_size if that is less",
+        description="Largest batch of records, not more than max_request_size. The default is 950000, or max_request_size if that is less",
     )
     producer_config: ProducerOptions = Field(ProducerOptions(), description="More options of the producer")
 

@@ -76,7 +76,12 @@ def read_document(path: Path, file_format: FileFormat | None = None) -> Document
 
 def parse_document(path: Path, text: str, file_format: FileFormat) -> Document:
     """Return what the text of a file says. Raises ConfigurationError if it is broken, or no table."""
-    values, lines = _read_toml(path, text) if file_format == "toml" else _read_yaml(path, text)
+    if file_format == "toml":
+        values, lines = _read_toml(path, text)
+    else:
+        from wazuh_dfn.config.yaml_documents import read_yaml  # noqa: PLC0415
+
+        values, lines = read_yaml(path, text)
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -111,12 +116,6 @@ def _read_text(path: Path) -> str:
         raise ConfigurationError(
             f"{path}: can't be read ({error.strerror}); mend its permissions, or name another file with --config PATH"
         ) from error
-
-
-def _read_yaml(path: Path, text: str) -> tuple[Any, dict[KeyPath, int]]:
-    from wazuh_dfn.config.yaml_documents import read_yaml  # noqa: PLC0415
-
-    return read_yaml(path, text)
 
 
 def _read_toml(path: Path, text: str) -> tuple[Any, dict[KeyPath, int]]:

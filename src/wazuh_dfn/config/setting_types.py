@@ -101,8 +101,8 @@ def allowed(field: FieldInfo) -> str:
 
 
 def described(field: FieldInfo) -> str:
-    """Return the sentence on a setting: what it is, and what is allowed."""
-    return f"{field.description}; {allowed(field)}."
+    """Return the text on a setting: what it is, and what is allowed."""
+    return f"{field.description}. Allowed: {allowed(field)}."
 
 
 def plain(value: Any) -> Any:
