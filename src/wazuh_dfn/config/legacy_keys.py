@@ -20,40 +20,37 @@ _RETRIES = (
     "kafka.slow_retry_interval for the longest time between tries"
 )
 
-_WAZUH = {
-    "json_alert_prefix": "is not needed: each line of the alert file is one JSON object, whatever it begins with; use nothing instead",
-    "json_alert_suffix": "is not needed: a line ends where its line feed is; use nothing instead",
-    "store_failed_alerts": "is not needed: dead letters are always kept, they are the only copy; use wazuh.max_failed_files to bound them",
-    "json_alert_queue_size": "is not needed: no queue drops alerts, the file itself is the buffer; use supervisor.mailbox_capacity for "
-    "how much is under way",
-    "max_retries": _GIVES_UP,
-    "max_connection_failures_per_event": _GIVES_UP,
-    "max_connection_wait_attempts": _GIVES_UP,
-    "connection_failure_backoff_base": _WAIT,
-    "connection_wait_sleep_interval": _WAIT,
-    "read_timeout": "is not needed: nothing is read from Wazuh's socket; use wazuh.write_timeout for the time to accept a message",
-}
-_KAFKA = {
-    "connection_max_retries": _RETRIES,
-    "send_max_retries": _RETRIES,
-    "max_wait_time": "is not needed: the waits between tries double; use kafka.retry_interval and kafka.slow_retry_interval for the longest",
-    "admin_timeout": "is not needed: no admin client is used; use kafka.timeout, which holds for every request",
-    "service_retry_interval": "is not needed: the producer's part is restarted by the supervisor; use supervisor.backoff_initial and "
-    "supervisor.backoff_max",
-}
-_HEALTH = {
-    "cache_ttl": "is not needed: the state is always at hand and nothing is cached; use nothing instead",
-    "event_queue_size": "is not needed: statistics are counted, not queued; use nothing instead",
+_BY_SECTION = {
+    "wazuh": {
+        "json_alert_prefix": "is not needed: each line of the alert file is one JSON object, whatever it begins with; use nothing instead",
+        "json_alert_suffix": "is not needed: a line ends where its line feed is; use nothing instead",
+        "store_failed_alerts": "is not needed: dead letters are always kept, they are the only copy; use wazuh.max_failed_files to bound them",
+        "json_alert_queue_size": "is not needed: no queue drops alerts, the file itself is the buffer; use supervisor.mailbox_capacity for how much is under way",
+        "max_retries": _GIVES_UP,
+        "max_connection_failures_per_event": _GIVES_UP,
+        "max_connection_wait_attempts": _GIVES_UP,
+        "connection_failure_backoff_base": _WAIT,
+        "connection_wait_sleep_interval": _WAIT,
+        "read_timeout": "is not needed: nothing is read from Wazuh's socket; use wazuh.write_timeout for the time to accept a message",
+    },
+    "kafka": {
+        "connection_max_retries": _RETRIES,
+        "send_max_retries": _RETRIES,
+        "max_wait_time": "is not needed: the waits between tries double; use kafka.retry_interval and kafka.slow_retry_interval for the longest",
+        "admin_timeout": "is not needed: no admin client is used; use kafka.timeout, which holds for every request",
+        "service_retry_interval": "is not needed: the producer's part is restarted by the supervisor; use supervisor.backoff_initial and supervisor.backoff_max",
+    },
+    "log": {"interval": "is the old name of health.stats_interval; use that one"},
+    "health": {
+        "cache_ttl": "is not needed: the state is always at hand and nothing is cached; use nothing instead",
+        "event_queue_size": "is not needed: statistics are counted, not queued; use nothing instead",
+    },
+    "misc": {
+        "num_workers": "is not needed: there is one part for each kind of alert, supervised; use supervisor.mailbox_capacity for how much is under way"
+    },
 }
 
-LEGACY_KEYS: dict[KeyPath, str] = {
-    **{("wazuh", key): text for key, text in _WAZUH.items()},
-    **{("kafka", key): text for key, text in _KAFKA.items()},
-    ("log", "interval"): "is the old name of health.stats_interval; use that one",
-    **{("health", key): text for key, text in _HEALTH.items()},
-    ("misc", "num_workers"): "is not needed: there is one part for each kind of alert, supervised; use supervisor.mailbox_capacity for "
-    "how much is under way",
-}
+LEGACY_KEYS: dict[KeyPath, str] = {(section, key): text for section, texts in _BY_SECTION.items() for key, text in texts.items()}
 """For each key of 0.23 without effect the end of the sentence that begins with its name."""
 
 LEGACY_PRODUCER_OPTIONS: dict[str, str] = {
