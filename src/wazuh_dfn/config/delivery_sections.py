@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from wazuh_dfn.config.addresses import BrokerAddress, parse_brokers
 from wazuh_dfn.config.event_ids import resolve_event_ids
@@ -30,20 +29,14 @@ from wazuh_dfn.config.setting_types import (
     SocketAddress,
     Switch,
     Text,
+    Topic,
     conflict,
     setting,
 )
 from wazuh_dfn.messages import KEPT_LINE_BYTES
 
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _BATCH_BYTES = 950_000
 _REQUEST_BYTES = 16_777_216
-
-
-def _check_topic(value: str | None) -> str | None:
-    if value is not None and (not _TOPIC.fullmatch(value) or value in {".", ".."}):
-        raise ValueError("this can't be the name of a Kafka topic")
-    return value
 
 
 def _default_batch_bytes(data: dict[str, Any]) -> int:
@@ -54,7 +47,7 @@ class DfnSettings(Section):
     """Broker, identity and certificates."""
 
     dfn_broker: Brokers = setting("kafka.example.org:443", "Address of the broker")
-    dfn_id: Annotated[Text, AfterValidator(_check_topic), Allowed("1 to 249 of the characters a-z A-Z 0-9 . _ -")] = setting(
+    dfn_id: Topic = setting(
         None, "Customer id that DFN-CERT gave you, which is also the Kafka topic. It is needed to run", example="your-customer-id"
     )
     dfn_cert: OptionalPath = setting(None, "Client certificate (PEM). It goes together with dfn_key", example="/etc/wazuh-dfn/cert.pem")

@@ -51,8 +51,7 @@ def effective_text(rows: list[EffectiveSetting]) -> str:
     """Return the settings as TOML. What has no value, or must not be shown, is a comment."""
     root = Table("")
     for row in rows:
-        is_shown = row.value is not None and row.value != MASK
-        root.below(row.key[:-1]).items.append(Entry(row.key[-1], row.value, beside=f"# {row.source}", active=is_shown))
+        root.below(row.key[:-1]).items.append(Entry(row.key[-1], row.value, beside=f"# {row.source}", active=row.value != MASK))
     return write_layout(root, "toml")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,8 @@ from pydantic_core.core_schema import no_info_before_validator_function
 
 from wazuh_dfn.config.addresses import check_listening_host, check_networks, check_proxy, joined_brokers, parse_socket_address, split_list
 from wazuh_dfn.config.event_ids import parse_event_ids
+
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 class Section(BaseModel):
@@ -147,6 +150,12 @@ def _check_filled(text: str) -> str:
     return text
 
 
+def _check_topic(text: str) -> str:
+    if not _TOPIC.fullmatch(text) or text in {".", ".."}:
+        raise ValueError("this can't be the name of a Kafka topic")
+    return text
+
+
 def _check_token(text: str) -> str:
     if not (text.isascii() and text.isprintable() and " " not in text):
         raise ValueError("a token is sent in a header, where it can't stand like this")
@@ -174,6 +183,7 @@ OptionalPath = Annotated[Path | None, _EMPTY_IS_NONE, _unless_none(_check_path),
 FilePath = Annotated[Path, _on_text(_check_filled), AfterValidator(_check_path), Allowed("path of a file")]
 FolderPath = Annotated[FilePath, Allowed("path of a folder")]
 
+Topic = Annotated[Text, _unless_none(_check_topic), Allowed("1 to 249 of the characters a-z A-Z 0-9 . _ -")]
 Token = Annotated[Text, _unless_none(_check_token), Allowed("printable ASCII characters without spaces")]
 FeedbackName = Annotated[str, AfterValidator(_check_name), Allowed("a text without colons and line breaks")]
 
