@@ -14,7 +14,7 @@ import anyio
 from bench.corpus import write_corpus
 from bench.site import bench_site
 from support.kinds import select
-from wazuh_dfn.config.daemon_model import SupervisorSettings
+from wazuh_dfn.config.daemon_sections import SupervisorSettings
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory
 from wazuh_dfn.kafka.batch_compression import gzip_encode
 from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles

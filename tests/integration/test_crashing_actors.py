@@ -10,7 +10,7 @@ from support.corpus import arrived, write_corpus
 from support.daemon import TOPIC
 from support.faults import crash_some_lives
 from support.kafka_read import read_all
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.daemon.run_daemon import real_world
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.supervision.events import ChildFailed

@@ -16,7 +16,7 @@ from support.daemon import TOPIC, Daemon
 from support.kafka_read import read_all
 from support.service_manager import ServiceManager
 from support.tls_proxy import TlsProxy
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.daemon.run_daemon import real_world
 from wazuh_dfn.daemon.sd_notify import ServiceNotifier
 from wazuh_dfn.daemon.service_manager import Service

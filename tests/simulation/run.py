@@ -15,7 +15,7 @@ from simulation.places import ALERTS
 from simulation.process import Process, ProcessDisk
 from simulation.seeded import run_seeded
 from simulation.world import SimulatedWorld
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.delivery import ledger
 from wazuh_dfn.kinds import router
 from wazuh_dfn.pipeline import Pipeline

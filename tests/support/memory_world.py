@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import trio
 
 from support.corpus import Corpus, numbered_lines
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.messages import NO_BYTES
 from wazuh_dfn.pipeline import Pipeline

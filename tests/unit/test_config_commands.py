@@ -7,7 +7,7 @@ import pytest
 import tomlkit
 
 from wazuh_dfn.cli import main
-from wazuh_dfn.config.keys import KNOWN_KEYS, variable_name
+from wazuh_dfn.config.settings import KNOWN_KEYS, variable_name
 
 
 class Done(NamedTuple):

@@ -4,8 +4,8 @@ import pytest
 import tomlkit
 
 from wazuh_dfn.config.convert import convert, convert_file
-from wazuh_dfn.config.document import read_document
-from wazuh_dfn.config.sample import sample
+from wazuh_dfn.config.documents import read_document
+from wazuh_dfn.config.presentation import sample
 from wazuh_dfn.errors import ConfigurationError
 
 YAML = """\
@@ -150,3 +150,39 @@ def test_crlf_and_a_byte_order_mark_are_no_hindrance(tmp_path):
     convert_file(tmp_path / "c.yaml", tmp_path / "c.toml")
     assert (tmp_path / "c.toml").read_text() == TOML
     assert tomlkit.parse(TOML)
+
+
+@pytest.mark.parametrize(
+    ("old", "line", "value", "comment"),
+    [
+        ("yaml", "  level: a#b  # c", "a#b", "# c"),
+        ("yaml", "  level: it's # c's", "it's", "# c's"),
+        ("yaml", "  level: 'it''s # x'  # c", "it's # x", "# c"),
+        ("yaml", "  level: plain#", "plain#", ""),
+        ("toml", 'level = "a # \\" b"#c', 'a # " b', "#c"),
+        ("toml", "level = 'a # b'", "a # b", ""),
+    ],
+)
+def test_a_hash_within_a_value_begins_no_comment(old, line, value, comment):
+    text = f"log:\n{line}\n" if old == "yaml" else f"[log]\n{line}\n"
+    converted = convert(text, old, "toml")
+    assert tomlkit.parse(converted).unwrap() == {"log": {"level": value}}
+    assert converted.splitlines()[1].endswith(comment)
+    assert comment or "  #" not in converted
+
+
+def test_a_comment_within_a_list_is_moved_below_it():
+    text = "misc:\n  own_network:\n    - 10.0.0.0/8\n    # the lab\n    - 192.0.2.0/24  # lost\nlog:\n  level: INFO\n"
+    assert convert(text, "yaml", "toml") == ('[misc]\nown_network = ["10.0.0.0/8", "192.0.2.0/24"]\n# the lab\n\n[log]\nlevel = "INFO"\n')
+
+
+def test_an_inline_table_stays_one_and_an_inline_section_becomes_a_table():
+    text = "kafka:\n  producer_config: {client_id: me, retry_backoff_ms: 5}\nhealth: {api: {port: 1}}\n"
+    assert convert(text, "yaml", "toml") == (
+        '[kafka]\nproducer_config = {client_id = "me", retry_backoff_ms = 5}\n\n[health.api]\nport = 1\n'
+    )
+
+
+def test_a_comment_that_is_indented_deeper_than_the_next_table_stays_with_its_own():
+    text = "kafka:\n  timeout: 1\n  # about kafka\n# about log\nlog:\n  level: INFO\n"
+    assert convert(text, "yaml", "yaml") == text

@@ -2,9 +2,9 @@
 
 import pytest
 
-from wazuh_dfn.config.effective import effective, effective_text
-from wazuh_dfn.config.load import load_settings
+from wazuh_dfn.config.loading import load_settings
 from wazuh_dfn.config.paths import check_paths
+from wazuh_dfn.config.presentation import effective, effective_text
 from wazuh_dfn.errors import ConfigurationError
 
 BASE = {"DFN_CUSTOMER_ID": "customer-1", "DFN_BROKER_ADDRESS": "localhost:9092"}

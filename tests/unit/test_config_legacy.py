@@ -10,11 +10,11 @@ from ruamel.yaml import YAML
 
 from support.old_keys import OLD_KEYS
 from wazuh_dfn.cli import main
-from wazuh_dfn.config.document import read_document
-from wazuh_dfn.config.keys import FIELDS, KNOWN_KEYS, dotted, flag_name, is_switch, variable_name
-from wazuh_dfn.config.legacy import LEGACY_KEYS
-from wazuh_dfn.config.load import load_settings
-from wazuh_dfn.config.present import plain
+from wazuh_dfn.config.documents import dotted, read_document
+from wazuh_dfn.config.legacy_keys import LEGACY_KEYS
+from wazuh_dfn.config.loading import load_settings
+from wazuh_dfn.config.setting_types import plain
+from wazuh_dfn.config.settings import FIELDS, KNOWN_KEYS, flag_name, is_switch, variable_name
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 BASE = {"dfn.dfn_id": "customer-1", "dfn.dfn_broker": "localhost:9092"}

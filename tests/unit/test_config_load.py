@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from wazuh_dfn.config.event_ids import DEFAULT_EVENT_IDS
-from wazuh_dfn.config.keys import FIELDS
-from wazuh_dfn.config.load import load_settings
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.loading import load_settings
 from wazuh_dfn.config.paths import check_paths
+from wazuh_dfn.config.setting_types import allowed
+from wazuh_dfn.config.settings import FIELDS, Settings
 from wazuh_dfn.errors import ConfigurationError
 
 LOCAL = {"dfn.dfn_id": "customer-1", "dfn.dfn_broker": "127.0.0.1:9092"}
@@ -274,6 +274,22 @@ def test_a_name_that_would_break_the_feedback_is_refused(name):
 
 def test_every_key_is_described_and_says_what_is_allowed():
     for key, field in FIELDS.items():
-        what, _, allowed = field.description.partition("; ")
-        assert what, key
-        assert allowed, key
+        assert field.description, key
+        assert allowed(field), key
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (("kafka", "timeout"), "seconds, 1 to 3600"),
+        (("kafka", "retry_interval"), "seconds, more than 0, at most 3600"),
+        (("health", "queue_warning_threshold"), "percent, more than 0, at most 100"),
+        (("wazuh", "max_failed_bytes"), "bytes, 134217728 to 1099511627776"),
+        (("log", "keep_files"), "a number from 0 to 1000"),
+        (("log", "console"), "true or false"),
+        (("kafka", "sasl_mechanism"), "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+        (("kafka", "producer_config"), "client_id, metadata_max_age_ms, retry_backoff_ms, connections_max_idle_ms"),
+    ],
+)
+def test_what_is_allowed_comes_from_what_is_checked(key, text):
+    assert allowed(FIELDS[key]) == text

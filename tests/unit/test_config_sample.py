@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from wazuh_dfn.config.keys import FIELDS
-from wazuh_dfn.config.load import load_settings
-from wazuh_dfn.config.model import Settings
-from wazuh_dfn.config.sample import sample
+from wazuh_dfn.config.loading import load_settings
+from wazuh_dfn.config.presentation import sample
+from wazuh_dfn.config.setting_types import described
+from wazuh_dfn.config.settings import FIELDS, Settings
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -50,4 +50,4 @@ class TestSample:
     def test_each_key_stands_below_its_description(self, file_format):
         text = re.sub(r"\n *# ", " ", sample(file_format))
         for key, field in FIELDS.items():
-            assert re.search(rf"{re.escape(field.description)}\.\n *#{key[-1]}\b", text), key
+            assert re.search(rf"{re.escape(described(field))}\n *#{key[-1]}\b", text), key

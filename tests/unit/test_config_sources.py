@@ -2,9 +2,9 @@
 
 import pytest
 
-from wazuh_dfn.config.document import read_document
-from wazuh_dfn.config.keys import KNOWN_KEYS, flag_name, variable_name
-from wazuh_dfn.config.load import load_settings
+from wazuh_dfn.config.documents import read_document
+from wazuh_dfn.config.loading import load_settings
+from wazuh_dfn.config.settings import KNOWN_KEYS, flag_name, variable_name
 from wazuh_dfn.errors import ConfigurationError
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from support.alerts import fail2ban_alert, json_values, odd_alerts, windows_alert
 from support.kinds import build
-from wazuh_dfn.config.kafka_model import KafkaSettings
+from wazuh_dfn.config.delivery_sections import KafkaSettings
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.kinds.record import wazuh_time
 from wazuh_dfn.kinds.windows_xml import event_xml

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wazuh_dfn.config.health_model import HealthSettings
+from wazuh_dfn.config.daemon_sections import HealthSettings
 from wazuh_dfn.health.report import Actor, Checkpoint, Counts, DeadLetters, Delivery, Feedback, HealthReport, MailboxDepth, Reading
 from wazuh_dfn.health.verdict import judge
 

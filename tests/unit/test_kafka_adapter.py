@@ -9,9 +9,8 @@ from support.certs import make_certificates
 from wazuh_dfn.check.certificates import check_certificates
 from wazuh_dfn.check.findings import has_failure
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.config.findings import is_secret
-from wazuh_dfn.config.keys import FLAG_KEYS
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.setting_findings import is_secret
+from wazuh_dfn.config.settings import FLAG_KEYS, Settings
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaRecordProducer
 from wazuh_dfn.kafka.broker_connection import KafkaConnection
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode

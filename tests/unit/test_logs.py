@@ -10,7 +10,7 @@ import time
 import pytest
 import structlog
 
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.errors import ConfigurationError, in_brief
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.logs import configure_logs, set_level
@@ -123,7 +123,7 @@ def run_with_journal(code, **settings):
     reading, writing = os.pipe()
     status = os.fstat(writing)
     text = (
-        "import structlog\nfrom wazuh_dfn.logs import configure_logs\nfrom wazuh_dfn.config.model import Settings\n"
+        "import structlog\nfrom wazuh_dfn.logs import configure_logs\nfrom wazuh_dfn.config.settings import Settings\n"
         f"configure_logs(Settings.model_validate({{'log': {settings!r}}}))\nlog = structlog.get_logger('x')\n{code}"
     )
     environment = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}

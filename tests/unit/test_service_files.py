@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 
 CONF = Path(__file__).parents[2] / "conf"
 MOST_EXPOSURE = 2.0

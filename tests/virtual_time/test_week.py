@@ -18,7 +18,7 @@ from simulation.wazuh import ALERTS, FIRST_DAY, FOLDER, MONTHS
 from simulation.world import SimulatedWorld
 from support.corpus import alert, fail2ban_alert, line, windows_alert
 from support.faults import crash_some_lives
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.delivery.durations import RECENT_SLOTS
 from wazuh_dfn.errors import WazuhUnavailableError
 from wazuh_dfn.kafka.faults import BrokerUnavailableError

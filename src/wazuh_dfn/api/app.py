@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from wazuh_dfn.api.guard import Guard, refusal
 from wazuh_dfn.api.metrics import exposition
-from wazuh_dfn.config.health_model import HealthApiSettings
+from wazuh_dfn.config.daemon_sections import HealthApiSettings
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.health.page import page_html
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wazuh_dfn.api.clients import client_address, counted_as, is_allowed, is_authorised, is_own_name
 from wazuh_dfn.api.rate_limit import RateLimit
-from wazuh_dfn.config.health_model import HealthApiSettings
+from wazuh_dfn.config.daemon_sections import HealthApiSettings
 
 OPEN_PATHS = frozenset({"/"})
 """Need no token: the page has no data in it, and asks for the token itself."""

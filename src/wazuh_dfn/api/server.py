@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from wazuh_dfn.api.app import make_app
 from wazuh_dfn.api.connections import Connections
-from wazuh_dfn.config.health_model import HealthApiSettings
+from wazuh_dfn.config.daemon_sections import HealthApiSettings
 from wazuh_dfn.errors import CertificateFileError
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.kafka.tls_context import load_own_certificate

@@ -14,7 +14,7 @@ from wazuh_dfn.check.kafka import check_kafka
 from wazuh_dfn.check.report import Report
 from wazuh_dfn.check.send_test import check_by_sending, clock_not_compared
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts

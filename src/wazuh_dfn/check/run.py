@@ -17,8 +17,8 @@ from wazuh_dfn.check.findings import Finding, has_failure, warning
 from wazuh_dfn.check.report import Report
 from wazuh_dfn.check.state import CHECKPOINT, DEAD_LETTERS, check_checkpoint, check_folder, check_space
 from wazuh_dfn.check.wazuh_socket import check_wazuh_socket
-from wazuh_dfn.config.load import LoadedSettings
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.loading import LoadedSettings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.own_thread import in_own_thread
 
 

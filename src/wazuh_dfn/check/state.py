@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wazuh_dfn.check.access import user_name
 from wazuh_dfn.check.findings import Finding, failure, info, ok, warning
-from wazuh_dfn.config.keys import KeyPath, dotted
+from wazuh_dfn.config.documents import KeyPath, dotted
 from wazuh_dfn.config.paths import unwritable
 from wazuh_dfn.storage.instance_lock import holder, lock_file
 from wazuh_dfn.tailing.checkpoint_file import decode, previous
@@ -27,10 +27,9 @@ _LEAST_BYTES = 16 * _MIB
 
 def check_folder(check: str, key: KeyPath, folder: Path) -> list[Finding]:
     """Check that it can be written to, by writing (the file never has a name), or that it can be made."""
-    problem = unwritable(key, folder)
-    if problem is not None:
-        text, _, remedy = problem.rpartition("; ")
-        return [failure(check, text, remedy)]
+    unusable = unwritable(key, folder)
+    if unusable is not None:
+        return [failure(check, unusable.problem, unusable.remedy)]
     if not folder.exists():
         return [ok(check, f"{folder} is not there yet; {user_name()} can make it")]
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from wazuh_dfn.config.keys import KNOWN_KEYS, flag_name, is_switch
+from wazuh_dfn.config.settings import KNOWN_KEYS, flag_name, is_switch
 
 _ABOUT_ALL_COMMANDS = {"--help", "-h", "--version", "-v"}
 _TRUTH_VALUES = {"true", "false", "yes", "no", "on", "off", "1", "0"}

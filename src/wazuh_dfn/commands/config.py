@@ -13,11 +13,11 @@ from wazuh_dfn import exit_codes
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.config.convert import convert_file
-from wazuh_dfn.config.document import FileFormat
-from wazuh_dfn.config.effective import effective, effective_text
-from wazuh_dfn.config.load import LoadedSettings
+from wazuh_dfn.config.documents import FileFormat
+from wazuh_dfn.config.loading import LoadedSettings
 from wazuh_dfn.config.paths import check_paths
-from wazuh_dfn.config.sample import sample as sample_text
+from wazuh_dfn.config.presentation import effective, effective_text
+from wazuh_dfn.config.presentation import sample as sample_text
 from wazuh_dfn.errors import ConfigurationError
 
 config = App(name="config", help="Show, check, convert the configuration, or make a sample of it.")
@@ -84,7 +84,9 @@ def sample(*, file_format: Annotated[FileFormat, Parameter(name=["--format", "--
 
 @config.command
 def convert(old: Path, new: Path, /) -> int:
-    """Write a YAML configuration file as TOML, or TOML as YAML. Comments are kept, except those within lists and texts.
+    """Write a YAML configuration file as TOML, or TOML as YAML. Comments are kept, except those of a value on several lines.
+
+    A comment within such a list or table is moved below it or lost, and so is one behind its last line.
 
     The endings (.toml, .yaml, .yml) tell the formats. A file that exists already is not overwritten.
 

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from wazuh_dfn import exit_codes
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import errors
-from wazuh_dfn.config.model import Settings
 from wazuh_dfn.config.paths import check_paths
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.delivery.dead_letters import DeadLetter
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.kafka.record_producer import ProducerFactory

@@ -11,8 +11,8 @@ from cyclopts import App, Parameter
 
 from wazuh_dfn import exit_codes
 from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource, with_flags
-from wazuh_dfn.config.document import FileFormat
-from wazuh_dfn.config.load import LoadedSettings
+from wazuh_dfn.config.documents import FileFormat
+from wazuh_dfn.config.loading import LoadedSettings
 from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.daemon.run_daemon import run_daemon
 from wazuh_dfn.logs import configure_logs, log_warnings

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from wazuh_dfn.config.document import FileFormat
-from wazuh_dfn.config.findings import show
-from wazuh_dfn.config.keys import FIELDS, FLAG_KEYS, KeyPath, dotted, flag_name, is_list, is_switch
-from wazuh_dfn.config.legacy import LEGACY_KEYS
-from wazuh_dfn.config.load import LoadedSettings, load_settings
-from wazuh_dfn.config.model import Settings
-from wazuh_dfn.config.present import default_of
+from wazuh_dfn.config.documents import FileFormat, KeyPath, dotted
+from wazuh_dfn.config.legacy_keys import LEGACY_KEYS
+from wazuh_dfn.config.loading import LoadedSettings, load_settings
+from wazuh_dfn.config.setting_findings import show
+from wazuh_dfn.config.setting_types import default_of, described
+from wazuh_dfn.config.settings import FIELDS, FLAG_KEYS, Settings, flag_name, is_list, is_switch
 
 _IMPORTANT: frozenset[KeyPath] = frozenset(
     {
@@ -85,7 +84,7 @@ def _help(key: KeyPath) -> str:
     if key in LEGACY_KEYS:
         return f"Of version 0.23; {LEGACY_KEYS[key]}."
     default = default_of(FIELDS[key])
-    return f"{FIELDS[key].description}." + ("" if default in (None, "", [], {}) else f" Default: {show(key, default)}.")
+    return described(FIELDS[key]) + ("" if default in (None, "", [], {}) else f" Default: {show(key, default)}.")
 
 
 _GROUPS = {name: Group(f"\\[{name}] {field.description}") for name, field in Settings.model_fields.items()}

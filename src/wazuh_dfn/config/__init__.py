@@ -1,1 +1,1 @@
-"""The configuration: `model.Settings` says what there is, `load.load_settings` reads it from file, environment and flags."""
+"""The configuration: `settings.Settings` has all of it, `loading.load_settings` reads it from file, environment and flags."""

@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wazuh_dfn.config.base import split_list
+from wazuh_dfn.config.addresses import split_list
 
 DEFAULT_EVENT_IDS: frozenset[str] = frozenset(
     {
@@ -35,7 +35,7 @@ def parse_event_ids(value: Any) -> Any:
     """Read the ids of the configuration into texts without leading zeros, their signs kept.
 
     Args:
-        value: A list of numbers or texts, or a text with commas; each id is from 0 to 65,535. None stays None.
+        value: A list of numbers or texts, or a text with commas. Each id is from 0 to 65,535. None stays None.
 
     Raises:
         ValueError: There is no id, an id is none, or some ids have signs and others don't.

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from wazuh_dfn.config.keys import KeyPath, dotted
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.documents import KeyPath, dotted
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class UnusablePath:
+    """What is wrong with the path of a setting, and what to do about it."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}"
 
 
 def check_paths(settings: Settings) -> None:
@@ -26,30 +38,32 @@ def check_paths(settings: Settings) -> None:
     problems.append(unwritable(("wazuh", "checkpoint_file"), settings.wazuh.checkpoint_file.parent))
     problems.append(unwritable(("wazuh", "failed_alerts_path"), settings.wazuh.failed_alerts_path))
     if found := [problem for problem in problems if problem]:
-        raise ConfigurationError("\n".join(found))
+        raise ConfigurationError("\n".join(map(str, found)))
 
 
-def _unreadable(key: KeyPath, path: Path | None) -> str | None:
+def _unreadable(key: KeyPath, path: Path | None) -> UnusablePath | None:
     if path is None:
         return None
     try:
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:
-        return f"{dotted(key)} = {str(path)!r}: can't be read ({error.strerror}); put the file there, or let the daemon's user read it"
+        return UnusablePath(
+            f"{dotted(key)} = {str(path)!r}: can't be read ({error.strerror})", "put the file there, or let the daemon's user read it"
+        )
     return None
 
 
-def unwritable(key: KeyPath, folder: Path) -> str | None:
-    """Say why the folder of a setting can't be made or written to by this user, and after the last "; " what to do; None if it can."""
+def unwritable(key: KeyPath, folder: Path) -> UnusablePath | None:
+    """Find out why the folder of a setting can't be made or written to by this user. None if it can."""
     nearest = folder
     while not _exists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
     if not nearest.is_dir():
-        return f"{dotted(key)}: {folder} can't be a folder, because {nearest} is a file; name another place"
+        return UnusablePath(f"{dotted(key)}: {folder} can't be a folder, because {nearest} is a file", "name another place")
     if not os.access(nearest, os.W_OK | os.X_OK):
         what = "can't be written to" if nearest == folder else f"can't be made in {nearest}"
-        return f"{dotted(key)}: the folder {folder} {what}; let the daemon's user write there, or name another place"
+        return UnusablePath(f"{dotted(key)}: the folder {folder} {what}", "let the daemon's user write there, or name another place")
     return None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from anyio import to_thread
 
-from wazuh_dfn.config.keys import dotted
-from wazuh_dfn.config.model import Settings
-from wazuh_dfn.config.reload import reloaded
+from wazuh_dfn.config.documents import KeyPath, dotted
+from wazuh_dfn.config.settings import FIELDS, Settings
 from wazuh_dfn.daemon.sd_notify import ServiceNotifier
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
@@ -17,6 +18,41 @@ from wazuh_dfn.logs import set_level
 from wazuh_dfn.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
+
+RELOADABLE: frozenset[KeyPath] = frozenset(
+    {
+        ("log", "level"),
+        ("misc", "own_network"),
+        ("wazuh", "windows_event_ids"),
+        ("dfn", "dfn_ca"),
+        ("dfn", "dfn_cert"),
+        ("dfn", "dfn_crl"),
+        ("dfn", "dfn_key"),
+        ("dfn", "dfn_key_password"),
+    }
+)
+"""Keys that can change while the daemon runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The settings to go on with, which keys changed in them, and which changes have to wait for a restart."""
+
+    settings: Settings
+    changed: tuple[KeyPath, ...]
+    need_restart: tuple[KeyPath, ...]
+
+
+def reloaded(old: Settings, new: Settings) -> Reloaded:
+    """Take from `new` what can change while the daemon runs. Whether TLS is used at all can't."""
+    differing = tuple(key for key in FIELDS if old.value_of(key) != new.value_of(key))
+    usable = RELOADABLE if old.uses_tls == new.uses_tls else {key for key in RELOADABLE if key[0] != "dfn"}
+    changed = tuple(key for key in differing if key in usable)
+    updates: dict[str, dict[str, Any]] = {}
+    for section, name in changed:
+        updates.setdefault(section, {})[name] = new.value_of((section, name))
+    sections = {section: getattr(old, section).model_copy(update=values) for section, values in updates.items()}
+    return Reloaded(old.model_copy(update=sections), changed, tuple(key for key in differing if key not in usable))
 
 
 class Reloading:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psutil
 import structlog
 
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.daemon.reloading import Reloading
 from wazuh_dfn.daemon.sd_notify import ServiceNotifier
 from wazuh_dfn.daemon.service_manager import Service

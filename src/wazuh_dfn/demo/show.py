@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wazuh_dfn import exit_codes
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.daemon.run_daemon import real_world
 from wazuh_dfn.demo.alerts import alert_line
 from wazuh_dfn.errors import ConfigurationError

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import anyio
 
-from wazuh_dfn.config.health_model import HealthSettings
+from wazuh_dfn.config.daemon_sections import HealthSettings
 from wazuh_dfn.delivery.dead_letters import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.health.file_sizes import FileSizes

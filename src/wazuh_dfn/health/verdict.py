@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from wazuh_dfn.config.health_model import HealthSettings
+from wazuh_dfn.config.daemon_sections import HealthSettings
 from wazuh_dfn.health.report import Actor, HealthReport, Verdict
 
 LONGEST_CHECKPOINT_INTERVAL_SECONDS = 60.0

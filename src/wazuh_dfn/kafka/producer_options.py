@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from wazuh_dfn.config.addresses import BrokerAddress, parse_brokers
-from wazuh_dfn.config.kafka_model import proxy_address
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.addresses import BrokerAddress, parse_brokers, proxy_address
+from wazuh_dfn.config.settings import Settings
 
 Compression = Literal["gzip", "snappy", "lz4", "zstd"]
 

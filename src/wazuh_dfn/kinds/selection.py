@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.kinds import catalogue
 from wazuh_dfn.kinds.kind import Content, Kind, Rule
 from wazuh_dfn.lines.candidates import CandidateScan

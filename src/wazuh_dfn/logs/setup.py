@@ -9,8 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from wazuh_dfn.config.daemon_model import LogSettings
-from wazuh_dfn.config.model import Settings
+from wazuh_dfn.config.daemon_sections import LogSettings
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.logs.folding import FoldingHandler
 from wazuh_dfn.logs.log_file import log_file

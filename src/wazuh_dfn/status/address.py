@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wazuh_dfn.config.health_model import HealthApiSettings
+from wazuh_dfn.config.daemon_sections import HealthApiSettings
 from wazuh_dfn.errors import ConfigurationError, NoReportError
 
 _OWN_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here

@@ -1,4 +1,4 @@
-"""What a YAML file says, and where: as `document` reads it."""
+"""What a YAML file says, and on which lines, for `documents`."""
 
 from __future__ import annotations
 
@@ -27,25 +27,14 @@ class _Constructor(SafeConstructor):
 _Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_signed_int)
 
 
-def yaml_values(text: str) -> Any:
-    """Return plain Python values; None if it is empty.
-
-    Raises:
-        ruamel.yaml.error.YAMLError: It is no YAML.
-    """
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
-    return _text_keys(yaml.load(text))
-
-
 def read_yaml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
-    """Return the values, and the lines (from 1) where tables and keys stand.
+    """Return the values (None if the file is empty), and the lines (from 1) where tables and keys stand.
 
     Raises:
-        ConfigurationError: It is no YAML; one line that says where and what to do.
+        ConfigurationError: It is no YAML. The text is one line that says where and what to do.
     """
     try:
-        return yaml_values(text), dict(_lines(YAML(typ="safe", pure=True).compose(text)))
+        return _values(text), dict(_lines(YAML(typ="safe", pure=True).compose(text)))
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -56,6 +45,12 @@ def read_yaml(path: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
     except (YAMLError, ValueError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ConfigurationError(f"{path}: this is no YAML: {reason}; mend the file") from error
+
+
+def _values(text: str) -> Any:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
+    return _text_keys(yaml.load(text))
 
 
 def _text_keys(value: Any) -> Any:
