@@ -7,8 +7,9 @@ from hypothesis import given
 
 from support.alerts import fail2ban_alert, odd_alerts, ordinary_alert, windows_alert
 from wazuh_dfn.config.event_ids import DEFAULT_EVENT_IDS
+from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.kinds.fail2ban import Bans
-from wazuh_dfn.kinds.windows import EventIds
+from wazuh_dfn.kinds.windows import EventIds, Windows
 
 EVENTS, BANS = EventIds(DEFAULT_EVENT_IDS), Bans()
 OWN = Bans((ip_network("8.8.8.0/24"), ip_network("2001:4860::/32")))
@@ -128,3 +129,16 @@ def test_an_ordinary_alert_is_neither():
 def test_selecting_never_raises(alert):
     for rule in (EVENTS, BANS, OWN):
         assert isinstance(rule.selects(alert), bool)
+
+
+@pytest.mark.parametrize(
+    ("given", "selected"),
+    [("Security", True), ("SECURITY", True), ("Application", False), ("", False), (None, False), (7, False), ([], False)],
+)
+def test_where_the_site_names_channels_others_are_not_forwarded(given, selected):
+    settings = Settings.model_validate({"wazuh": {"windows_channels": "security, ForwardedEvents"}})
+    assert Windows().rule(settings).selects(windows_alert(channel=given)) is selected
+
+
+def test_a_channel_that_is_missing_is_none_of_those_that_the_site_names():
+    assert not EventIds(DEFAULT_EVENT_IDS, frozenset({"security"})).selects({"data": {"win": {"system": {"eventID": "4625"}}}})

@@ -1,8 +1,7 @@
 """What SIGHUP changes while the daemon runs, and what has to wait for a restart."""
 
-from wazuh_dfn.daemon.reloading import reloaded
-
 from wazuh_dfn.config.settings import Settings
+from wazuh_dfn.daemon.reloading import reloaded
 
 LEVEL, TIMEOUT, CA = ("log", "level"), ("kafka", "timeout"), ("dfn", "dfn_ca")
 

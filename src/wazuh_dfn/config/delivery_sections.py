@@ -20,6 +20,7 @@ from wazuh_dfn.config.setting_types import (
     FilePath,
     FolderPath,
     Milliseconds,
+    Names,
     Number,
     OptionalPath,
     OptionTable,
@@ -111,6 +112,7 @@ class WazuhSettings(Section):
         1_073_741_824, "Maximum size of all dead letters. Beyond it some are removed, junk first, then the oldest"
     )
     windows_event_ids: EventIds = setting(None, "Windows events to forward", example=["+4768", "-1100"])
+    windows_channels: Names = setting((), "Windows channels from which events are forwarded. The default is all", example=["Security"])
     feedback: Switch = setting(default=True, text="Send delivery confirmations and errors to Wazuh, if its socket exists")
     unix_socket_path: SocketAddress = setting(Path("/var/ossec/queue/sockets/queue"), "Queue socket of Wazuh, for the feedback")
     integration_name: FeedbackName = setting("dfn", "Name of this integration in the feedback")

@@ -208,6 +208,12 @@ Networks = Annotated[
 ]
 """Bits of the host part are ignored."""
 
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: () if value is None else split_list(value)),
+    Allowed("names, several with commas between them; upper and lower case are the same"),
+]
+
 EventIds = Annotated[
     tuple[str, ...] | None,
     BeforeValidator(parse_event_ids),

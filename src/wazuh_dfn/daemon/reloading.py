@@ -23,6 +23,7 @@ RELOADABLE: frozenset[KeyPath] = frozenset(
     {
         ("log", "level"),
         ("misc", "own_network"),
+        ("wazuh", "windows_channels"),
         ("wazuh", "windows_event_ids"),
         ("dfn", "dfn_ca"),
         ("dfn", "dfn_cert"),

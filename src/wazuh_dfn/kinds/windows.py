@@ -16,7 +16,7 @@ from wazuh_dfn.kinds.kind import Complain, Content
 from wazuh_dfn.kinds.transform_actor import TransformActor
 from wazuh_dfn.kinds.windows_xml import event_xml, has_payload
 from wazuh_dfn.lines.candidates import occurrences
-from wazuh_dfn.lines.values import event_id_text, section
+from wazuh_dfn.lines.values import event_id_text, section, value_text
 from wazuh_dfn.messages import Alert, RecordBatch
 from wazuh_dfn.supervision.mailbox import Mailbox
 
@@ -47,7 +47,7 @@ class Windows:
 
     def rule(self, settings: Settings) -> EventIds:
         """See `Kind`."""
-        return EventIds(settings.wazuh.event_ids)
+        return EventIds(settings.wazuh.event_ids, frozenset(each.casefold() for each in settings.wazuh.windows_channels))
 
     def fields(self, alert: Content) -> dict[str, Any]:
         """See `Kind`."""
@@ -78,12 +78,13 @@ class WindowsActor(TransformActor):
 
 @dataclass(frozen=True, slots=True)
 class EventIds:
-    """Implements `Rule`: by the event ID alone, whatever the channel. The IDs are decimal numbers without leading zeros.
+    """Implements `Rule`: by the event ID, and by the channel if there are `channels` (casefolded, as Windows compares their names).
 
-    How many there are costs next to nothing.
+    The IDs are decimal numbers without leading zeros. How many there are costs next to nothing.
     """
 
     event_ids: frozenset[str]
+    channels: frozenset[str] = frozenset()
 
     def occurrences(self, data: bytes) -> Iterator[int]:
         """See `Rule`."""
@@ -93,7 +94,10 @@ class EventIds:
 
     def selects(self, alert: Content) -> bool:
         """See `Rule`."""
-        return event_id_text(section(alert, "data", "win", "system").get("eventID")) in self.event_ids
+        system = section(alert, "data", "win", "system")
+        if event_id_text(system.get("eventID")) not in self.event_ids:
+            return False
+        return not self.channels or value_text(system.get("channel")).casefold() in self.channels
 
     def _can_be_wanted(self, data: bytes, offset: int) -> bool:
         plain = _PLAIN_VALUE.match(data, offset)
