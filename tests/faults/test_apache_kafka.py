@@ -305,7 +305,7 @@ def test_a_wrong_clock_is_named_and_once_the_clock_or_the_topics_bound_is_change
         daemon.wait_for_log("broker unavailable")
         [complaint] = complaints(daemon)
         assert "INVALID_TIMESTAMP" in complaint
-        assert "this host's clock" in complaint
+        assert "look at this machine's clock" in complaint
         assert "needs_operator=true" in complaint
         append(daemon, site.corpus, 500)
         time.sleep(1)

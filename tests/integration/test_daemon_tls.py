@@ -51,7 +51,7 @@ def test_a_wrong_certificate_delivers_nothing_and_the_log_says_what_is_wrong(tmp
         daemon.wait_for_log("broker unavailable")
         [line] = [text for text in daemon.log_text().splitlines() if "broker unavailable" in text]
         assert said in line
-        assert 'needs_operator=true remedy="`wazuh-dfn check`' in line
+        assert "needs_operator=true remedy=" in line
         assert daemon.stop() == 0
     proxy.serve(certificates.server_context())
     assert not read_all(proxy.address, TOPIC, expect=0, ssl_context=certificates.client_context())

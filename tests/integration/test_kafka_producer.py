@@ -277,7 +277,7 @@ async def test_a_broker_without_the_request_for_idempotence(mock):
 async def test_a_broker_that_fails_the_request_for_idempotence(tansu):
     tansu.create_topic("alerts")
     error = await unavailable(KafkaOptions(tansu.bootstrap, "alerts", timeout_seconds=60))
-    assert error.reason.startswith("the broker gives no producer id: ")
+    assert error.reason.startswith(f"{tansu.bootstrap} gives no producer id but this: ")
     assert error.fault.remedy == "if the broker does not support idempotent producers, set kafka.idempotence = false"
     assert error.needs_operator
 

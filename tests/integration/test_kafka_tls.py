@@ -192,7 +192,7 @@ async def test_an_expired_client_certificate_replaced_on_disk_is_picked_up(proxy
     certificate = shutil.copy(certs.expired_client.certificate, tmp_path / "client.pem")
     key = shutil.copy(certs.expired_client.key, tmp_path / "client-key.pem")
     wanted = KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=6, tls=TlsFiles(certs.ca, certificate, key))
-    assert "the broker refused our client certificate (dfn.dfn_cert): it has expired" in await refusal(wanted)
+    assert "the broker refused our client certificate (dfn.dfn_cert): it expired on " in await refusal(wanted)
 
     shutil.copy(certs.client.certificate, certificate)
     shutil.copy(certs.client.key, key)
