@@ -14,7 +14,7 @@ from wazuh_dfn.tailing import open_files, registry
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.contents import Content
 from wazuh_dfn.tailing.open_files import OpenFiles
-from wazuh_dfn.tailing.place import ReadingPlace, Trouble
+from wazuh_dfn.tailing.place import ReadingPlace, ReadingTrouble
 
 pytestmark = pytest.mark.anyio
 
@@ -204,7 +204,7 @@ async def test_alerts_json_is_replaced_when_it_is_another_file_and_missing_when_
     assert await files.is_replaced()
     alerts.unlink()
     assert not await files.is_replaced()
-    assert place.problems == [f"{alerts} does not exist; {Trouble.MISSING.value}"]
+    assert place.problems == [f"{alerts} does not exist; {ReadingTrouble.MISSING.value}"]
     alerts.write_bytes(b"")
     await files.is_replaced()
     assert place.problems == []
@@ -219,7 +219,7 @@ async def test_without_an_alerts_json_the_last_of_all_files_may_still_grow(alert
     await files.finish()
     assert await read_next(files, place) == "alerts.json.1"
     assert not place.is_complete
-    assert place.problems == [f"{alerts} does not exist; {Trouble.MISSING.value}"]
+    assert place.problems == [f"{alerts} does not exist; {ReadingTrouble.MISSING.value}"]
 
 
 async def test_for_a_file_that_can_not_be_looked_into_the_others_wait_for_a_moment_alone(alerts, place, monkeypatch):
@@ -235,7 +235,7 @@ async def test_for_a_file_that_can_not_be_looked_into_the_others_wait_for_a_mome
     assert not await files.turn_to_next()
     monkeypatch.setattr(open_files, "PATIENCE_SECONDS", 0)
     assert await read_next(files, place) == "alerts.json"
-    assert place.problems == [f"{copy}: Input/output error; {Trouble.FILE_UNREADABLE.value}"]
+    assert place.problems == [f"{copy}: Input/output error; {ReadingTrouble.FILE_UNREADABLE.value}"]
 
 
 async def test_as_long_as_a_file_of_an_earlier_month_waits_all_months_are_looked_at(alerts, files, place):

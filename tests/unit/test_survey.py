@@ -20,7 +20,7 @@ from wazuh_dfn.tailing.contents import PIECE_BYTES, Content, end_of_last_line, o
 from wazuh_dfn.tailing.disk import Status
 from wazuh_dfn.tailing.names import Sighting, dated_paths, is_packed_name, list_files, month_before, naming_of, slot_of, unpacked_name
 from wazuh_dfn.tailing.open_files import LONGEST_SURVEY_PAUSE_SECONDS, SURVEY_SECONDS, OpenFiles, _pause_seconds
-from wazuh_dfn.tailing.place import ReadingPlace, Trouble
+from wazuh_dfn.tailing.place import ReadingPlace, ReadingTrouble
 from wazuh_dfn.tailing.registry import Appearance, KnownFile, Mark, Registry, appearance_of
 from wazuh_dfn.tailing.survey import is_same, match, survey
 
@@ -541,16 +541,18 @@ def test_the_last_line_ends_behind_the_last_line_feed(alerts, data, end):
 # What an administrator is told.
 
 
-def test_trouble_is_logged_once_by_file_and_so_is_its_end():
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_trouble_is_logged_once_by_file_and_so_is_its_end():
     place = ReadingPlace()
     with structlog.testing.capture_logs() as logs:
         for texts in ({"a": "no a"}, {"a": "no a", Path("b"): "no b"}, {Path("b"): "no b"}):
-            place.note_all(Trouble.DAMAGED, texts)
-        assert place.problems == [f"no b; {Trouble.DAMAGED.value}"]
-        place.note(Trouble.MISSING, "no file")
-        place.is_over(Trouble.UNREADABLE, Trouble.DAMAGED)
-        place.is_over(Trouble.DAMAGED)
-    assert place.problems == [f"no file; {Trouble.MISSING.value}"]
+            place.note_all(ReadingTrouble.DAMAGED, texts)
+        assert place.problems == [f"no b; {ReadingTrouble.DAMAGED.value}"]
+        place.note(ReadingTrouble.MISSING, "no file")
+        place.is_over(ReadingTrouble.UNREADABLE, ReadingTrouble.DAMAGED)
+        place.is_over(ReadingTrouble.DAMAGED)
+    assert place.problems == [f"no file; {ReadingTrouble.MISSING.value}"]
     assert [(entry["log_level"], entry["trouble"], entry["reason"]) for entry in logs] == [
         ("warning", "damaged", "no a"),
         ("warning", "damaged", "no b"),

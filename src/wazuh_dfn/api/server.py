@@ -16,6 +16,7 @@ from wazuh_dfn.errors import CertificateFileError
 from wazuh_dfn.health.observe import Observed
 from wazuh_dfn.kafka.tls_context import load_own_certificate
 from wazuh_dfn.supervision.lifeline import Lifeline
+from wazuh_dfn.trouble import Trouble
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
@@ -30,7 +31,7 @@ class HealthApi:
         self._api = api
         self._url = api.url(api.host)
         self._connections: Connections | None = None
-        self._problem: str | None = None
+        self._trouble = Trouble(log, "the health API can't listen, delivery goes on without it")
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     async def serve(self, observed: Observed, lifeline: Lifeline[None]) -> None:
@@ -63,7 +64,8 @@ class HealthApi:
         host = None if self._api.host == "::" else self._api.host  # anyio takes "::" for IPv6 alone
         async with await anyio.create_tcp_listener(local_host=host, local_port=self._api.port, backlog=BACKLOG) as listener:
             log.info("health API listens", url=self._url)
-            self._connections, self._problem, self._retry_seconds = connections, None, FIRST_RETRY_SECONDS
+            self._trouble.is_over()
+            self._connections, self._retry_seconds = connections, FIRST_RETRY_SECONDS
             async with anyio.create_task_group() as clients:
                 try:
                     await listener.serve(connections.handle, clients)
@@ -81,10 +83,7 @@ class HealthApi:
     def _note_problem(self, error: BaseException) -> None:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        if str(error) != self._problem:
-            self._problem = str(error)
-            remedy = f"{_remedy(error)}; it is tried again"
-            log.error("the health API can't listen, delivery goes on without it", url=self._url, reason=self._problem, remedy=remedy)
+        self._trouble.note(str(error), url=self._url, remedy=f"{_remedy(error)}; it is tried again")
 
 
 def _remedy(error: BaseException) -> str:

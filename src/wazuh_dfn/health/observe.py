@@ -143,7 +143,7 @@ class Observed:
 
     def _feedback(self) -> Feedback:
         status = self.feedback
-        return Feedback(state=status.state, problem=status.reason or None, sent=status.sent, dropped=status.dropped)
+        return Feedback(state=status.state, problem=status.reason, sent=status.sent, dropped=status.dropped)
 
     def _actor(self, child: Child) -> Actor:
         name = child.spec.name

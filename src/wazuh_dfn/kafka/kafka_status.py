@@ -13,6 +13,7 @@ import structlog
 from wazuh_dfn.delivery.durations import BATCH_BOUNDS, DELAY_BOUNDS, Durations
 from wazuh_dfn.kafka.certificate_expiry import Certificates
 from wazuh_dfn.kafka.faults import Fault
+from wazuh_dfn.trouble import Level, Trouble
 
 type KafkaState = Literal["not connected", "connected", "unavailable"]
 log = structlog.get_logger(__name__)
@@ -39,6 +40,8 @@ class KafkaStatus:
     """How long the broker took for each batch that it acknowledged."""
     delays: Durations = field(default_factory=lambda: Durations(DELAY_BOUNDS))
     """From an alert's own timestamp to the acknowledgement of its record; one that lies in the future counts as 0."""
+
+    _trouble: Trouble = field(default_factory=lambda: Trouble(log, "broker unavailable, alerts wait in the file"))
 
     @property
     def reason(self) -> str:
@@ -83,18 +86,10 @@ class KafkaStatus:
         if self.state != "unavailable":
             self._become("unavailable")
             self.since = self.since if self.waiting_since is None else self.waiting_since
-        if self.fault is not None and fault.text == self.fault.text:
-            return False
-        self.fault = fault
-        say, code = log.error if fault.code.needs_operator else log.warning, fault.code
-        say(
-            "broker unavailable, alerts wait in the file",
-            reason=fault.text,
-            code=code.value,
-            needs_operator=code.needs_operator,
-            remedy=fault.remedy,
-        )
-        return True
+        self.fault, code = fault, fault.code
+        level: Level = "error" if code.needs_operator else "warning"
+        return self._trouble.note(fault.text, level, code=code.value, needs_operator=code.needs_operator, remedy=fault.remedy)
 
     def _become(self, state: KafkaState) -> None:
+        self._trouble.is_over()
         self.state, self.fault, self.since = state, None, anyio.current_time()

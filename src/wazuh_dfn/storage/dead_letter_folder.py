@@ -20,6 +20,7 @@ from wazuh_dfn.delivery.dead_letters import DeadLetter, LetterCounts
 from wazuh_dfn.storage.letter_index import LetterIndex, stage_of
 from wazuh_dfn.storage.removed_letters import Removed, is_looked_at, load_removed, save_removed
 from wazuh_dfn.tailing.disk import Disk
+from wazuh_dfn.trouble import Trouble
 
 RETRY_SECONDS = 5.0
 PATIENCE_SECONDS = 10.0
@@ -64,7 +65,7 @@ class DeadLetterFolder:
         self._max_bytes = max_bytes
         self._contents: _Contents | None = None
         self._lock = anyio.Lock()
-        self._problem: str | None = None
+        self._trouble = Trouble(log, "dead letter can't be written, waiting", "dead letters can be written again")
         self._writing_since: float | None = None
         self._counts: LetterCounts | None = None
         self._look_again_at = 0.0
@@ -74,7 +75,7 @@ class DeadLetterFolder:
         """See `DeadLetterStore`."""
         if self._writing_since is not None and (seconds := anyio.current_time() - self._writing_since) >= PATIENCE_SECONDS:
             return f"the file system of {self._folder} has not answered for {seconds:.0f} s"
-        return self._problem
+        return self._trouble.reason
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """See `DeadLetterStore`."""
@@ -117,18 +118,13 @@ class DeadLetterFolder:
             try:
                 removed = await self._disk.run_to_its_end(self._store, letters, now)
             except OSError as error:
-                self._note_problem(str(error))
+                self._trouble.note(str(error), folder=str(self._folder))
             else:
-                self._problem = None
+                self._trouble.is_over()
                 return removed
             finally:
                 self._writing_since = None
             await anyio.sleep(RETRY_SECONDS)
-
-    def _note_problem(self, problem: str) -> None:
-        if problem != self._problem:
-            self._problem = problem
-            log.error("dead letter can't be written, waiting", folder=str(self._folder), reason=problem)
 
     def _store(self, letters: Sequence[DeadLetter], now: float) -> Counter[str]:
         """Write all, make all durable at once, then remove what is too much; returns how many that were of each stage."""

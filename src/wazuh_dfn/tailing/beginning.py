@@ -16,7 +16,7 @@ from wazuh_dfn.tailing.checkpoint_file import Checkpoint, CheckpointStore
 from wazuh_dfn.tailing.contents import end_of_last_line, open_content
 from wazuh_dfn.tailing.disk import Disk
 from wazuh_dfn.tailing.names import FIRST_SLOT, Sighting, list_files, slot_of
-from wazuh_dfn.tailing.place import ReadingPlace, Trouble
+from wazuh_dfn.tailing.place import ReadingPlace, ReadingTrouble
 from wazuh_dfn.tailing.registry import BEGINNING, KEPT_FILES, Mark, Registry, appearance_of, order_of
 
 type IsOld = Callable[[Sighting], bool]
@@ -68,7 +68,7 @@ class Beginning:
         except CheckpointUnreadableError as error:
             time = datetime.fromtimestamp(error.saved_at).astimezone().isoformat(timespec="seconds")
             text = f"{error}: files written to after {time} are read from their beginning, older ones count as read"
-            self._place.note(Trouble.CHECKPOINT, text)
+            self._place.note(ReadingTrouble.CHECKPOINT, text)
             await self._take_as_settled(_written_before(error.saved_at))
         else:
             if saved is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import structlog
 
 from wazuh_dfn.messages import Position
+from wazuh_dfn.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +19,16 @@ class CheckpointStatus:
 
     saved: Position | None = None
     up_to_date_at: float | None = None
-    problem: str | None = None
+    _trouble: Trouble = field(
+        default_factory=lambda: Trouble(
+            log, "checkpoint can't be written; delivery goes on, a restart would repeat records", "checkpoint can be written again"
+        )
+    )
+
+    @property
+    def problem(self) -> str | None:
+        """Why it can't be written."""
+        return self._trouble.reason
 
     def found_up_to_date(self) -> None:
         """Nothing has changed since it was saved."""
@@ -27,12 +37,9 @@ class CheckpointStatus:
 
     def was_saved(self, position: Position | None) -> None:
         """It is on the disk; `position` is the latest that is settled."""
-        if self.problem is not None:
-            log.info("checkpoint can be written again")
-        self.saved, self.up_to_date_at, self.problem = position, anyio.current_time(), None
+        self._trouble.is_over()
+        self.saved, self.up_to_date_at = position, anyio.current_time()
 
     def failed(self, problem: str) -> None:
         """It can't be written; a problem is logged once, not at each attempt."""
-        if problem != self.problem:
-            self.problem = problem
-            log.error("checkpoint can't be written; delivery goes on, a restart would repeat records", reason=problem)
+        self._trouble.note(problem)

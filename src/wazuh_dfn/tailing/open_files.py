@@ -14,7 +14,7 @@ from wazuh_dfn.errors import CannotUnpackError
 from wazuh_dfn.messages import FINGERPRINT_BYTES, NO_BYTES, Fingerprint, Position
 from wazuh_dfn.tailing.alert_file import AlertFile, AlertFolder
 from wazuh_dfn.tailing.names import FIRST_MONTH, Sighting, month_before
-from wazuh_dfn.tailing.place import ReadingPlace, Trouble
+from wazuh_dfn.tailing.place import ReadingPlace, ReadingTrouble
 from wazuh_dfn.tailing.registry import Appearance, appearance_of
 from wazuh_dfn.tailing.survey import Survey, Unread, damage_of
 
@@ -75,11 +75,11 @@ class OpenFiles:
         if node is None:
             self._note_missing()
         else:
-            self._place.is_over(Trouble.MISSING)
+            self._place.is_over(ReadingTrouble.MISSING)
         return node is not None and file is not None and node != file.node
 
     def _note_missing(self) -> None:
-        self._place.note(Trouble.MISSING, f"{self._files.path} does not exist")
+        self._place.note(ReadingTrouble.MISSING, f"{self._files.path} does not exist")
 
     async def turn_to_next(self, *, anew: bool = False) -> bool:
         """Turn to the next file with unread bytes, or to the current one; `anew` after another survey. False if there is nothing new.
@@ -202,7 +202,7 @@ class OpenFiles:
         place, began = self._place, anyio.current_time()
         since = self._since if began - self._surveyed_at < OLD_SURVEY_SECONDS else FIRST_MONTH
         found = await self._files.survey(place.registry, place.held, since)
-        place.note_all(Trouble.FILE_UNREADABLE, found.failed)
+        place.note_all(ReadingTrouble.FILE_UNREADABLE, found.failed)
         self._failing_since = (self._failing_since or began) if found.failed or found.has_changed else None
         if self._failing_since is not None and began - self._failing_since < PATIENCE_SECONDS:
             return False  # it may pass, and files are read in their order
@@ -233,10 +233,10 @@ class OpenFiles:
     async def _tell(self, found: Survey) -> None:
         """Note what of the survey an administrator has to know."""
         place, there = self._place, {sighting.path for sighting in found.sightings}
-        place.is_over(Trouble.UNREADABLE)
-        place.note_all(Trouble.CANNOT_UNPACK, found.cannot_unpack)
+        place.is_over(ReadingTrouble.UNREADABLE)
+        place.note_all(ReadingTrouble.CANNOT_UNPACK, found.cannot_unpack)
         self._damaged = {path: text for path, text in (self._damaged | found.damaged).items() if path in there}
-        place.note_all(Trouble.DAMAGED, self._damaged)
+        place.note_all(ReadingTrouble.DAMAGED, self._damaged)
         await self._look_for_a_wrong_link(found)
         if found.current is None:
             self._note_missing()
@@ -276,15 +276,15 @@ class OpenFiles:
         """Notice that `alerts.json` is not what Wazuh writes to."""
         place, current = self._place, found.current
         if await self._files.is_mount_point():
-            place.note(Trouble.MOUNT_POINT, f"{self._files.path} is a mount point of its own")
+            place.note(ReadingTrouble.MOUNT_POINT, f"{self._files.path} is a mount point of its own")
         else:
-            place.is_over(Trouble.MOUNT_POINT)
+            place.is_over(ReadingTrouble.MOUNT_POINT)
         newer = [each.path for each in found.sightings if current is not None and _is_newer(each, current)]
         if current is None or not newer or self._still is None or self._still[0] != appearance_of(current):
-            place.is_over(Trouble.STANDS_STILL)
+            place.is_over(ReadingTrouble.STANDS_STILL)
             self._still = (appearance_of(current), anyio.current_time()) if current is not None and newer else None
         elif anyio.current_time() - self._still[1] >= SURVEY_SECONDS:
-            place.note(Trouble.STANDS_STILL, f"{self._files.path} does not change although {newer[0]} was written to after it")
+            place.note(ReadingTrouble.STANDS_STILL, f"{self._files.path} does not change although {newer[0]} was written to after it")
 
     async def _recognise(self, file: AlertFile, chosen: Unread) -> bool:
         """Find its number in the registry, if it has one; False if it is not what the survey has found (any more)."""

@@ -12,11 +12,12 @@ import structlog
 from wazuh_dfn.messages import Position
 from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.registry import Registry
+from wazuh_dfn.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
 
-class Trouble(Enum):
+class ReadingTrouble(Enum):
     """What keeps reading from going on as usual; the value is what to do about it."""
 
     MISSING = "check that Wazuh runs and that wazuh.json_alert_file names its alerts.json"
@@ -41,7 +42,7 @@ class ReadingPlace:
     """Whether nobody writes to the file that is being read any more."""
     scanned: int = 0
     """From the position on, this many bytes are known to hold no line feed: the beginning of a long line."""
-    _troubles: dict[Trouble, dict[str, str]] = field(default_factory=dict)
+    _troubles: dict[ReadingTrouble, dict[str, Trouble]] = field(default_factory=dict)
 
     @property
     def at(self) -> Position | None:
@@ -57,35 +58,32 @@ class ReadingPlace:
     @property
     def problems(self) -> list[str]:
         """Why there is nothing to read, or not from where it should be, and what to do."""
-        return [f"{text}; {trouble.value}" for trouble, texts in self._troubles.items() for text in texts.values()]
+        return [f"{each.reason}; {kind.value}" for kind, troubles in self._troubles.items() for each in troubles.values()]
 
-    def note(self, trouble: Trouble, text: str) -> None:
+    def note(self, kind: ReadingTrouble, text: str) -> None:
         """Log trouble with reading, once until it is over."""
-        self.note_all(trouble, {"": text})
+        self.note_all(kind, {"": text})
 
-    def note_all(self, trouble: Trouble, texts: Mapping[str, str] | Mapping[Path, str]) -> None:
-        """Set all that there is of one kind of trouble, by file; what is new of it is logged, and so is its end."""
-        former, now = self._troubles.get(trouble, {}), {str(key): text for key, text in texts.items()}
-        for key in now.keys() - former.keys():
-            log.warning("cannot continue reading as usual", trouble=trouble.name.lower(), reason=now[key], remedy=trouble.value)
-        for key in former.keys() - now.keys():
-            log.info("reading trouble is over", trouble=trouble.name.lower(), reason=former[key])
-        if now:
-            self._troubles[trouble] = now
-        else:
-            self._troubles.pop(trouble, None)
+    def note_all(self, kind: ReadingTrouble, texts: Mapping[str, str] | Mapping[Path, str]) -> None:
+        """Set all that there is of one kind of trouble, by file."""
+        known, now = self._troubles.setdefault(kind, {}), {str(key): text for key, text in texts.items()}
+        for key in known.keys() - now.keys():
+            known.pop(key).is_over(trouble=kind.name.lower())
+        for key, text in now.items():
+            if key not in known:
+                known[key] = Trouble(log, "cannot continue reading as usual", "reading trouble is over")
+            known[key].note(text, "warning", trouble=kind.name.lower(), remedy=kind.value)
 
-    def is_over(self, *troubles: Trouble) -> None:
+    def is_over(self, *kinds: ReadingTrouble) -> None:
         """These kinds of trouble are over."""
-        for trouble in troubles:
-            if trouble in self._troubles:
-                self.note_all(trouble, {})
+        for kind in kinds:
+            self.note_all(kind, {})
 
     def go_on(self, end: Position) -> None:
         """All before `end` in the present file has been handed on."""
         self.registry.go_on(end)
         self.scanned = 0
-        self.is_over(Trouble.UNREADABLE)
+        self.is_over(ReadingTrouble.UNREADABLE)
 
     async def aclose(self) -> None:
         """Close all files."""

@@ -12,7 +12,7 @@ from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.beginning import Beginning
 from wazuh_dfn.tailing.chunks import ChunkReader
 from wazuh_dfn.tailing.open_files import OpenFiles
-from wazuh_dfn.tailing.place import ReadingPlace, Trouble
+from wazuh_dfn.tailing.place import ReadingPlace, ReadingTrouble
 
 SHORTEST_WAIT_SECONDS = 0.02
 """The wait after something was read, doubled each time up to the poll interval: alerts rarely come alone."""
@@ -113,7 +113,7 @@ class Tailer:
         if isinstance(error, FileNotFoundError):
             return  # renamed or packed since the survey: the next one finds it
         path = file.path if file is not None else error.filename or "the folder of the alert file"
-        place.note(Trouble.UNREADABLE, f"{path} can't be read: {error.strerror or error}")
+        place.note(ReadingTrouble.UNREADABLE, f"{path} can't be read: {error.strerror or error}")
         self._errors += 1
         if file is not None and self._errors >= TRIES:
             self._errors = 0

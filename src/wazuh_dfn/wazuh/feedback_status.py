@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
 
 from wazuh_dfn.errors import WazuhUnavailableError
+from wazuh_dfn.trouble import Trouble
 
 type FeedbackState = Literal["off", "not connected", "connected", "absent", "unavailable"]
 log = structlog.get_logger(__name__)
@@ -18,19 +19,25 @@ class FeedbackStatus:
     """State and counts of messages since the start of this process; `sent` includes those that only greet."""
 
     state: FeedbackState = "off"
-    reason: str = ""
     sent: int = 0
     dropped: int = 0
+    _trouble: Trouble = field(
+        default_factory=lambda: Trouble(log, "feedback: Wazuh can't be told, which delays nothing; it is tried again")
+    )
+
+    @property
+    def reason(self) -> str | None:
+        """Why Wazuh can't be told."""
+        return self._trouble.reason
 
     def connected(self) -> None:
         """Wazuh has taken the first message."""
         if self.state != "connected":
             log.info("feedback: Wazuh is told what is delivered")
-        self.state, self.reason = "connected", ""
+        self._trouble.is_over()
+        self.state = "connected"
 
     def failed(self, error: WazuhUnavailableError) -> None:
         """Wazuh can't be told; a reason is logged once, not at each attempt."""
-        if error.reason != self.reason:
-            say = log.info if error.is_absent else log.warning
-            say("feedback: Wazuh can't be told, which delays nothing; it is tried again", reason=error.reason)
-        self.state, self.reason = "absent" if error.is_absent else "unavailable", error.reason
+        self._trouble.note(error.reason, "info" if error.is_absent else "warning")
+        self.state = "absent" if error.is_absent else "unavailable"
