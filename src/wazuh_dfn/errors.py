@@ -21,7 +21,11 @@ class WazuhDfnError(Exception):
 
 
 class ConfigurationError(WazuhDfnError):
-    """The configuration can't be used; the text names every finding, one a line."""
+    """The configuration, or the command line, can't be used. Each of the `findings` is one line; the text has one after the other."""
+
+    def __init__(self, *findings: str) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = findings
 
 
 class CertificateFileError(WazuhDfnError):

@@ -61,7 +61,7 @@ def check(
         if not skip_path_validation:
             check_paths(loaded.settings)
     except ConfigurationError as error:
-        for finding in str(error).splitlines():
+        for finding in error.findings:
             print(f"error: {finding}")  # noqa: T201 - the command's result
         return exit_codes.USAGE
     if not loaded.warnings:

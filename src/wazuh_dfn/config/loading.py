@@ -64,7 +64,7 @@ def load_settings(
     if to_run:
         findings += broken_rules(settings, findings, values, "configuration" if path is None else str(path))
     if findings:
-        raise ConfigurationError("\n".join(finding.text for finding in findings))
+        raise ConfigurationError(*(finding.text for finding in findings))
     warnings = (*_disagreements(file, variables, merged), *legacy_warnings, *(cautions(settings) if to_run else ()))
     return LoadedSettings(settings, warnings, {key: given.place for key, given in values.items()})
 

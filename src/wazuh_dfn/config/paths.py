@@ -38,7 +38,7 @@ def check_paths(settings: Settings) -> None:
     problems.append(unwritable(("wazuh", "checkpoint_file"), settings.wazuh.checkpoint_file.parent))
     problems.append(unwritable(("wazuh", "failed_alerts_path"), settings.wazuh.failed_alerts_path))
     if found := [problem for problem in problems if problem]:
-        raise ConfigurationError("\n".join(map(str, found)))
+        raise ConfigurationError(*map(str, found))
 
 
 def _unreadable(key: KeyPath, path: Path | None) -> UnusablePath | None:

@@ -28,7 +28,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.batch_compression import use_fast_gzip
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
-from wazuh_dfn.kafka.client_errors import ABOUT_RIGHTS, in_words, known_fault, no_leader
+from wazuh_dfn.kafka.client_errors import WORTH_ASKING, in_words, known_fault, no_leader
 from wazuh_dfn.kafka.dialling import DIAL_ERRORS, DIAL_SECONDS, dial
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.kafka.inquiry import ask, choose_partition, fault_of
@@ -176,7 +176,7 @@ class KafkaConnection:
             return self._leash.fault
         if self._throttled_seconds:
             return Fault(FaultCode.THROTTLED, f"the broker's quota lets us send again in {self._throttled_seconds:.0f} s")
-        known = await self._inquire(within) if isinstance(error, ABOUT_RIGHTS) else None
+        known = await self._inquire(within) if isinstance(error, WORTH_ASKING) else None
         known = known or known_fault(error, self._options)
         if known is not None:
             return known

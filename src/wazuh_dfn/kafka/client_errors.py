@@ -30,8 +30,8 @@ from wazuh_dfn.kafka.error_codes import INVALID_RECORD, PRODUCER_FENCED, UNSUPPO
 from wazuh_dfn.kafka.faults import SET_IDEMPOTENCE, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 
-ABOUT_RIGHTS: tuple[type[KafkaError], ...] = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
-"""The topic's metadata show which right is missing."""
+WORTH_ASKING: tuple[type[KafkaError], ...] = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError, IncompatibleBrokerVersion)
+"""The broker tells which right, or which request, is missing."""
 
 REJECTIONS: tuple[type[KafkaError], ...] = (CorruptRecordException, MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
 """One record is to blame, and the others would be taken."""
@@ -63,7 +63,7 @@ def rejection_reason(error: BaseException, largest: int, options: KafkaOptions) 
 
 
 def known_fault(error: BaseException, options: KafkaOptions) -> Fault | None:  # noqa: PLR0911 - a table
-    """Return what is wrong where the error says enough by itself. One about rights does so only if `inquiry.ask` finds nothing."""
+    """Return what is wrong where the error says enough by itself. One that is `WORTH_ASKING` does so only if `inquiry.ask` finds nothing."""
     topic = options.topic
     match error:
         case TopicAuthorizationFailedError():
@@ -77,8 +77,6 @@ def known_fault(error: BaseException, options: KafkaOptions) -> Fault | None:  #
         case SaslAuthenticationFailed() | UnsupportedSaslMechanismError():
             return Fault(FaultCode.LOGIN_REFUSED, f"the broker refused the login (kafka.sasl_username): {in_words(error)}")
         case IncompatibleBrokerVersion():
-            if "InitProducerId" in str(error):
-                return no_idempotence()
             return Fault(FaultCode.VERSIONS, in_words(error))
         case UNSUPPORTED_COMPRESSION_TYPE():
             text = f"the broker does not support this compression: kafka.compression_type = {options.compression}"
