@@ -4,9 +4,11 @@ The daemon and the commands run as processes of their own, which register it by 
 """
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,7 @@ from wazuh_dfn.kinds.transform_actor import TransformActor
 from wazuh_dfn.lines.candidates import occurrences
 from wazuh_dfn.lines.values import section
 
+TESTS = str(Path(__file__).parents[1])
 pytestmark = pytest.mark.integration
 
 
@@ -74,6 +77,7 @@ def site(tmp_path, shared_broker):
     api = {"enabled": True, "port": free_port(), "rate_limit": 100_000}
     daemon = Daemon(tmp_path, shared_broker.bootstrap, dfn={"dfn_id": "logins"}, health={"api": api})
     daemon.python = [sys.executable, __file__]
+    daemon.environment["PYTHONPATH"] = TESTS
     shared_broker.create_topic("logins")
     daemon.alerts.write_bytes(b"".join(map(line, (login("alice"), windows_alert(7), login("boom"), {"rule": {}}, login("carol")))))
     return daemon
@@ -92,7 +96,7 @@ def value(samples, name, **labels):
 
 def run(daemon, *arguments):
     command = [*daemon.python, "-m", "wazuh_dfn", *map(str, arguments), "--config", str(daemon.config)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ | daemon.environment)
 
 
 def test_it_is_delivered_counted_told_to_wazuh_dead_lettered_transformed_and_replayed(site, shared_broker):

@@ -15,6 +15,7 @@ from wazuh_dfn.kafka.aiokafka_producer import AiokafkaRecordProducer
 from wazuh_dfn.kafka.broker_connection import KafkaConnection
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions, TlsFiles
+from wazuh_dfn.kafka.throttle import Throttle
 from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
 
@@ -33,19 +34,19 @@ def test_addresses(bootstrap):
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_the_configured_name_of_the_client_is_what_the_broker_gets_to_know(configured, used):
     options = KafkaOptions.of(Settings.model_validate({"kafka": {"producer_config": configured}}))
-    connection = KafkaConnection(options, None, print)
+    connection = KafkaConnection(options, None, print, Throttle())
     assert connection._producer.client._client_id == used
     await connection.close()
 
 
 def test_what_fits_into_a_request_is_one_batch():
-    producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts"), None, print)
+    producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts"), None, print, Throttle())
     values = [bytes(900)] * 1_000
     assert list(producer._batches(values)) == [values]
 
 
 def test_batches_keep_the_order_and_stay_below_the_limit():
-    producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts", max_request_size=1_000), None, print)
+    producer = AiokafkaRecordProducer(KafkaOptions("h:1", "alerts", max_request_size=1_000), None, print, Throttle())
     values = [bytes([number]) * 250 for number in range(20)]
     batches = list(producer._batches(values))
     assert [value for batch in batches for value in batch] == values

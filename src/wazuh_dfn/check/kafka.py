@@ -8,8 +8,8 @@ from wazuh_dfn.check.findings import Finding, failure, has_failure, ok
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.client_errors import in_words, known_fault
 from wazuh_dfn.kafka.dialling import DIAL_ERRORS, dial, hang_up
-from wazuh_dfn.kafka.faults import Fault, FaultCode, Rung
-from wazuh_dfn.kafka.inquiry import Answers, ask, fault_of
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, Rung
+from wazuh_dfn.kafka.inquiry import Answers, fault_of, inquire
 from wazuh_dfn.kafka.ladder import explain
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 from wazuh_dfn.kafka.tls_context import TlsContexts
@@ -21,9 +21,11 @@ async def check_kafka(broker: BrokerAddress, options: KafkaOptions, tls: TlsCont
     """Ask a broker that was found to answer, then look at the topic's leader if that is another."""
     try:
         with anyio.fail_after(within):
-            answers = await _inquire(broker, options, tls, within)
+            answers = await _answers(broker, options, tls, within)
     except TimeoutError:
         return [_failure(Fault(FaultCode.KAFKA_SILENT, f"{broker} did not answer within {within:.3g} s", broker))]
+    except BrokerUnavailableError as error:
+        return [_failure(error.fault)]
     except DIAL_ERRORS as error:
         return [_failure(known_fault(error, options) or Fault(FaultCode.KAFKA_CLOSED, f"{broker}: {in_words(error)}", broker))]
     findings = judge(answers, options)
@@ -32,10 +34,10 @@ async def check_kafka(broker: BrokerAddress, options: KafkaOptions, tls: TlsCont
     return findings
 
 
-async def _inquire(broker: BrokerAddress, options: KafkaOptions, tls: TlsContexts | None, within: float) -> Answers:
+async def _answers(broker: BrokerAddress, options: KafkaOptions, tls: TlsContexts | None, within: float) -> Answers:
     connection = await dial(broker, options, tls.verifying if tls is not None else None, within=within)
     try:
-        return await ask(connection, options)
+        return await inquire(connection, options)
     finally:
         hang_up(connection)
 

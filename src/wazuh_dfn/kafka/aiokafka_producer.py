@@ -8,11 +8,13 @@ import anyio
 from aiokafka.errors import KafkaError
 from anyio import to_thread
 
-from wazuh_dfn.kafka.broker_connection import KafkaConnection, open_connection, record_headers, split_time
+from wazuh_dfn.kafka.broker_connection import KafkaConnection, open_connection, record_headers
 from wazuh_dfn.kafka.client_errors import RAISE_LIMITS, REJECTIONS, rejection_reason
+from wazuh_dfn.kafka.diagnosis import split_time
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, RecordsRejectedError
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 from wazuh_dfn.kafka.record_producer import RecordProducer, Told
+from wazuh_dfn.kafka.throttle import Throttle
 from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
 _BATCH_OVERHEAD = 61
@@ -29,11 +31,12 @@ class AiokafkaRecordProducer:
     travel as several batches, each of which is written or not by itself: after a rejection, then, some may have been written.
     """
 
-    def __init__(self, options: KafkaOptions, connection: KafkaConnection, told: Told) -> None:
+    def __init__(self, options: KafkaOptions, connection: KafkaConnection, told: Told, throttle: Throttle) -> None:
         self._options = options
         self._record_overhead = _RECORD_OVERHEAD + (_HEADERS_OVERHEAD if options.record_headers else 0)
         self._connection: KafkaConnection | None = connection
         self._told = told
+        self._throttle = throttle
         self._in_flight: Sequence[bytes] = ()
         """What was sent and is not acknowledged; aiokafka goes on trying."""
         self._spoilt = False
@@ -76,7 +79,7 @@ class AiokafkaRecordProducer:
             await connection.close()
         self._is_outdated, self._in_flight = False, ()
         if self._connection is None:
-            self._connection = await open_connection(self._options, self._told)
+            self._connection = await open_connection(self._options, self._told, self._throttle)
         await self._send(self._connection, values, list(self._batches(values)))
 
     async def _send(self, connection: KafkaConnection, values: Sequence[bytes], batches: list[list[bytes]] | None) -> None:
@@ -131,6 +134,7 @@ class AiokafkaProducerFactory:
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
+        self._throttle = Throttle()
         self._latest: AiokafkaRecordProducer | None = None
 
     async def renew(self, options: KafkaOptions) -> None:
@@ -152,7 +156,9 @@ class AiokafkaProducerFactory:
             BrokerUnavailableError: with the one clear line for the operator.
         """
         options = self._options
-        producer = self._latest = AiokafkaRecordProducer(options, await open_connection(options, told), told)
+        producer = self._latest = AiokafkaRecordProducer(
+            options, await open_connection(options, told, self._throttle), told, self._throttle
+        )
         if options is not self._options:
             producer.renew(self._options)
         return producer

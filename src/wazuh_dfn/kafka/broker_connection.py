@@ -12,53 +12,47 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
 import anyio
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import BrokerResponseError, KafkaError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.batch_compression import use_fast_gzip
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
-from wazuh_dfn.kafka.client_errors import WORTH_ASKING, in_words, known_fault, no_leader
-from wazuh_dfn.kafka.dialling import DIAL_ERRORS, DIAL_SECONDS, dial
+from wazuh_dfn.kafka.diagnosis import Diagnosis, split_time
+from wazuh_dfn.kafka.dialling import DIAL_SECONDS, BrokerConnection, dial
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
-from wazuh_dfn.kafka.inquiry import ask, choose_partition, fault_of
-from wazuh_dfn.kafka.ladder import explain
+from wazuh_dfn.kafka.inquiry import choose_partition
 from wazuh_dfn.kafka.leash import Leash, OnClose
+from wazuh_dfn.kafka.partition_view import PartitionView
 from wazuh_dfn.kafka.producer_ending import ProducerEnding, retrieve
 from wazuh_dfn.kafka.producer_options import PROTECTED_ARGUMENTS, KafkaOptions
 from wazuh_dfn.kafka.record_producer import Told
+from wazuh_dfn.kafka.throttle import Throttle
 from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts
 
 TOPIC_PATIENCE = 10.0
 """So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
-
-EXPLAIN_SECONDS = 2.5
-"""The longest look at a broker that is out of reach: it has been tried for as long already."""
 ID_LENGTH = 32
 SOURCE = f"{socket.gethostname()} wazuh-dfn/{version('wazuh-dfn')}".encode()
 _UNLIMITED = 2**31 - 1
 _LOG_APPEND_TIME = 1
-_NOBODY = -1
 
 
 class KafkaConnection:
     """One connected producer, bound to one partition of the topic. Made by `open_connection`."""
 
-    def __init__(self, options: KafkaOptions, tls: TlsContexts | None, told: Told) -> None:
+    def __init__(self, options: KafkaOptions, tls: TlsContexts | None, told: Told, throttle: Throttle) -> None:
         self._options = options
         self._tls = tls
         self._told = told
-        self._partition = -1
+        self._throttle = throttle
         self.appended_at: float | None = None
         # A request that is asked again has its number: only without numbers it is better to wait as long as possible.
         timeout_ms = max(1, round(options.timeout_seconds * (500 if options.idempotence else 1000)))
@@ -78,17 +72,18 @@ class KafkaConnection:
             request_timeout_ms=timeout_ms,
         )
         self._ending = ProducerEnding(self._producer)
+        self._partition = PartitionView(self._producer.client.cluster, options.topic)
         self._leash = Leash(
             self._producer.client,
             addresses=options.brokers,
             dial=self._dial,
-            needed=self._needed,
-            leaderless=self._leaderless,
+            partition=self._partition,
             explain=self._explain,
             told=told,
             longest_pause_seconds=options.longest_pause_seconds,
         )
-        self._throttled_until = 0.0
+        self._diagnosis = Diagnosis(options, lambda: self._tls, self._partition, self._leash.connection, self._dial)
+        self._is_throttled = False
         self._unacknowledged: deque[list[bytes]] = deque()
         self._sending: asyncio.Future[Any] | None = None
         """The first of those, once it is on its way."""
@@ -100,7 +95,7 @@ class KafkaConnection:
         await self._producer.start()
         with anyio.fail_after(min(TOPIC_PATIENCE, self._options.timeout_seconds / 2)):
             partitions = sorted(await self._producer.partitions_for(self._options.topic))
-        self._partition = choose_partition(self._options.topic, partitions)
+        self._partition.number = choose_partition(self._options.topic, partitions)
 
     async def send(self, batches: Iterable[list[bytes]]) -> None:
         """Send each list as one record batch, in this order, and wait for all acknowledgements."""
@@ -110,7 +105,7 @@ class KafkaConnection:
     @property
     def is_sending(self) -> bool:
         """Whether `wait` goes on where it was, without a repetition."""
-        return self._options.idempotence and bool(self._unacknowledged)
+        return bool(self._unacknowledged) and (self._options.idempotence or self._is_throttled)
 
     def renew(self, options: KafkaOptions) -> None:
         """Dial with these certificates from now on."""
@@ -133,56 +128,29 @@ class KafkaConnection:
             self.appended_at = acknowledged.timestamp / 1000 if acknowledged.timestamp_type == _LOG_APPEND_TIME else None
 
     async def _send(self, values: list[bytes]) -> Any:
+        self._is_throttled = True
+        await asyncio.sleep(self._throttle.seconds)
+        self._is_throttled = False
         batch, timestamp, with_headers = self._producer.create_batch(), int(time.time() * 1000), self._options.record_headers
         for value in values:
             batch.append(timestamp=timestamp, key=None, value=value, headers=record_headers(value) if with_headers else [])
         batch.close()
-        await asyncio.sleep(self._throttled_seconds)
-        future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition)
+        future = await self._producer.send_batch(batch, self._options.topic, partition=self._partition.number)
         future.add_done_callback(retrieve)
         return await future
 
-    @property
-    def _throttled_seconds(self) -> float:
-        """For how long the broker's quota wants nothing to be sent; on a connection of ours it reads nothing before."""
-        return max(0.0, self._throttled_until - asyncio.get_running_loop().time())
-
-    async def _heed_throttling(self, send: Callable[..., Awaitable[Any]], request: Any, **options: Any) -> Any:
-        """Send a request, and remember what the answer says of a quota: aiokafka would dial anew in the middle of it, and so get round it."""
-        response = await send(request, **options)
-        throttled_ms = getattr(response, "throttle_time_ms", 0)
-        self._throttled_until = max(self._throttled_until, asyncio.get_running_loop().time() + throttled_ms / 1000)
-        return response
-
-    def _needed(self) -> list[int]:
-        """Return the id of the partition's leader, or those of all known brokers if there is none now."""
-        cluster = self._producer.client.cluster
-        leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
-        return [leader] if cluster.broker_metadata(leader) is not None else [broker.nodeId for broker in cluster.brokers()]
-
-    def _leaderless(self) -> Fault | None:
-        """Tell that our partition has no leader by the latest metadata; nothing can be delivered then, whoever is within reach."""
-        leader = self._producer.client.cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
-        return no_leader(self._options.topic, self._partition) if leader == _NOBODY else None
-
-    def _leader(self) -> list[BrokerAddress]:
-        """Return the address of the partition's leader, or of all known brokers if there is none now."""
-        brokers = map(self._producer.client.cluster.broker_metadata, self._needed())
-        return [BrokerAddress(broker.host, broker.port) for broker in brokers if broker is not None]
-
     async def diagnose(self, error: BaseException, within: float, waited: float) -> Fault:
-        """Say why it did not work after `waited` seconds, if need be by climbing to the broker, for at most `within` seconds."""
-        if self._leash.fault is not None and isinstance(error, TimeoutError):
-            return self._leash.fault
-        if self._throttled_seconds:
-            return Fault(FaultCode.THROTTLED, f"the broker's quota lets us send again in {self._throttled_seconds:.0f} s")
-        known = await self._inquire(within) if isinstance(error, WORTH_ASKING) else None
-        known = known or known_fault(error, self._options)
-        if known is not None:
-            return known
-        addresses = self._leader() or list(self._options.brokers)
-        found = await self._climb(addresses, within * 0.7) or await self._inquire(within * 0.3)
-        return found or self._not_delivered(error, ", ".join(map(str, addresses)), waited)
+        """Return why it did not work after `waited` seconds. If need be, the broker is looked at for at most `within` seconds."""
+        if isinstance(error, TimeoutError):
+            known = self._leash.fault or (self._throttle.fault if self._is_throttled else None)
+            if known is not None:
+                return known
+        manager = self._producer._txn_manager  # noqa: SLF001 - nothing else tells whether a producer id is missing
+        has_id = manager is None or manager.has_pid()
+        return await self._diagnosis.of_delivery(error, within, waited, is_bootstrapped=self._leash.is_bootstrapped, has_id=has_id)
+
+    async def _explain(self, errors: Mapping[BrokerAddress, BaseException | None]) -> Fault:
+        return await self._diagnosis.of_outage(errors)
 
     async def close(self) -> None:
         """See `ProducerEnding`."""
@@ -193,14 +161,14 @@ class KafkaConnection:
         finally:
             await self._ending.close()
 
-    async def _dial(self, where: BrokerAddress, on_close: OnClose | None) -> AIOKafkaConnection:
+    async def _dial(self, where: BrokerAddress, on_close: OnClose | None) -> BrokerConnection:
         options, client = self._options, self._producer.client
         await self._renew_tls()
         tls = self._tls.verifying if self._tls is not None else None
         limit = client._request_timeout_ms / 1000  # noqa: SLF001 - what it gives its own connections
         connection = await dial(where, options, tls, on_close=on_close, within=min(DIAL_SECONDS, limit))
         connection._request_timeout = limit  # noqa: SLF001
-        connection.send = partial(self._heed_throttling, connection.send)
+        connection.heed = self._throttle.heed
         shown = connection._writer.get_extra_info("peercert")  # noqa: SLF001
         if shown:
             self._told(CertificateSeen("broker", ssl.cert_time_to_seconds(shown["notAfter"])))
@@ -216,49 +184,14 @@ class KafkaConnection:
         for certificate in self._tls.certificates if self._tls is not None else ():
             self._told(certificate)
 
-    async def _explain(self, errors: Mapping[BrokerAddress, BaseException]) -> Fault:
-        for error in errors.values():
-            if isinstance(error, BrokerUnavailableError):
-                return error.fault
-            if (known := known_fault(error, self._options)) is not None:
-                return known
-        found = await self._climb(list(errors), min(EXPLAIN_SECONDS, split_time(self._options.timeout_seconds)[1]))
-        reasons = "; ".join(f"{address}: {in_words(error)}" for address, error in errors.items())
-        return found or Fault(FaultCode.NO_CONNECTION, f"the broker can't be reached: {reasons}", next(iter(errors)))
 
-    async def _climb(self, addresses: Sequence[BrokerAddress], within: float) -> Fault | None:
-        fault = await explain(addresses, self._tls, within, self._options.proxy)
-        if fault is None or set(addresses) & set(self._options.brokers):
-            return fault
-        return replace(fault, text=f"the broker sends us to its advertised address: {fault.text}")
-
-    async def _inquire(self, within: float) -> Fault | None:
-        """Ask about the topic and our rights: aiokafka's own bookkeeping does not tell a missing topic from a slow broker."""
-        with anyio.move_on_after(within), suppress(*DIAL_ERRORS):
-            connection = await self._leash.connection()
-            if connection is not None:
-                return fault_of(await ask(connection, self._options, with_producer_id=False), self._options)
-        return None
-
-    def _not_delivered(self, error: BaseException, where: str, waited: float) -> Fault:
-        """Return what is left to say if neither the way nor the topic are to blame."""
-        timed_out = isinstance(error, TimeoutError)
-        manager = self._producer._txn_manager  # noqa: SLF001 - nothing else tells whether a producer id is missing
-        if manager is not None and not manager.has_pid() and (timed_out or isinstance(error, BrokerResponseError)):
-            what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
-            return Fault(FaultCode.NO_PRODUCER_ID, f"{where} gives no producer id {what}")
-        if not timed_out:
-            return Fault(FaultCode.NOT_DELIVERED, f"not delivered to {where}: {in_words(error)}")
-        return Fault(FaultCode.NOT_ACKNOWLEDGED, f"no acknowledgement from {where} within {waited:.3g} s")
-
-
-async def open_connection(options: KafkaOptions, told: Told) -> KafkaConnection:
+async def open_connection(options: KafkaOptions, told: Told, throttle: Throttle) -> KafkaConnection:
     """Connect, within `options.timeout_seconds`, diagnosis included; see `Leash` for `told`.
 
     Raises:
         BrokerUnavailableError: with the reason in one line.
     """
-    connection = KafkaConnection(options, await _read_tls(options), told)
+    connection = KafkaConnection(options, await _read_tls(options), told, throttle)
     allowed, for_diagnosis = split_time(options.timeout_seconds)
     try:
         with anyio.fail_after(allowed):
@@ -289,9 +222,3 @@ async def _read_tls(options: KafkaOptions) -> TlsContexts | None:
 def record_headers(value: bytes) -> list[tuple[str, bytes]]:
     """Return the headers of a record: a value that is sent again has the same `id`, so that a receiver can drop it."""
     return [("id", sha256(value).hexdigest()[:ID_LENGTH].encode()), ("source", SOURCE)]
-
-
-def split_time(timeout: float) -> tuple[float, float]:
-    """Return how much of a deadline the work may take, and what is kept for telling why it failed."""
-    for_diagnosis = min(5.0, timeout / 3)
-    return timeout - for_diagnosis, for_diagnosis

@@ -6,6 +6,7 @@ from aiokafka.errors import (
     BrokerResponseError,
     ClusterAuthorizationFailedError,
     CorruptRecordException,
+    IllegalSaslStateError,
     IncompatibleBrokerVersion,
     InvalidProducerEpoch,
     InvalidTimestampError,
@@ -74,7 +75,7 @@ def known_fault(error: BaseException, options: KafkaOptions) -> Fault | None:  #
             return Fault(FaultCode.PRODUCER_ID_DENIED, text)
         case ClusterAuthorizationFailedError():
             return Fault(FaultCode.WRITE_DENIED, "not authorised to use this cluster")
-        case SaslAuthenticationFailed() | UnsupportedSaslMechanismError():
+        case SaslAuthenticationFailed() | UnsupportedSaslMechanismError() | IllegalSaslStateError():
             return Fault(FaultCode.LOGIN_REFUSED, f"the broker refused the login (kafka.sasl_username): {in_words(error)}")
         case IncompatibleBrokerVersion():
             return Fault(FaultCode.VERSIONS, in_words(error))

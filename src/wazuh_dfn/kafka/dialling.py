@@ -1,4 +1,7 @@
-"""Connections to brokers: by all IP addresses of a name at once if need be (RFC 8305), or through an HTTP proxy, with Kafka on top or without."""
+"""Connections to brokers, directly or through an HTTP proxy, with Kafka on top or without.
+
+The IP addresses of a name, the broker's or the proxy's, are tried side by side (Happy Eyeballs, RFC 8305).
+"""
 
 # aiokafka keeps the transport, the loop and the time limit of a connection to itself.
 # ruff: noqa: SLF001
@@ -22,7 +25,7 @@ HAPPY_EYEBALLS_SECONDS = 0.25
 """So long the first IP address of a name may take before the next one is tried as well."""
 DIAL_SECONDS = 10.0
 """The longest that a broker may take until it has answered the first request."""
-DIAL_ERRORS = (OSError, KafkaError, AssertionError, UnicodeError, BrokerUnavailableError)
+DIAL_ERRORS = (OSError, KafkaError, AssertionError, BrokerUnavailableError)
 """What `dial` raises."""
 _LONGEST_ANSWER = 65_536
 
@@ -34,13 +37,13 @@ async def dial(
     *,
     on_close: Callable[[Any, Any], None] | None = None,
     within: float = DIAL_SECONDS,
-) -> AIOKafkaConnection:
+) -> BrokerConnection:
     """Return a connection to a broker that has told which versions of which requests it takes.
 
     Raises:
-        Exception: one of `DIAL_ERRORS`; `ladder.climb` knows more.
+        Exception: One of `DIAL_ERRORS`. `ladder.explain` finds out more.
     """
-    connection = AIOKafkaConnection(
+    connection = BrokerConnection(
         where.host,
         where.port,
         client_id=options.client_id,
@@ -55,10 +58,33 @@ async def dial(
     try:
         async with asyncio.timeout(within):
             await connection.connect()
-    except BaseException:
+    except BaseException as error:
         hang_up(connection)
+        if isinstance(error, ValueError | IndexError) and not isinstance(error, DIAL_ERRORS):
+            raise BrokerUnavailableError(_odd(error, where, options)) from error
         raise
     return connection
+
+
+def _odd(error: ValueError | IndexError, where: BrokerAddress, options: KafkaOptions) -> Fault:
+    """Return what errors mean that aiokafka and asyncio raise of names and ports that are none, and in a login by SCRAM."""
+    if options.login is not None and not isinstance(error, UnicodeError | IndexError):
+        return Fault(FaultCode.LOGIN_REFUSED, f"the broker does not prove that it knows our password: {error}", where)
+    return Fault(FaultCode.NO_CONNECTION, f"cannot connect to {where}: {error}", where)
+
+
+class BrokerConnection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no type annotations
+    """A connection whose answers can be looked at."""
+
+    heed: Callable[[Any], None] | None = None
+    """Is called with each answer."""
+
+    async def send(self, request: Any, expect_response: bool = True) -> Any:  # noqa: FBT001, FBT002 - aiokafka's signature
+        """Send a request and return the answer."""
+        response = await super().send(request, expect_response=expect_response)
+        if self.heed is not None:
+            self.heed(response)
+        return response
 
 
 def hang_up(connection: AIOKafkaConnection) -> None:
@@ -107,48 +133,45 @@ class _Dialler:
 async def _tunnel(proxy: BrokerAddress, where: BrokerAddress) -> socket.socket:
     """Return a socket that an HTTP proxy has connected to `where` (CONNECT, RFC 9110 section 9.3.6)."""
     loop = asyncio.get_running_loop()
-    tunnel = await _connect(proxy)
     try:
-        await loop.sock_sendall(tunnel, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            # A byte at a time: what comes behind the empty line is the broker's.
-            received = await loop.sock_recv(tunnel, 1)
-            answer += received
-            if not received or len(answer) > _LONGEST_ANSWER:
-                break
-        _check_answer(answer, proxy, where)
+        transport, _ = await loop.create_connection(asyncio.Protocol, proxy.host, proxy.port, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS)
+    except OSError as error:
+        fault = Fault(FaultCode.PROXY_UNREACHABLE, f"cannot connect to the proxy {proxy}: {error.strerror or error}", where)
+        raise BrokerUnavailableError(fault) from error
+    tunnel: socket.socket = transport.get_extra_info("socket").dup()  # a transport does not give its own socket away
+    transport.abort()
+    try:
+        _check_answer(await _ask_for(where, tunnel), proxy, where)
     except BaseException:
         tunnel.close()
         raise
     return tunnel
 
 
+async def _ask_for(where: BrokerAddress, tunnel: socket.socket) -> bytes:
+    loop, answer = asyncio.get_running_loop(), b""
+    try:
+        await loop.sock_sendall(tunnel, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
+        while not answer.endswith(b"\r\n\r\n") and len(answer) <= _LONGEST_ANSWER:
+            # A byte at a time: what comes behind the empty line is the broker's.
+            received = await loop.sock_recv(tunnel, 1)
+            if not received:
+                break
+            answer += received
+    except ConnectionError:
+        return b""
+    return answer
+
+
 def _check_answer(answer: bytes, proxy: BrokerAddress, where: BrokerAddress) -> None:
     protocol, _, status = answer.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
+    told = "".join(each if each.isprintable() else " " for each in status[:100])
     if not protocol.startswith("HTTP/1.") or not answer.endswith(b"\r\n\r\n"):
-        text = f"{proxy} does not answer as an HTTP proxy does (kafka.proxy)"
+        fault = Fault(FaultCode.PROXY_REFUSED, f"{proxy} does not answer as an HTTP proxy does (kafka.proxy)", where)
     elif not status.startswith("2"):
-        text = f"the proxy {proxy} does not connect us to {where}: {status[:100]}"
+        is_passing = status.startswith(("5", "429"))
+        code = FaultCode.PROXY_NO_WAY if is_passing else FaultCode.PROXY_REFUSED
+        fault = Fault(code, f"the proxy {proxy} does not connect us to {where}: {told}", where)
     else:
         return
-    raise BrokerUnavailableError(Fault(FaultCode.PROXY_REFUSED, text, where))
-
-
-async def _connect(proxy: BrokerAddress) -> socket.socket:
-    """Try the IP addresses of a name one by one; not asyncio's way, as its transports do not give their socket back."""
-    loop, failed = asyncio.get_running_loop(), OSError(f"{proxy.host} has no address")
-    for family, kind, protocol, _, address in await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM):
-        tunnel = socket.socket(family, kind, protocol)
-        try:
-            tunnel.setblocking(False)  # noqa: FBT003
-            await loop.sock_connect(tunnel, address)
-        except OSError as error:
-            tunnel.close()
-            failed = error
-        except BaseException:
-            tunnel.close()
-            raise
-        else:
-            return tunnel
-    raise failed
+    raise BrokerUnavailableError(fault)

@@ -26,6 +26,8 @@ class Rung(StrEnum):
 _DNS = "correct dfn.dfn_broker, or look at this machine's name servers (getent ahosts {host})"
 _FIREWALL = "look whether a firewall lets this machine out to {where}; otherwise ask DFN-CERT whether the broker runs"
 _PROXY = "ask whoever runs the proxy to let this machine through to {where}, or correct kafka.proxy"
+_OUR_PROXY = "correct kafka.proxy, or ask whoever runs the proxy whether it is up"
+_BEHIND_PROXY = "ask whoever runs the proxy whether it reaches {where}, or DFN-CERT whether the broker runs"
 _COMPARE = "compare dfn.dfn_broker, dfn.dfn_ca and dfn.dfn_cert with what DFN-CERT gave you"
 _PORT = "correct the port in dfn.dfn_broker, or ask DFN-CERT whether the broker runs"
 _PLAINTEXT = "if it does, name the certificates in [dfn] and take kafka.security_protocol out"
@@ -46,6 +48,8 @@ class FaultCode(Enum):
     NAME_NOT_RESOLVED = "name-not-resolved", Rung.NAME, False, _DNS
     REFUSED = "refused", Rung.TCP, False, _FIREWALL
     NO_CONNECTION = "no-connection", Rung.TCP, False, _FIREWALL
+    PROXY_UNREACHABLE = "proxy-unreachable", Rung.TCP, False, _OUR_PROXY
+    PROXY_NO_WAY = "proxy-no-way", Rung.TCP, False, _BEHIND_PROXY
     PROXY_REFUSED = "proxy-refused", Rung.TCP, True, _PROXY
     TLS_FILES = "tls-files", Rung.TLS, True, _OUR_FILES
     TLS_SILENT = "tls-silent", Rung.TLS, False, _COMPARE
@@ -72,6 +76,10 @@ class FaultCode(Enum):
     NOT_KAFKA = "not-kafka", Rung.KAFKA, True, _PORT
     WANTS_TLS = "wants-tls", Rung.KAFKA, True, _PLAINTEXT
     MAY_WANT_TLS = "may-want-tls", Rung.KAFKA, False, _PLAINTEXT
+    CUT = (
+        *("cut", Rung.KAFKA, False),
+        "if DFN-CERT gave you a name and a password, set kafka.sasl_mechanism; otherwise ask DFN-CERT whether the broker is well",
+    )
     LOGIN_REFUSED = (
         "login-refused",
         Rung.KAFKA,

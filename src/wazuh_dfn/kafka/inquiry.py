@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaConnectionError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v4
@@ -18,7 +18,7 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.client_errors import in_words, known_fault, no_idempotence, no_leader, topic_fault, write_denied
-from wazuh_dfn.kafka.faults import Fault, FaultCode
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 PRODUCE, METADATA, INIT_PRODUCER_ID = 0, 3, 22
@@ -109,20 +109,26 @@ class Answers:
     producer_error: int | None = None
 
 
-async def ask(connection: AIOKafkaConnection, options: KafkaOptions, *, with_producer_id: bool = True) -> Answers:
+async def inquire(connection: AIOKafkaConnection, options: KafkaOptions, *, with_producer_id: bool = True) -> Answers:
     """Ask the broker at the other end of a connection; without a producer id it takes one round trip less for each retry.
 
     Raises:
+        BrokerUnavailableError: it closes the connection in place of an answer.
         KafkaError: it does not answer, or so that it makes no sense.
         OSError: the connection broke.
     """
     response = await connection.send(ApiVersionRequest())
     versions = {key: (lowest, highest) for key, lowest, highest in response.api_versions}
     offered = {name: "{}-{}".format(*versions[key]) for key, name in _NAMES.items() if key in versions}
-    missing = tuple(_NAMES[key] for key, needed in _needed(options).items() if not _overlap(versions.get(key), needed))
+    missing = tuple(_NAMES[key] for key, needed in _needed_versions(options).items() if not _overlap(versions.get(key), needed))
     if missing:
         return Answers(offered, missing)
-    metadata = await connection.send(_TopicRequest(options.topic))
+    try:
+        metadata = await connection.send(_TopicRequest(options.topic))
+    except KafkaConnectionError as error:
+        hint = "" if options.login is not None else ": it may want a login (kafka.sasl_mechanism)"
+        text = f"the broker closed the connection when it was asked for topic {options.topic}{hint}"
+        raise BrokerUnavailableError(Fault(FaultCode.CUT, text)) from error
     producer_error = await _producer_error(connection) if options.idempotence and with_producer_id else None
     return _answers(offered, metadata, options.topic, producer_error)
 
@@ -151,15 +157,16 @@ def fault_of(answers: Answers, options: KafkaOptions) -> Fault | None:  # noqa: 
 
 async def _producer_error(connection: AIOKafkaConnection) -> int:
     """Return the answer to InitProducerId. A broker that has just started needs a moment for it."""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            await anyio.sleep(_PAUSE_SECONDS)
         error = int((await connection.send(InitProducerIdRequest(None, 0))).error_code)
         if error not in _NOT_YET:
             break
-        await anyio.sleep(_PAUSE_SECONDS)
     return error
 
 
-def _needed(options: KafkaOptions) -> dict[int, tuple[int, int]]:
+def _needed_versions(options: KafkaOptions) -> dict[int, tuple[int, int]]:
     needed = dict(_SPOKEN)
     if not options.idempotence:
         del needed[INIT_PRODUCER_ID]

@@ -20,7 +20,7 @@ from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.dialling import open_stream
 from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, Rung
 from wazuh_dfn.kafka.tls_context import TlsContexts
-from wazuh_dfn.kafka.tls_errors import distrust, refusal, tls_fault
+from wazuh_dfn.kafka.tls_errors import distrust, has_expired, refusal, tls_fault
 from wazuh_dfn.own_thread import in_own_thread
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ALERT_WAIT = 0.5
 """So long a broker may take, after the handshake, to tell that it refuses our certificate (in TLS 1.3 the handshake is over by then)."""
+_LOOK_SECONDS = 1.0
+_NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _CORRELATION = b"\x00\x00\x00\x01"
 _API_VERSIONS = b"\x00\x12\x00\x00" + _CORRELATION + b"\x00\x09wazuh-dfn"
 _TLS_ALERT = b"\x15"
@@ -99,6 +101,8 @@ class Climb:
         except TimeoutError:
             code, what = self._waits_for
             self.fault = Fault(code, f"{what} within {self._within:.3g} s", self._where)
+        except BrokerUnavailableError as error:
+            self.fault = error.fault
 
     async def _climb(self) -> Fault | None:
         return await self._look_up() or await self._connect()
@@ -106,26 +110,33 @@ class Climb:
     async def _look_up(self) -> Fault | None:
         host, port = (self._proxy or self._where).host, (self._proxy or self._where).port
         whose = "the proxy's name" if self._proxy else "the broker's name"
-        self._waits_for = (FaultCode.NAME_NOT_RESOLVED, f"{whose} {host} was not resolved")
+        unknown, unresolved = (
+            (FaultCode.PROXY_UNREACHABLE, FaultCode.PROXY_UNREACHABLE)
+            if self._proxy
+            else (FaultCode.NAME_UNKNOWN, FaultCode.NAME_NOT_RESOLVED)
+        )
+        self._waits_for = (unresolved, f"{whose} {host} was not resolved")
         try:
             found = await in_own_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (socket.gaierror, UnicodeError) as error:
-            again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
-            text = "can't be resolved now: the name server does not answer" if again else "does not resolve: no such name"
-            return Fault(FaultCode.NAME_NOT_RESOLVED if again else FaultCode.NAME_UNKNOWN, f"{whose} {host} {text}", self._where)
+            if isinstance(error, UnicodeError) or error.errno in _NO_SUCH_NAME:
+                return Fault(unknown, f"{whose} {host} does not resolve: no such name", self._where)
+            why = "the name server does not answer" if error.errno == socket.EAI_AGAIN else error.strerror
+            return Fault(unresolved, f"{whose} {host} can't be resolved now: {why}", self._where)
         self.numbers = list(dict.fromkeys(str(each[4][0]) for each in found))
         return None
 
     async def _connect(self) -> Fault | None:
         entry = self._proxy or self._where
         named = f"{entry} ({' and '.join(self.numbers)})" if len(self.numbers) > 1 else str(entry)
-        self._waits_for = (FaultCode.NO_CONNECTION, f"{named} did not answer a connection attempt")
+        if self._proxy:
+            self._waits_for = (FaultCode.PROXY_NO_WAY, f"the proxy {named} did not connect us to {self._where}")
+        else:
+            self._waits_for = (FaultCode.NO_CONNECTION, f"{named} did not answer a connection attempt")
         try:
             async with self._opened(None) as (reader, writer):
                 if self._tls is None:
-                    return await self._ask(reader, writer)
-        except BrokerUnavailableError as error:
-            return error.fault
+                    return await self._request(reader, writer)
         except ConnectionRefusedError:
             return Fault(FaultCode.REFUSED, f"connection refused by {named}", self._where)
         except OSError as error:
@@ -138,7 +149,7 @@ class Climb:
         try:
             async with self._opened(tls.verifying) as (reader, writer):
                 self.presented = _presented(writer)
-                return await self._use_tls(reader, writer)
+                return await self._use_tls(reader, writer, tls)
         except ssl.SSLError as error:
             if self.presented is None:
                 await self._look(tls)
@@ -146,11 +157,11 @@ class Climb:
                 return distrust(error, self.presented.certificates() if self.presented else (), self._where, tls.trusted)
             return refusal(error, self._where, tls.expires_at)
         except OSError:
-            return self._cut("the broker closed the connection during the handshake (does this port speak TLS?)")
+            return self._cut("the broker closed the connection during the handshake (does this port speak TLS?)", tls)
 
     async def _look(self, tls: TlsContexts) -> None:
         """Shake hands once more without a look at who it is."""
-        with suppress(OSError):
+        with suppress(OSError, BrokerUnavailableError), anyio.move_on_after(min(_LOOK_SECONDS, self._within / 3)):
             async with self._opened(tls.unverifying) as (_, writer):
                 self.presented = _presented(writer)
 
@@ -162,19 +173,21 @@ class Climb:
         finally:
             writer.transport.abort()
 
-    async def _use_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fault | None:
+    async def _use_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: TlsContexts) -> Fault | None:
         """Wait for a refusal first: one that crosses a request of ours can get lost with the connection."""
+        self._waits_for = (FaultCode.KAFKA_SILENT, f"{self._where} takes TLS, but does not answer a Kafka request")
         try:
-            with anyio.move_on_after(ALERT_WAIT):
-                await reader.read(1)
-                return self._cut("the broker closed the connection after the handshake: it may refuse our client certificate")
+            with anyio.move_on_after(min(ALERT_WAIT, self._within / 4)):
+                if await reader.read(1):
+                    return Fault(FaultCode.NOT_KAFKA, f"{self._where} does not speak the Kafka protocol", self._where)
+                return self._cut("the broker closed the connection after the handshake: it may refuse our client certificate", tls)
         except ssl.SSLError:
             raise
         except OSError:
-            return self._cut("the broker cut the connection after the handshake: it may refuse our client certificate")
-        return await self._ask(reader, writer)
+            return self._cut("the broker cut the connection after the handshake: it may refuse our client certificate", tls)
+        return await self._request(reader, writer)
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fault | None:
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fault | None:
         """Send one Kafka request: a port that accepts connections need not be a broker, nor one that is awake."""
         where = self._where
         self._waits_for = (FaultCode.KAFKA_SILENT, f"{where} accepts connections, but does not answer a Kafka request")
@@ -199,7 +212,9 @@ class Climb:
             return Fault(FaultCode.NOT_KAFKA, f"{where} does not speak the Kafka protocol", where)
         return None
 
-    def _cut(self, why: str) -> Fault:
+    def _cut(self, why: str, tls: TlsContexts) -> Fault:
+        if (expired := has_expired(tls.expires_at)) is not None:
+            return tls_fault(FaultCode.TLS_OURS_EXPIRED, f"{why}, which {expired}", self._where)
         return tls_fault(FaultCode.TLS_FAILED, why, self._where)
 
 

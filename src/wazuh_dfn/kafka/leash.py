@@ -18,13 +18,13 @@ from random import Random
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from wazuh_dfn.config.addresses import BrokerAddress
-from wazuh_dfn.kafka.dialling import DIAL_ERRORS, HAPPY_EYEBALLS_SECONDS, hang_up
-from wazuh_dfn.kafka.faults import Fault
+from wazuh_dfn.kafka.dialling import DIAL_ERRORS, HAPPY_EYEBALLS_SECONDS, BrokerConnection, hang_up
+from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault
+from wazuh_dfn.kafka.partition_view import PartitionView
 from wazuh_dfn.kafka.record_producer import Told
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
 
@@ -36,6 +36,8 @@ STABLE_SECONDS = 10.0
 """A connection that was made so long ago says nothing against dialling at once."""
 FIRST_PAUSE_SECONDS = 0.2
 METADATA_PAUSE_SECONDS = 0.1
+EXPLAIN_AGAIN_SECONDS = 15.0
+"""So long an explanation is good, even if the errors look the same."""
 _LOOK_SECONDS = 0.25
 
 
@@ -50,6 +52,14 @@ class _Dialled:
     """Why the last attempt failed; None if it did not."""
 
 
+class _UnansweredError(Exception):
+    """A bootstrap address has told nothing; the cause is chained."""
+
+    def __init__(self, address: BrokerAddress) -> None:
+        super().__init__(str(address))
+        self.address = address
+
+
 class Leash:
     """Governs all dialling of one producer's client; to be made before that connects.
 
@@ -57,10 +67,10 @@ class Leash:
         client: whose `_get_conn` and `bootstrap` are replaced.
         addresses: where it bootstraps.
         dial: connects to an address, and raises one of `DIAL_ERRORS` if that fails.
-        needed: the ids of the nodes without which nothing can be delivered.
-        leaderless: tells that nothing can be delivered although what is needed is within reach.
-        explain: finds out why these addresses, with the error of the last attempt to each, can't be used.
-        told: is called with the fault once nothing needed is within reach, and with None when that is over.
+        partition: what has to be within reach, and have a leader.
+        explain: finds out why these addresses, with the error of the last attempt to each, can't be used. Without any: why there is no
+            leader.
+        told: is called with the fault once nothing can be delivered, and with None when that is over.
         longest_pause_seconds: between two attempts to one address.
     """
 
@@ -69,18 +79,16 @@ class Leash:
         client: AIOKafkaClient,
         *,
         addresses: Sequence[BrokerAddress],
-        dial: Callable[[BrokerAddress, OnClose | None], Awaitable[AIOKafkaConnection]],
-        needed: Callable[[], Sequence[int]],
-        leaderless: Callable[[], Fault | None],
-        explain: Callable[[Mapping[BrokerAddress, BaseException]], Awaitable[Fault]],
+        dial: Callable[[BrokerAddress, OnClose | None], Awaitable[BrokerConnection]],
+        partition: PartitionView,
+        explain: Callable[[Mapping[BrokerAddress, BaseException | None]], Awaitable[Fault]],
         told: Told,
         longest_pause_seconds: float,
     ) -> None:
         self._client = client
         self._addresses = addresses
         self._connect = dial
-        self._needed = needed
-        self._leaderless = leaderless
+        self._partition = partition
         self._explain = explain
         self._told = told
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, longest_pause_seconds, jitter=RETRY_JITTER)
@@ -89,6 +97,8 @@ class Leash:
         self._dialling: defaultdict[Any, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._watch: asyncio.Task[None] | None = None
         self._is_closed = False
+        self.is_bootstrapped = False
+        """Whether a broker has told who is there."""
         self.fault: Fault | None = None
         """What was told, as long as it is so."""
         client._get_conn, client.bootstrap = self._get_conn, self._bootstrap
@@ -108,20 +118,22 @@ class Leash:
             return bool(await self._update(*arguments))
         finally:
             self._updated_at = loop.time()
+            if self._partition.fault() is not None:
+                self._begin_watch()
 
     async def _bootstrap(self) -> None:
         """Ask the bootstrap address that answers first who is there; one that does not answer holds up none. In place of the client's own."""
         client, errors = self._client, []
-        trying = {asyncio.ensure_future(self._ask(*each)) for each in enumerate(self._addresses)}
+        trying = {asyncio.ensure_future(self._metadata_from(*each)) for each in enumerate(self._addresses)}
         try:
             for first in asyncio.as_completed(trying):
                 try:
                     _, metadata = await first
                     break
-                except DIAL_ERRORS as error:
-                    errors.append(error)
+                except _UnansweredError as error:
+                    errors.append((error.address, error.__cause__))
             else:
-                raise errors[0]
+                raise BrokerUnavailableError(await self._explain(dict(errors))) from errors[0][1]
         finally:
             for task in trying:
                 task.cancel()
@@ -129,17 +141,21 @@ class Leash:
             for late in [task.result()[0] for task in trying if not task.cancelled() and task.exception() is None]:
                 hang_up(late)
         client.cluster.update_metadata(metadata)
+        self.is_bootstrapped = True
         if client._sync_task is None:
             client._sync_task = asyncio.create_task(client._md_synchronizer())
 
-    async def _ask(self, index: int, address: BrokerAddress) -> tuple[AIOKafkaConnection, Any]:
+    async def _metadata_from(self, index: int, address: BrokerAddress) -> tuple[BrokerConnection, Any]:
         await asyncio.sleep(index * HAPPY_EYEBALLS_SECONDS)
-        connection = await self._connect(address, None)
         try:
-            return connection, await connection.send(MetadataRequest([]))
-        except BaseException:
-            hang_up(connection)
-            raise
+            connection = await self._connect(address, None)
+            try:
+                return connection, await connection.send(MetadataRequest([]))
+            except BaseException:
+                hang_up(connection)
+                raise
+        except DIAL_ERRORS as error:
+            raise _UnansweredError(address) from error
 
     async def aclose(self) -> None:
         """Dial no more."""
@@ -148,17 +164,17 @@ class Leash:
             self._watch.cancel()
             await asyncio.wait({self._watch})
 
-    async def connection(self) -> AIOKafkaConnection | None:
+    async def connection(self) -> BrokerConnection | None:
         """Return one to any broker, if there is any within reach."""
         node = self._client.get_random_node()
         return await self._get_conn(node) if node is not None else None
 
-    async def _get_conn(self, node_id: Any, *, group: int = ConnectionGroup.DEFAULT, no_hint: bool = False) -> AIOKafkaConnection | None:
+    async def _get_conn(self, node_id: Any, *, group: int = ConnectionGroup.DEFAULT, no_hint: bool = False) -> BrokerConnection | None:
         """Return a connection to the node; None if there is none now. In place of the client's own."""
         del no_hint
         key, client = (node_id, group), self._client
         async with self._dialling[key]:
-            connection = client._conns.get(key)
+            connection: BrokerConnection | None = client._conns.get(key)
             if connection is not None and connection.connected():
                 return connection
             if connection is not None:
@@ -175,9 +191,9 @@ class Leash:
 
     def _begin_watch(self) -> None:
         if not self._is_closed and (self._watch is None or self._watch.done()):
-            self._watch = asyncio.create_task(self._watch_until_within_reach())
+            self._watch = asyncio.create_task(self._watch_until_usable())
 
-    async def _dial(self, address: BrokerAddress, on_close: OnClose | None = None) -> AIOKafkaConnection | None:
+    async def _dial(self, address: BrokerAddress, on_close: OnClose | None = None) -> BrokerConnection | None:
         """Connect, unless it is too early for that address."""
         now = asyncio.get_running_loop().time()
         known = self._dialled.setdefault(address, _Dialled())
@@ -198,46 +214,48 @@ class Leash:
             return None
         return connection
 
-    async def _watch_until_within_reach(self) -> None:
-        """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong with it if that lasts."""
+    async def _watch_until_usable(self) -> None:
+        """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong if that lasts."""
         loop = asyncio.get_running_loop()
-        began, explained, asking = loop.time(), "", None
+        began, explained, explained_at, looking = loop.time(), "", 0.0, None
         try:
-            while (addresses := self._out_of_reach()) or self._leaderless() is not None:
-                errors = {address: self._error_of(address) for address in addresses}
-                if loop.time() - began >= TELL_AFTER_SECONDS and explained != repr(errors):
-                    explained, fault = repr(errors), await self._explain(errors) if errors else self._leaderless()
-                    if fault is not None and bool(errors) == bool(self._out_of_reach()):
+            while (addresses := self._out_of_reach()) or self._partition.fault() is not None:
+                errors = {address: self._error_since(began, address) for address in addresses}
+                is_old = explained != repr(errors) or loop.time() - explained_at >= EXPLAIN_AGAIN_SECONDS
+                if is_old and loop.time() - began >= TELL_AFTER_SECONDS:
+                    fault = await self._explain(errors)
+                    explained, explained_at = repr(errors), loop.time()
+                    if bool(errors) == bool(self._out_of_reach()):
                         self.fault = fault
                         self._told(fault)
                 if not addresses:
                     self._client.force_metadata_update()
-                if asking is None or asking.done():
-                    asking = asyncio.ensure_future(self._ask_again())
+                if looking is None or looking.done():
+                    looking = asyncio.ensure_future(self._look_again())
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
-            if asking is not None:
-                asking.cancel()
-                await asyncio.wait({asking})
+            if looking is not None:
+                looking.cancel()
+                await asyncio.wait({looking})
         if self.fault is not None:
             self.fault = None
             self._told(None)
 
     def _out_of_reach(self) -> list[BrokerAddress]:
         """Return the addresses of what is needed if there is a connection to none of it; empty if there is one."""
-        needed, connections = self._needed(), self._client._conns.items()
+        needed, connections = self._partition.needed(), self._client._conns.items()
         if any(node in needed and connection.connected() for (node, _), connection in connections):
             return []
-        brokers = [self._client.cluster.broker_metadata(node) for node in needed]
-        return [BrokerAddress(broker.host, broker.port) for broker in brokers if broker is not None]
+        return self._partition.needed_addresses()
 
-    def _error_of(self, address: BrokerAddress) -> BaseException:
-        error = self._dialled[address].error if address in self._dialled else None
-        return error if error is not None else TimeoutError("it does not answer")
+    def _error_since(self, began: float, address: BrokerAddress) -> BaseException | None:
+        """Return why the last attempt failed, if that was since then; None if it did not fail, or has not ended."""
+        known = self._dialled.get(address)
+        return known.error if known is not None and known.at >= began else None
 
-    async def _ask_again(self) -> None:
+    async def _look_again(self) -> None:
         """Dial what is needed and due; where nothing known is within reach, ask at the bootstrap addresses who is there by now."""
-        connected = [await self._get_conn(node) for node in self._needed()]
+        connected = [await self._get_conn(node) for node in self._partition.needed()]
         if any(connection is not None for connection in connected):
             return
         for address in self._addresses:

@@ -49,6 +49,13 @@ def tls_fault(code: FaultCode, why: str, where: BrokerAddress) -> Fault:
     return Fault(code, f"TLS to {where} failed: {why}", where)
 
 
+def has_expired(expires_at: float | None) -> str | None:
+    """Return when it expired, in words; None if it did not, or if that is not known. `expires_at` is in seconds since the epoch."""
+    if expires_at is None or (moment := datetime.fromtimestamp(expires_at, UTC)) > datetime.now(UTC):
+        return None
+    return f"expired on {moment:%Y-%m-%d %H:%M} UTC"
+
+
 def refusal(error: ssl.SSLError, where: BrokerAddress, expires_at: float | None) -> Fault:
     """Return why a handshake failed that was not for the broker's certificate.
 
@@ -58,10 +65,8 @@ def refusal(error: ssl.SSLError, where: BrokerAddress, expires_at: float | None)
         expires_at: when our own certificate runs out, in seconds since the epoch: many brokers do not say that this is why.
     """
     reason = error.reason or ""
-    expired_on = datetime.fromtimestamp(expires_at, UTC) if expires_at is not None else None
-    if expired_on is not None and expired_on < datetime.now(UTC) and any(reason.endswith(mark) for mark in _REFUSALS):
-        text = f"the broker refused our client certificate (dfn.dfn_cert): it expired on {expired_on:%Y-%m-%d %H:%M} UTC"
-        return tls_fault(FaultCode.TLS_OURS_EXPIRED, text, where)
+    if (expired := has_expired(expires_at)) is not None and reason.endswith((*_REFUSALS, "HANDSHAKE_FAILURE")):
+        return tls_fault(FaultCode.TLS_OURS_EXPIRED, f"the broker refused our client certificate (dfn.dfn_cert): it {expired}", where)
     for code, texts in ((FaultCode.TLS_REFUSED, _REFUSALS), (FaultCode.TLS_FAILED, _OTHER_REFUSALS)):
         for mark, text in texts.items():
             if reason.endswith(mark):
