@@ -60,7 +60,7 @@ class Lifeline[T]:
             self.progress()
 
     async def receive(self) -> Lease[T]:
-        """Wait for the next message. See `Mailbox.receive`."""
+        """Wait for the next message (see `Mailbox.receive`)."""
         with self.waiting("messages"):
             return await self.inbox.receive()
 
@@ -72,7 +72,7 @@ class Lifeline[T]:
                 yield lease
 
     def reserve[U](self, mailbox: Mailbox[U]) -> Permit[U]:
-        """Wait for a slot in another child's mailbox. See `Mailbox.reserve`."""
+        """Wait for a slot in another child's mailbox (see `Mailbox.reserve`)."""
         return mailbox.reserve(self.waiting(f"room in {mailbox.name}"))
 
     @asynccontextmanager

@@ -192,7 +192,10 @@ class Mailbox[T]:
             raise EndOfMailboxError(self.name) from None
 
     def close(self) -> None:
-        """Accept no more messages. The consumer receives the rest and then `EndOfMailboxError`."""
+        """Accept no more messages.
+
+        The consumer receives the rest and then `EndOfMailboxError`.
+        """
         self._send.close()
         self._changed.set()
 

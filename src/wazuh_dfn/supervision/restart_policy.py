@@ -16,10 +16,10 @@ RETRY_JITTER = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential delay between restarts or other attempts. All times are in seconds.
+    """Exponential delay between restarts or other attempts.
 
-    `jitter` (0 to 1) is the random share of the delay. After a run of `stable_after_seconds`, a child starts at `initial_seconds` again.
-    With the defaults, eleven failures in a row take at most 27 s, so the default intensity can be exceeded.
+    All times are in seconds. `jitter` (0 to 1) is the random share of the delay. After a run of `stable_after_seconds`, a child starts at
+    `initial_seconds` again. With the defaults, eleven failures in a row take at most 27 s, so the default intensity can be exceeded.
     """
 
     initial_seconds: float = 0.1

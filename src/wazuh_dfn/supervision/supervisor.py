@@ -18,7 +18,9 @@ from wazuh_dfn.supervision.restart_policy import Intensity, RestartCounter
 
 
 class Supervisor:
-    """Runs children until all are done. Must be created in a running event loop.
+    """Runs children until all are done.
+
+    Must be created in a running event loop.
 
     Args:
         specs: the children in start order, sinks first and sources last.
@@ -153,7 +155,10 @@ class Supervisor:
 
 
 def _stop_deadline(spec: ChildSpec, run_down_deadline: float) -> float:
-    """Return the time until which an orderly stop waits for a child. All times are on the event loop's clock."""
+    """Return the time until which an orderly stop waits for a child.
+
+    All times are on the event loop's clock.
+    """
     until = anyio.current_time() + spec.shutdown_timeout_seconds
     if not spec.significant:
         return until
