@@ -16,7 +16,10 @@ from wazuh_dfn.tailing.survey import Survey, is_same, match, survey
 
 
 class AlertFile:
-    """An open file of alert lines. It stays readable after its last name is removed."""
+    """An open file of alert lines.
+
+    It stays readable after its last name is removed.
+    """
 
     def __init__(self, disk: Disk, path: Path, content: Content) -> None:
         self.path = str(path)
@@ -32,7 +35,10 @@ class AlertFile:
 
     @property
     def is_packed(self) -> bool:
-        """Whether the file is unpacked during reading. A packed file counts as complete."""
+        """Whether the file is unpacked during reading.
+
+        A packed file counts as complete.
+        """
         return self.content.is_packed
 
     async def size(self) -> int:
@@ -45,7 +51,9 @@ class AlertFile:
         return 0 if status.links else status.size
 
     async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
-        """Return up to `limit` bytes, starting `skip` bytes after the position. The result is empty at the end of the file.
+        """Return up to `limit` bytes, starting `skip` bytes after the position.
+
+        The result is empty at the end of the file.
 
         Raises:
             FileTruncatedError: the bytes before the position have changed.
@@ -82,24 +90,33 @@ class AlertFile:
         return Appearance(self.path, status.size, status.modified)
 
     async def aclose(self) -> None:
-        """Close the file. A second call does nothing."""
+        """Close the file.
+
+        A second call does nothing.
+        """
         await self._disk.run(self.close)
 
     def close(self) -> None:
-        """Close the file and return freed memory to the operating system. Blocks."""
+        """Close the file and return freed memory to the operating system.
+
+        Blocks.
+        """
         self.content.close()
         self._disk.return_memory()
 
 
 @dataclass(frozen=True, slots=True)
 class AlertFolder:
-    """The path of `alerts.json`, and the disk that holds it and the files around it. Its methods run in a thread of the disk."""
+    """The path of `alerts.json`, and the disk that holds it and the files around it.
+
+    Its methods run in a thread of the disk.
+    """
 
     path: Path
     disk: Disk
 
     async def survey(self, registry: Registry, held: Sequence[AlertFile], since: Month) -> Survey:
-        """Survey the disk. See `tailing.survey.survey`."""
+        """Survey the disk (see `tailing.survey.survey`)."""
         return await self.disk.run(survey, self.disk, self.path, registry, tuple(held), since)
 
     async def open(self, path: Path) -> AlertFile:
@@ -112,7 +129,7 @@ class AlertFolder:
         return await self.disk.run(lambda: AlertFile(self.disk, path, open_content(self.disk, path)))
 
     async def match(self, registry: Registry, file: AlertFile) -> Match | None:
-        """Identify an open file. See `tailing.survey.match`."""
+        """Identify an open file (see `tailing.survey.match`)."""
         return await self.disk.run(match, registry, file.content, file.path, file.number)
 
     async def current_node(self) -> tuple[int, int] | None:

@@ -119,7 +119,9 @@ def _older_than(saved: Checkpoint) -> IsOld:
 
 
 def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> list[OldFile]:
-    """Return the old files that are not in the registry, with their ends, the newest first. Blocks.
+    """Return the old files that are not in the registry, with their ends, the newest first.
+
+    Blocks.
 
     Raises:
         OSError: a folder or the current file cannot be read.
@@ -134,7 +136,10 @@ def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> li
 
 
 def _is_known(disk: Disk, sighting: Sighting, registry: Registry) -> bool:
-    """Return whether reading stopped in this file. Undated files that were written to later were not read yet."""
+    """Return whether reading stopped in this file.
+
+    Undated files that were written to later were not read yet.
+    """
     if not registry.files:
         return False
     try:

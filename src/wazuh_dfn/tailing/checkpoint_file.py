@@ -31,9 +31,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The saved state. See `Registry`. `saved_at` is in seconds since the epoch.
+    """The saved state.
 
-    `is_complete` is false for a checkpoint of version 1 or 2, which names one file and implies that all older ones are settled.
+    See `Registry`. `saved_at` is in seconds since the epoch. `is_complete` is false for a checkpoint of version 1 or 2, which names one
+    file and implies that all older ones are settled.
     """
 
     files: tuple[KnownFile, ...]
@@ -53,7 +54,9 @@ class CheckpointStore(Protocol):
     """Keeps the settled position of each file through crashes and power cuts."""
 
     async def load(self) -> Checkpoint | None:
-        """Return the last saved checkpoint, or its predecessor if the last one cannot be read. Return None if there never was one.
+        """Return the last saved checkpoint, or its predecessor if the last one cannot be read.
+
+        Return None if there never was one.
 
         Raises:
             CheckpointUnreadableError: there is a checkpoint, and none can be read.
@@ -91,15 +94,15 @@ class CheckpointFile:
         """Whether a note is being written, perhaps by a thread whose caller was cancelled."""
 
     async def load(self) -> Checkpoint | None:
-        """Load the checkpoint. See `CheckpointStore`."""
+        """Load the checkpoint (see `CheckpointStore`)."""
         return await self._disk.run(load, self._disk, self._path)
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """Save the checkpoint. See `CheckpointStore`."""
+        """Save the checkpoint (see `CheckpointStore`)."""
         await self._disk.run_to_its_end(self._save, checkpoint)
 
     async def note(self, files: Collection[KnownFile], saves: int) -> None:
-        """Write a note. See `CheckpointStore`."""
+        """Write a note (see `CheckpointStore`)."""
         if self._is_noting:  # a hanging disk occupies one thread only, and an old note never follows a new one
             raise BlockingIOError(errno.EAGAIN, "the note before it is still being written", str(latest(self._path)))
         await self._disk.run(self._note, encode(Checkpoint(tuple(files), saves)))
@@ -126,7 +129,10 @@ class CheckpointFile:
 
 
 def load(disk: Disk, path: Path) -> Checkpoint | None:
-    """Load the checkpoint. See `CheckpointStore.load`. Blocks."""
+    """Load the checkpoint.
+
+    See `CheckpointStore.load`. Blocks.
+    """
     damaged: list[float] = []
     for each in (path, previous(path)):
         try:
@@ -142,7 +148,10 @@ def load(disk: Disk, path: Path) -> Checkpoint | None:
 
 
 def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
-    """Add what moved after the save, or during it. An unreadable or older note is ignored."""
+    """Add what moved after the save, or during it.
+
+    An unreadable or older note is ignored.
+    """
     try:
         noted = decode(disk.read(latest(path)))
     except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError):
@@ -167,7 +176,10 @@ def latest(path: Path) -> Path:
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
-    """Return the file content: one JSON object with the version and a checksum. Default values are left out."""
+    """Return the file content: one JSON object with the version and a checksum.
+
+    Default values are left out.
+    """
     content = _SCHEMA.dump_python(checkpoint, mode="json", exclude=_LEFT_OUT, exclude_defaults=True)
     return json.dumps({"version": VERSION, **content, "checksum": _checksum(content)}, separators=(",", ":")).encode()
 
@@ -194,7 +206,10 @@ def decode(data: bytes) -> Checkpoint:
 
 
 def _decode_position(version: int, position: dict[str, Any], saved_at: float) -> Checkpoint:
-    """Decode a checkpoint of version 1 or 2, which holds one position. Version 1 has no fingerprint of the bytes before it."""
+    """Decode a checkpoint of version 1 or 2, which holds one position.
+
+    Version 1 has no fingerprint of the bytes before it.
+    """
     file = position["file"]
     if version == 1:
         head, tail = _fingerprint(file["fingerprint"], file["fingerprint_length"]), NO_BYTES

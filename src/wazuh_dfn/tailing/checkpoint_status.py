@@ -39,10 +39,16 @@ class CheckpointStatus:
             self.up_to_date_at = anyio.current_time()
 
     def was_saved(self, position: Position | None) -> None:
-        """Record that the checkpoint was saved. `position` is the latest settled position."""
+        """Record that the checkpoint was saved.
+
+        `position` is the latest settled position.
+        """
         self._trouble.is_over()
         self.saved, self.up_to_date_at = position, anyio.current_time()
 
     def failed(self, problem: str) -> None:
-        """Record that the checkpoint cannot be written. A problem is logged once, not at each attempt."""
+        """Record that the checkpoint cannot be written.
+
+        A problem is logged once, not at each attempt.
+        """
         self._trouble.note(problem)

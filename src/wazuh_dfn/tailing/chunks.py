@@ -1,4 +1,7 @@
-"""Reads whole lines in chunks and passes them on. Lines of any size need only bounded memory."""
+"""Reads whole lines in chunks and passes them on.
+
+Lines of any size need only bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ class ChunkReader:
         self._rest_since = 0.0
 
     async def read(self, lifeline: Lifeline[None], file: AlertFile, at: Position) -> bool:
-        """Pass on the next chunk of whole lines. Return False if there is none yet.
+        """Pass on the next chunk of whole lines.
+
+        Return False if there is none yet.
 
         Raises:
             FileTruncatedError: the file no longer holds the position.
@@ -55,7 +60,10 @@ class ChunkReader:
         return bool(end)
 
     async def read_rest(self, lifeline: Lifeline[None], file: AlertFile, at: Position, quiet_seconds: float | None = None) -> bool:
-        """Pass on what follows the last line feed of a complete file. Return True once nothing is left."""
+        """Pass on what follows the last line feed of a complete file.
+
+        Return True once nothing is left.
+        """
         length = await file.size() - at.offset
         if length <= 0:
             return True
@@ -105,7 +113,9 @@ class ChunkReader:
 
 
 async def _head(file: AlertFile, at: Position, data: bytes) -> Fingerprint:
-    """Return the fingerprint of the first bytes, now that more of them were read. `data` was read at the position.
+    """Return the fingerprint of the first bytes, now that more of them were read.
+
+    `data` was read at the position.
 
     Raises:
         FileTruncatedError: the file no longer holds the position.

@@ -1,4 +1,7 @@
-"""Content of plain and packed alert files. Blocking, for a real and a simulated disk alike."""
+"""Content of plain and packed alert files.
+
+Blocking, for a real and a simulated disk alike.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class _DamageError(Exception):
 
 
 class Content:
-    """A plain alert file. All methods block and may raise OSError."""
+    """A plain alert file.
+
+    All methods block and may raise OSError.
+    """
 
     is_packed = False
     damage: str | None = None
@@ -66,12 +72,18 @@ class Content:
         return self._handle.read(offset, limit)
 
     def close(self) -> None:
-        """Close the file. A second call does nothing."""
+        """Close the file.
+
+        A second call does nothing.
+        """
         self._handle.close()
 
 
 def end_of_last_line(content: Content, end: int) -> int:
-    """Return the offset after the last line feed before `end`, or 0 if there is none. Searches backwards."""
+    """Return the offset after the last line feed before `end`, or 0 if there is none.
+
+    Searches backwards.
+    """
     while end > 0:
         start = max(0, end - PIECE_BYTES)
         found = content.read(start, end - start).rfind(b"\n")
@@ -82,7 +94,9 @@ def end_of_last_line(content: Content, end: int) -> int:
 
 
 def open_content(disk: Disk, path: Path) -> Content:
-    """Open an alert file. A packed file is unpacked during reading.
+    """Open an alert file.
+
+    A packed file is unpacked during reading.
 
     Raises:
         OSError: the file cannot be opened.
@@ -108,10 +122,11 @@ def _unpacker_of(handle: Handle, path: Path) -> Callable[[Any], Any] | None:
 
 
 class PackedContent(Content):
-    """A former alert file that was packed by monitord, logrotate or an administrator. Offsets refer to the unpacked content.
+    """A former alert file that was packed by monitord, logrotate or an administrator.
 
-    It is usually complete. While it is being packed it grows, and monitord overwrites an existing packed file. After a change, unpacking
-    starts again from the beginning, because an unpacker in the middle of a changed file returns bytes of neither content.
+    Offsets refer to the unpacked content. It is usually complete. While it is being packed it grows, and monitord overwrites an existing
+    packed file. After a change, unpacking starts again from the beginning, because an unpacker in the middle of a changed file returns
+    bytes of neither content.
     """
 
     is_packed = True
@@ -126,7 +141,10 @@ class PackedContent(Content):
         self._begin()
 
     def size(self) -> int:
-        """Return the size of the content, found by unpacking all of it once. The size recorded in a packed file is not reliable."""
+        """Return the size of the content, found by unpacking all of it once.
+
+        The size recorded in a packed file is not reliable.
+        """
         self.read(0, 0)  # detects changes
         if self._size is None or self._size[1] != self.changes:
             end, changes = 0, self.changes
@@ -136,10 +154,10 @@ class PackedContent(Content):
         return self._size[0]
 
     def read(self, offset: int, limit: int) -> bytes:
-        """Return up to `limit` bytes from `offset` on. Damage ends the content.
+        """Return up to `limit` bytes from `offset` on.
 
-        A read is cheap if it begins within the last one (whose last line may be incomplete) or after it. Any other read unpacks from the
-        beginning.
+        Damage ends the content. A read is cheap if it begins within the last one (whose last line may be incomplete) or after it. Any other
+        read unpacks from the beginning.
         """
         with self._lock:
             for _ in range(_TRIES):
@@ -197,7 +215,7 @@ class PackedContent(Content):
         return self._unpacker(_Stream(self._handle))
 
     def close(self) -> None:
-        """Close the file. See `Content.close`."""
+        """Close the file (see `Content.close`)."""
         self._file.close()
         super().close()
 

@@ -47,7 +47,10 @@ type Naming = Literal["dated", "copy", "lettered", "stranger"]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A file as seen by one look at the disk. `is_current` is true if `alerts.json` names it."""
+    """A file as seen by one look at the disk.
+
+    `is_current` is true if `alerts.json` names it.
+    """
 
     path: Path
     status: Status
@@ -96,7 +99,10 @@ def _patterns(stem: str, suffix: str) -> tuple[re.Pattern[str], re.Pattern[str]]
 
 @dataclass(slots=True)
 class Listing:
-    """The files around `alerts.json`. `failed` holds the folders and files that cannot be read, with the reason."""
+    """The files around `alerts.json`.
+
+    `failed` holds the folders and files that cannot be read, with the reason.
+    """
 
     sightings: list[Sighting] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)

@@ -39,7 +39,10 @@ log = structlog.get_logger(__name__)
 
 
 class OpenFiles:
-    """Selects the file in `place` that is to be read next. `now` is the clock of the file system, in seconds since the epoch."""
+    """Selects the file in `place` that is to be read next.
+
+    `now` is the clock of the file system, in seconds since the epoch.
+    """
 
     def __init__(self, files: AlertFolder, place: ReadingPlace, now: Callable[[], float]) -> None:
         self._files = files
@@ -73,7 +76,10 @@ class OpenFiles:
         return anyio.current_time() >= self._survey_at
 
     async def is_replaced(self) -> bool:
-        """Return whether `alerts.json` is another file than the one being read. A missing `alerts.json` is reported."""
+        """Return whether `alerts.json` is another file than the one being read.
+
+        A missing `alerts.json` is reported.
+        """
         node, file = await self._files.current_node(), self._place.file
         if node is None:
             self._note_missing()
@@ -85,7 +91,9 @@ class OpenFiles:
         self._place.note(ReadingTrouble.MISSING, f"{self._files.path} does not exist")
 
     async def turn_to_next(self, *, anew: bool = False) -> bool:
-        """Turn to the next file with unread bytes, or to the current one. Return False if there is nothing new.
+        """Turn to the next file with unread bytes, or to the current one.
+
+        Return False if there is nothing new.
 
         Args:
             anew: survey again before choosing.
@@ -163,17 +171,20 @@ class OpenFiles:
                 await self._close(file)
 
     def leave(self) -> None:
-        """Leave the present file. It stays open until a survey has shown that it is not needed."""
+        """Leave the present file.
+
+        It stays open until a survey has shown that it is not needed.
+        """
         file = self._place.file
         if file is not None and file.content.damage is not None:
             self._damaged[Path(file.path)] = damage_of(file.path, file.content)
         self._place.file, self._place.scanned = None, 0
 
     async def give_up(self, error: OSError) -> None:
-        """Leave the present file, which cannot be read. It is opened again by its path.
+        """Leave the present file, which cannot be read.
 
-        After a failover of its file server (ESTALE) it is opened again at once, unless that was done less than `AVOIDED_SECONDS` ago.
-        Otherwise it is opened again after all other files.
+        It is opened again by its path. After a failover of its file server (ESTALE) it is opened again at once, unless that was done less
+        than `AVOIDED_SECONDS` ago. Otherwise it is opened again after all other files.
         """
         file, now = self._place.file, anyio.current_time()
         self.leave()
@@ -223,7 +234,10 @@ class OpenFiles:
             place.held.append(await self._files.open(path))
 
     async def _survey(self) -> bool:
-        """Survey the disk for unread files. Return False if the survey has to be repeated."""
+        """Survey the disk for unread files.
+
+        Return False if the survey has to be repeated.
+        """
         place, began = self._place, anyio.current_time()
         since = self._since if began - self._surveyed_at < OLD_SURVEY_SECONDS else FIRST_MONTH
         found = await self._files.survey(place.registry, place.held, since)
@@ -318,7 +332,10 @@ class OpenFiles:
             place.note(ReadingTrouble.STANDS_STILL, f"{self._files.path} does not change although {newer[0]} was written to after it")
 
     async def _recognise(self, file: AlertFile, chosen: Unread) -> bool:
-        """Set the file's registry number if it is known. Return False if it is not, or no longer, what the survey has found."""
+        """Set the file's registry number if it is known.
+
+        Return False if it is not, or no longer, what the survey has found.
+        """
         registry = self._place.registry
         found = await self._files.match(registry, file)
         if found is None or found.known.is_whole:

@@ -21,7 +21,10 @@ log = structlog.get_logger(__name__)
 
 
 class ReadingTrouble(Enum):
-    """Reasons why reading cannot continue as usual. The value is the remedy."""
+    """Reasons why reading cannot continue as usual.
+
+    The value is the remedy.
+    """
 
     MISSING = "check that Wazuh runs and that wazuh.json_alert_file names its alerts.json"
     UNREADABLE = "check the permissions (group wazuh) and the disk; `wazuh-dfn check` looks at both"

@@ -1,8 +1,9 @@
-"""The registry: the files that were read, and how far. Files are identified by content, never by name or inode. Pure.
+"""The registry: the files that were read, and how far.
 
-A file is known by the fingerprint of its first bytes and by marks, which are offsets with the fingerprint of the bytes before them. A file
-that holds these bytes is the known one, whatever its name, its place, and whether it is plain or packed. A file that holds only an earlier
-mark came back shorter (a power cut, a restored copy) and is read on from there.
+Files are identified by content, never by name or inode. Pure. A file is known by the fingerprint of its first bytes and by marks, which are
+offsets with the fingerprint of the bytes before them. A file that holds these bytes is the known one, whatever its name, its place, and
+whether it is plain or packed. A file that holds only an earlier mark came back shorter (a power cut, a restored copy) and is read on from
+there.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ SETTLED_SECONDS = 2.0
 
 
 class Mark(NamedTuple):
-    """An offset in bytes, and the fingerprint of the bytes before it. The fingerprint may cover fewer bytes than there are."""
+    """An offset in bytes, and the fingerprint of the bytes before it.
+
+    The fingerprint may cover fewer bytes than there are.
+    """
 
     offset: int = 0
     tail: Fingerprint = NO_BYTES
@@ -56,9 +60,9 @@ BEGINNING = Mark()
 
 
 class Appearance(NamedTuple):
-    """Appearance of a file that had nothing unread. It need not be opened while it looks the same.
+    """Appearance of a file that had nothing unread.
 
-    `size` is in bytes, `modified` in seconds since the epoch.
+    It need not be opened while it looks the same. `size` is in bytes, `modified` in seconds since the epoch.
     """
 
     path: str
@@ -68,7 +72,10 @@ class Appearance(NamedTuple):
 
 @dataclass(slots=True)
 class KnownFile:
-    """A file in the registry. `read_to` is how far it was read, `settled` how far it is settled."""
+    """A file in the registry.
+
+    `read_to` is how far it was read, `settled` how far it is settled.
+    """
 
     number: int
     path: str
@@ -104,7 +111,10 @@ class Match(NamedTuple):
 
 
 class Registry:
-    """All known files. Only its owner in the event loop changes it. A survey of the disk reads it from a thread."""
+    """All known files.
+
+    Only its owner in the event loop changes it. A survey of the disk reads it from a thread.
+    """
 
     def __init__(self) -> None:
         self.is_begun = False
@@ -169,7 +179,10 @@ class Registry:
         return known
 
     def add_copy(self, whole: KnownFile, path: str, head: Fingerprint, end: Mark) -> KnownFile:
-        """Add a copy of the first part of a known file. It is settled as soon as that part is."""
+        """Add a copy of the first part of a known file.
+
+        It is settled as soon as that part is.
+        """
         for former in [known for known in self.files.values() if known.copy_of == whole.number and known.path == path]:
             self.drop(former)  # it was not packed to its end then
         copy = self.add(path, head, end)
@@ -203,9 +216,10 @@ class Registry:
             self._touch(known)
 
     def note_read(self, known: KnownFile, appearance: Appearance, now: float) -> None:
-        """Record that the file has nothing unread in its present appearance. `now` is in seconds since the epoch.
+        """Record that the file has nothing unread in its present appearance.
 
-        A file written to within `SETTLED_SECONDS` of `now` is not recorded, because it may change without a change of its time stamp.
+        `now` is in seconds since the epoch. A file written to within `SETTLED_SECONDS` of `now` is not recorded, because it may change
+        without a change of its time stamp.
         """
         known.path = appearance.path
         if abs(appearance.modified - now) > SETTLED_SECONDS and known.read != appearance:
@@ -213,9 +227,9 @@ class Registry:
             self.changes += 1
 
     def begin_save(self) -> Collection[KnownFile]:
-        """Return what is to be saved now. `end_save` must follow.
+        """Return what is to be saved now.
 
-        Earlier marks are kept, and thinned out with their age.
+        `end_save` must follow. Earlier marks are kept, and thinned out with their age.
         """
         self._in_save, self.touched = self.touched, set()
         save = self.saves + 1
@@ -319,7 +333,10 @@ def _may_be(known: KnownFile, path: str) -> bool:
 
 
 def _is_telling(content: Content, mark: Mark) -> bool:
-    """Return whether it is safe to read on at the mark. The few bytes of a torn line can begin any other line too."""
+    """Return whether it is safe to read on at the mark.
+
+    The few bytes of a torn line can begin any other line too.
+    """
     ends_line = content.read(mark.offset - 1, 1) == b"\n" if 0 < mark.offset < TELLING_BYTES else True
     return ends_line or not content.read(mark.offset, 1)
 

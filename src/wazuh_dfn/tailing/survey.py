@@ -1,4 +1,7 @@
-"""A survey of the disk: which files hold unread bytes, and in which order to read them. Blocks."""
+"""A survey of the disk: which files hold unread bytes, and in which order to read them.
+
+The survey blocks.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXI
 
 
 class HeldFile(Protocol):
-    """A file that is already open. If it has lost its name, it is found nowhere else. `number` is its key in the registry."""
+    """A file that is already open.
+
+    If it has lost its name, it is found nowhere else. `number` is its key in the registry.
+    """
 
     path: str
     number: int | None
@@ -73,7 +79,9 @@ class Survey:
 
 
 def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile] = (), since: Month = FIRST_MONTH) -> Survey:
-    """Examine all files from a month on. Contents are opened only where something changed.
+    """Examine all files from a month on.
+
+    Contents are opened only where something changed.
 
     Args:
         disk: the disk that holds the files.

@@ -63,7 +63,10 @@ class Tailer:
             lifeline.progress()
 
     async def _step(self, lifeline: Lifeline[None]) -> bool:
-        """Read a chunk, or turn to another file. Return False if there is nothing to do now."""
+        """Read a chunk, or turn to another file.
+
+        Return False if there is nothing to do now.
+        """
         place = self._place
         try:
             if not place.registry.is_begun:
@@ -107,7 +110,10 @@ class Tailer:
             return await self._files.turn_to_next(anew=anew)
 
     async def _failed(self, error: OSError) -> None:
-        """Record the error. After `TRIES` errors in a row, the file is closed and opened again."""
+        """Record the error.
+
+        After `TRIES` errors in a row, the file is closed and opened again.
+        """
         place, file = self._place, self._place.file
         self._files.look_again()
         if isinstance(error, FileNotFoundError):
