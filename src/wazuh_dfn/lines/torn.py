@@ -24,7 +24,10 @@ class AlertsOnLine:
 
     @property
     def lines(self) -> int:
-        """Number of lines that this line counts for. A torn line counts as the lines that it should have been."""
+        """Number of lines that this line counts for.
+
+        A torn line counts as the lines that it should have been.
+        """
         return len(self.whole) + (self.problem is not None)
 
 

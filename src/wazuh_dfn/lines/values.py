@@ -1,4 +1,7 @@
-"""Reads JSON values of any type (kinds/CONTRACT.md, "Values of other types"). Nothing raises for a value from `parse_alert`."""
+"""Reads JSON values of any type (kinds/CONTRACT.md, "Values of other types").
+
+Nothing raises for a value from `parse_alert`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def json_bytes(value: object) -> bytes:
 
 
 def json_text(value: object) -> str:
-    """Return the same compact JSON as a string. A lone surrogate stays a code point, which the caller has to replace."""
+    """Return the same compact JSON as a string.
+
+    A lone surrogate stays a code point, which the caller has to replace.
+    """
     try:
         return orjson.dumps(value).decode()
     except TypeError:

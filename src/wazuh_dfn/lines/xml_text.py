@@ -31,7 +31,10 @@ _STARTS_A_NAME = re.compile(f"[{_NAME_START}]")
 
 
 def escape_texts(values: Collection[Any]) -> Collection[str]:
-    """Return the escaped texts of JSON values, for use between tags. Checking all together is several times as fast as one by one."""
+    """Return the escaped texts of JSON values, for use between tags.
+
+    Checking all together is several times as fast as one by one.
+    """
     return values if _are_plain(values, _SPECIAL) else [_escape(value_text(value)) for value in values]
 
 
