@@ -1,4 +1,7 @@
-"""All kinds of alerts. Code that handles every kind iterates over this tuple."""
+"""All kinds of alerts.
+
+Code that handles every kind iterates over this tuple.
+"""
 
 from __future__ import annotations
 
@@ -20,5 +23,5 @@ def kind_named(name: str) -> Kind:
 
 
 def dead_letter_stages() -> tuple[str, ...]:
-    """Return all stages that can dead-letter a line. See `DeadLetter`."""
+    """Return all stages that can dead-letter a line (see `DeadLetter`)."""
     return ("oversize", "malformed", "junk", *(kind.name for kind in KINDS), "rejected", "poison")

@@ -44,7 +44,10 @@ class Fail2Ban:
         return syslog_fields(alert)
 
     def feedback(self, alert: Content) -> dict[str, Any]:
-        """Return the feedback fields. See `Kind`. They include the fields of Windows events (kinds/CONTRACT.md, "Feedback to Wazuh")."""
+        """Return the feedback fields (see `Kind`).
+
+        They include the fields of Windows events (kinds/CONTRACT.md, "Feedback to Wazuh").
+        """
         system = section(alert, "data", "win", "system")
         return {"event_id": system.get("eventID"), "win_timestamp": system.get("systemTime")}
 
@@ -107,7 +110,10 @@ def _is_empty(value: object) -> bool:
 
 
 def syslog_fields(alert: Content) -> dict[str, Any]:
-    """Return the fields of the message, with an RFC 5424 priority. Never raises."""
+    """Return the fields of the message, with an RFC 5424 priority.
+
+    Never raises.
+    """
     data = section(alert, "data")
     severity_text = value_text(data.get("severity"))
     severity = _SEVERITIES.get(severity_text, _INFORMATIONAL)

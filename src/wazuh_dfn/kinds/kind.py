@@ -1,4 +1,7 @@
-"""The interface of a kind of alert. `windows` is the model for a new kind, and `catalogue` lists them all."""
+"""The interface of a kind of alert.
+
+`windows` is the model for a new kind, and `catalogue` lists them all.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,16 @@ type Content = Mapping[str, Any]
 
 
 class Rule(Protocol):
-    """Selects the alerts of a kind by the site's settings. It is pure, and the only part whose cost applies to every line."""
+    """Selects the alerts of a kind by the site's settings.
+
+    It is pure, and the only part whose cost applies to every line.
+    """
 
     def occurrences(self, data: bytes) -> Iterator[int]:
-        """Yield, in any order, an offset on each line that `selects` could select. Extra offsets are harmless but cost time."""
+        """Yield, in any order, an offset on each line that `selects` could select.
+
+        Extra offsets are harmless but cost time.
+        """
 
     def selects(self, alert: Content) -> bool:
         """Return whether an alert is sent as this kind (kinds/CONTRACT.md, "Selected alerts")."""
@@ -45,11 +54,11 @@ class Kind(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the kind. See the class."""
+        """Name of the kind."""
 
     @property
     def event_format(self) -> str:
-        """Format name of the records. See the class."""
+        """Format name of the records."""
 
     def rule(self, settings: Settings) -> Rule:
         """Return the rule by which alerts of this kind are selected."""

@@ -10,7 +10,9 @@ from wazuh_dfn.lines.values import json_bytes
 
 
 def build(kind: Kind, alert: Content, now: datetime) -> bytes:
-    """Return the record of an alert as one JSON object in UTF-8. Never raises for an alert from `parse_alert`.
+    """Return the record of an alert as one JSON object in UTF-8.
+
+    Never raises for an alert from `parse_alert`.
 
     Args:
         kind: the kind, which determines the format.

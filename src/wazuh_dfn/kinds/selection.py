@@ -14,7 +14,9 @@ from wazuh_dfn.lines.candidates import CandidateScan
 
 @dataclass(frozen=True)
 class Selection:
-    """The rules of all kinds. Nothing here raises, whatever types an alert has.
+    """The rules of all kinds.
+
+    Nothing here raises, whatever types an alert has.
 
     Args:
         rules: each kind with its rule.

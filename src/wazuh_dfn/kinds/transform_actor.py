@@ -1,4 +1,7 @@
-"""Common part of the actors of all kinds: alerts in, records out. A bad alert does not affect the others."""
+"""Common part of the actors of all kinds: alerts in, records out.
+
+A bad alert does not affect the others.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,10 @@ from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 @dataclass(slots=True)
 class TransformCounts:
-    """What became of the lines. A torn line counts as the lines that it should have been."""
+    """What became of the lines.
+
+    A torn line counts as the lines that it should have been.
+    """
 
     lines: int = 0
     records: int = 0
@@ -26,7 +29,9 @@ class TransformCounts:
 def transform(
     source: BinaryIO, sink: BinaryIO, selection: Selection, on_unreadable: Callable[[int, str], None], now: Callable[[], datetime]
 ) -> TransformCounts:
-    """Write the values of the records to `sink`, one per line. Memory is bounded by the line limit, whatever the size of `source`.
+    """Write the values of the records to `sink`, one per line.
+
+    Memory is bounded by the line limit, whatever the size of `source`.
 
     Args:
         source: alert lines, as in alerts.json.
@@ -57,7 +62,10 @@ def transform(
 
 
 def _bounded_lines(source: BinaryIO) -> Iterator[bytes]:
-    """Yield each line. A line over the limit is cut to one byte more than the limit."""
+    """Yield each line.
+
+    A line over the limit is cut to one byte more than the limit.
+    """
     while line := source.readline(LINE_LIMIT_BYTES + 1):
         rest = line
         while len(rest) == LINE_LIMIT_BYTES + 1 and not rest.endswith(b"\n"):

@@ -68,7 +68,7 @@ class WindowsActor(TransformActor):
     """Transforms Windows events and warns of an event without payload, which is sent all the same."""
 
     def inspect(self, alert: Alert) -> None:
-        """Warn of an event without payload. See `TransformActor`."""
+        """Warn of an event without payload (see `TransformActor`)."""
         if not has_payload(alert.content):
             given = str(alert.content.get("id"))
             alert_id = given if _WAZUH_ID.fullmatch(given) else None

@@ -33,9 +33,9 @@ _ELEMENTS = {
 
 
 def event_xml(alert: Mapping[str, Any]) -> str:
-    """Return the event as XML on one line. It is well-formed whatever the alert holds, and nothing raises.
+    """Return the event as XML on one line.
 
-    Line feeds and tabs in values are kept in their texts.
+    It is well-formed whatever the alert holds, and nothing raises. Line feeds and tabs in values are kept in their texts.
     """
     win = section(alert, "data", "win")
     system = section(win, "system")
@@ -43,9 +43,10 @@ def event_xml(alert: Mapping[str, Any]) -> str:
 
 
 def has_payload(alert: Mapping[str, Any]) -> bool:
-    """Return whether the payload is as expected. Otherwise the record is sent without one, and a warning is due.
+    """Return whether the payload is as expected.
 
-    Only an event that carries its payload in `eventdata` can lack it: 1100 has a fixed payload, and 1102 may have none.
+    Otherwise the record is sent without one, and a warning is due. Only an event that carries its payload in `eventdata` can lack it: 1100
+    has a fixed payload, and 1102 may have none.
     """
     win = section(alert, "data", "win")
     if child(win, "eventdata") is not None:
