@@ -62,4 +62,7 @@ class DeadLetterStore(Protocol):
         """
 
     async def counts(self) -> LetterCounts | None:
-        """Count the letters within a second. Return None if they are not counted, or cannot be."""
+        """Count the letters within a second.
+
+        Return None if they are not counted, or cannot be.
+        """

@@ -68,9 +68,9 @@ class Durations:
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float | None:
-    """Return the quantile for a `share` (0 to 1) as Prometheus does, with values evenly spread in each bucket. None if there are no values.
+    """Return the quantile for a `share` (0 to 1) as Prometheus does, with values evenly spread in each bucket.
 
-    Values above the last bound count as the last bound.
+    Return None if there are no values. Values above the last bound count as the last bound.
     """
     rank = share * sum(counts)
     if rank == 0:

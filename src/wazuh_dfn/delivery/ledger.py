@@ -58,7 +58,9 @@ _NOTHING: frozenset[int] = frozenset()
 
 
 class Ledger:
-    """Books every chunk from reading to settlement. Settling something unknown, or a second time, changes nothing.
+    """Books every chunk from reading to settlement.
+
+    Settling something unknown, or a second time, changes nothing.
 
     Args:
         kinds: names of all kinds, for the counts.
@@ -131,7 +133,10 @@ class Ledger:
         self._advance()
 
     def pending(self, ticket: Ticket, kind: KindName) -> Collection[int]:
-        """Return the offsets of the lines whose record of this kind is not settled. The result follows later changes."""
+        """Return the offsets of the lines whose record of this kind is not settled.
+
+        The result follows later changes.
+        """
         chunk = self._chunks.get(ticket)
         return _NOTHING if chunk is None else chunk.pending.get(kind, _NOTHING)
 
@@ -189,5 +194,8 @@ class Ledger:
 
 
 def _lines(pending: Mapping[KindName, Collection[int]]) -> set[int]:
-    """Return the offsets of all lines. A line with two records counts once."""
+    """Return the offsets of all lines.
+
+    A line with two records counts once.
+    """
     return set().union(*pending.values())

@@ -53,7 +53,10 @@ class PoisonBurial:
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """Divide data into lines with their ends. Unlike with `bytes.splitlines`, only a line feed ends a line."""
+    """Divide data into lines with their ends.
+
+    Unlike with `bytes.splitlines`, only a line feed ends a line.
+    """
     lines = [line + b"\n" for line in data.split(b"\n")]
     lines[-1] = lines[-1][:-1]
     return lines if lines[-1] else lines[:-1]
