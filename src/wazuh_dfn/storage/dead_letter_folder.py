@@ -76,13 +76,13 @@ class DeadLetterFolder:
 
     @property
     def problem(self) -> str | None:
-        """Why a letter cannot be kept. See `DeadLetterStore`."""
+        """Why a letter cannot be kept (see `DeadLetterStore`)."""
         if self._writing_since is not None and (seconds := anyio.current_time() - self._writing_since) >= PATIENCE_SECONDS:
             return f"the file system of {self._folder} has not answered for {seconds:.0f} s"
         return self._trouble.reason
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep letters durably. See `DeadLetterStore`."""
+        """Keep letters durably (see `DeadLetterStore`)."""
         async with self._lock:
             removed = await self._store_patiently(letters)
         _log_stored(letters)
@@ -91,7 +91,10 @@ class DeadLetterFolder:
             log.warning("dead-letter folder is full, the oldest were removed", removed=dict(removed), **limits)
 
     async def counts(self) -> LetterCounts | None:
-        """Count the letters. See `DeadLetterStore`. If the file system does not answer, the last counts are returned."""
+        """Count the letters.
+
+        See `DeadLetterStore`. If the file system does not answer, the last counts are returned.
+        """
         now = anyio.current_time()
         if now < self._look_again_at or self._lock.locked():
             return self._counts
@@ -134,7 +137,10 @@ class DeadLetterFolder:
             await anyio.sleep(RETRY_SECONDS)
 
     def _store(self, letters: Sequence[DeadLetter], now: float) -> Counter[str]:
-        """Write all letters, make them durable together, then remove the surplus. Return the number of removed letters by stage."""
+        """Write all letters, make them durable together, then remove the surplus.
+
+        Return the number of removed letters by stage.
+        """
         self._disk.make_folder(self._folder)
         if self._contents is None:
             self._contents = self._read_folder()

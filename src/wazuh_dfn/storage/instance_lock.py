@@ -1,4 +1,7 @@
-"""One daemon per checkpoint. Two would send everything twice and overwrite each other's position."""
+"""One daemon per checkpoint.
+
+Two would send everything twice and overwrite each other's position.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ _TRY_AGAIN_SECONDS = 0.02
 
 @contextmanager
 def exclusive_use(checkpoint: Path) -> Iterator[None]:
-    """Hold a lock beside the checkpoint for the length of the block. The kernel releases it however the process ends.
+    """Hold a lock beside the checkpoint for the length of the block.
+
+    The kernel releases it however the process ends.
 
     Raises:
         ConfigurationError: another daemon holds the lock (its pid is named), or the lock file cannot be written.

@@ -1,4 +1,7 @@
-"""Operations of the operator on the letters of a `DeadLetterFolder`: list, read, remove, note another failure. All of them block."""
+"""Operations of the operator on the letters of a `DeadLetterFolder`: list, read, remove, note another failure.
+
+All methods block.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class KeptLetter:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a retried letter stays in the folder. See `DeadLetter`."""
+    """Why a retried letter stays in the folder (see `DeadLetter`)."""
 
     stage: str
     reason: str
@@ -86,7 +89,10 @@ class KeptLetters:
             return None if is_looked_at(self._disk, self.folder, removed) else removed
 
     def mark_looked_at(self, removed: Removed) -> None:
-        """Record that the operator has looked at these counts. A running daemon notices it."""
+        """Record that the operator has looked at these counts.
+
+        A running daemon notices it.
+        """
         with self._usable():
             mark_looked_at(self._disk, self.folder, removed)
 

@@ -41,7 +41,10 @@ class LetterIndex:
         return {stage: len(letters) for stage, letters in self._stages.items() if letters}
 
     def add(self, name: str, size: int) -> None:
-        """Add a letter of that size in bytes. A known letter keeps its age."""
+        """Add a letter of that size in bytes.
+
+        A known letter keeps its age.
+        """
         letters = self._stages.setdefault(stage_of(name), OrderedDict())
         known = letters.get(name)
         self.bytes += size - (known.bytes if known is not None else 0)
@@ -79,6 +82,9 @@ class LetterIndex:
 
 
 def stage_of(name: str) -> str:
-    """Return the stage of a letter at the time it was kept, by its name. It is "unknown" if the name has none."""
+    """Return the stage of a letter at the time it was kept, by its name.
+
+    It is "unknown" if the name has none.
+    """
     parts = name.split("-")
     return parts[_STAGE_PART] if len(parts) > _STAGE_PART and parts[_STAGE_PART] in dead_letter_stages() else "unknown"

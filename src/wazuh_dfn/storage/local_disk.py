@@ -35,22 +35,23 @@ class LocalHandle:
             raise OSError(errno.EINVAL, "is no regular file", str(path))
 
     def read(self, offset: int, limit: int) -> bytes:
-        """Read bytes. See `Handle`."""
+        """Read bytes (see `Handle`)."""
         return os.pread(self._file.fileno(), limit, offset)
 
     def status(self) -> Status:
-        """Return the status. See `Handle`."""
+        """Return the status (see `Handle`)."""
         return _status(os.fstat(self._file.fileno()))
 
     def close(self) -> None:
-        """Close the file. See `Handle`."""
+        """Close the file (see `Handle`)."""
         self._file.close()
 
 
 class LocalDisk:
-    """Implements `Disk`. It works on asyncio only, because of aiofiles.
+    """Implements `Disk`.
 
-    `run` has its own threads, so that calls that hang do not take the threads in which host names are looked up.
+    It works on asyncio only, because of aiofiles. `run` has its own threads, so that calls that hang do not take the threads in which host
+    names are looked up.
     """
 
     def __init__(self) -> None:
@@ -82,7 +83,10 @@ class LocalDisk:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
     def is_mount_point(self, path: Path) -> bool:
-        """Return whether the path is a mount point. See `Disk`. `os.path.ismount` works for folders only."""
+        """Return whether the path is a mount point.
+
+        See `Disk`. `os.path.ismount` works for folders only.
+        """
         with suppress(OSError):  # without /proc it cannot be determined
             resolved = os.fsencode(self.resolve(path))
             return any(_mounted_on(line) == resolved for line in _MOUNTS.read_bytes().splitlines())
@@ -105,7 +109,7 @@ class LocalDisk:
         _write(path, data, lambda _: None)
 
     def write_unsynced(self, path: Path, data: bytes) -> None:
-        """Write in place. See `Disk`.
+        """Write in place (see `Disk`).
 
         Whole blocks are written at once, so that no kill falls between the new content and the end of the old one.
         """

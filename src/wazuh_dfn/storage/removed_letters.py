@@ -1,4 +1,7 @@
-"""Counts of the dead letters removed to make room, kept in their folder until the operator has looked at them. Blocks."""
+"""Counts of the dead letters removed to make room, kept in their folder until the operator has looked at them.
+
+All functions block.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ class Removed:
 
 
 def load_removed(disk: Disk, folder: Path) -> Removed:
-    """Read the counts. They are zero if the file is missing or unreadable."""
+    """Read the counts.
+
+    They are zero if the file is missing or unreadable.
+    """
     try:
         return Removed(**json.loads(disk.read(folder / _STATE)))
     except (FileNotFoundError, ValueError, TypeError):
@@ -58,7 +64,10 @@ def load_removed(disk: Disk, folder: Path) -> Removed:
 
 
 def save_removed(disk: Disk, folder: Path, removed: Removed) -> None:
-    """Write the counts. They are durable once the folder is synced."""
+    """Write the counts.
+
+    They are durable once the folder is synced.
+    """
     write_durably(disk, folder / _STATE, json.dumps(asdict(removed)).encode())
 
 
@@ -74,7 +83,10 @@ def is_looked_at(disk: Disk, folder: Path, removed: Removed) -> bool:
 
 
 def mark_looked_at(disk: Disk, folder: Path, removed: Removed) -> None:
-    """Record that the operator has looked at these counts. A running daemon notices it."""
+    """Record that the operator has looked at these counts.
+
+    A running daemon notices it.
+    """
     marker = _marker(folder, removed)
     disk.write(marker, b"")
     for name in disk.names(folder):
