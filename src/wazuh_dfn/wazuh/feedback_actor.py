@@ -1,4 +1,7 @@
-"""The actor that reports deliveries and errors to Wazuh. Its failures never delay a record."""
+"""The actor that reports deliveries and errors to Wazuh.
+
+Its failures never delay a record.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +31,19 @@ OLD_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class FeedbackActorOptions:
-    """Delays between attempts to connect: the first, and the maximum after doubling. Both vary by `RETRY_JITTER`."""
+    """Delays between attempts to connect: the first, and the maximum after doubling.
+
+    Both vary by `RETRY_JITTER`.
+    """
 
     first_retry_seconds: float = 5.0
     longest_retry_seconds: float = 30.0
 
 
 class FeedbackActor:
-    """Connects, sends a greeting, and then passes on the notes of the queue. It reconnects after each failure, without limit.
+    """Connects, sends a greeting, and then passes on the notes of the queue.
 
-    Lines are parsed again here, so that delivery to the broker does not pay for feedback.
+    It reconnects after each failure, without limit. Lines are parsed again here, so that delivery to the broker does not pay for feedback.
     """
 
     def __init__(
@@ -60,7 +66,10 @@ class FeedbackActor:
         self._failures_in_a_row = 0
 
     async def run(self, lifeline: Lifeline[None]) -> None:
-        """Send feedback until asked to stop. Then send the rest, if Wazuh accepts it within a second."""
+        """Send feedback until asked to stop.
+
+        Then send the rest, if Wazuh accepts it within a second.
+        """
         lifeline.started()
         try:
             async with anyio.create_task_group() as tasks:

@@ -15,10 +15,10 @@ _CUT = "..."
 
 @dataclass(frozen=True, slots=True)
 class FeedbackFormat:
-    """Builds the messages. Nothing raises for an alert from `parse_alert`.
+    """Builds the messages.
 
-    No message is longer than `max_bytes`. A description that is too long loses its end. A delivery confirmation has nothing that could be
-    cut without making it wrong, so a confirmation that is too long is not built.
+    Nothing raises for an alert from `parse_alert`. No message is longer than `max_bytes`. A description that is too long loses its end. A
+    delivery confirmation has nothing that could be cut without making it wrong, so a confirmation that is too long is not built.
     """
 
     integration: str = "dfn"

@@ -21,7 +21,10 @@ _SHORTEST_WAIT_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class DeliveryNote:
-    """A record of this kind was acknowledged. `raw` is the line that it was made of."""
+    """A record of this kind was acknowledged.
+
+    `raw` is the line that it was made of.
+    """
 
     kind: KindName
     raw: bytes
@@ -42,11 +45,11 @@ type Note = DeliveryNote | ErrorNote
 
 
 class FeedbackQueue:
-    """Notes that wait to be sent. All methods but `take` return at once and never raise.
+    """Notes that wait to be sent.
 
-    The queue belongs to the pipeline, so that it survives FeedbackActor. A delivery that finds it full or closed is dropped and counted.
-    For each kind of error the newest is kept until a minute has passed since the last one of its kind was taken. While the status says that
-    feedback is off, nothing is kept or counted.
+    All methods but `take` return at once and never raise. The queue belongs to the pipeline, so that it survives FeedbackActor. A delivery
+    that finds it full or closed is dropped and counted. For each kind of error the newest is kept until a minute has passed since the last
+    one of its kind was taken. While the status says that feedback is off, nothing is kept or counted.
 
     Args:
         status: holds the counts.
@@ -80,13 +83,19 @@ class FeedbackQueue:
         self._changed.set()
 
     def error(self, kind: str, text: str) -> None:
-        """Add a note of an error. `kind` is one of a few constants."""
+        """Add a note of an error.
+
+        `kind` is one of a few constants.
+        """
         if self._status.state != "off" and not self._is_closed:
             self._errors[kind] = ErrorNote(kind, text, anyio.current_time())
             self._changed.set()
 
     def close(self) -> None:
-        """Accept no more notes. `take` returns the rest."""
+        """Accept no more notes.
+
+        `take` returns the rest.
+        """
         self._is_closed = True
         self._changed.set()
 
@@ -105,7 +114,10 @@ class FeedbackQueue:
         return note
 
     def take_nowait(self) -> Note | None:
-        """Remove the next note as `take` does. Return None if there is none now."""
+        """Remove the next note as `take` does.
+
+        Return None if there is none now.
+        """
         return self._take_due_error() or self._take_delivery()
 
     def put_back(self, note: Note) -> None:

@@ -16,7 +16,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class FeedbackStatus:
-    """State and message counts since the start of this process. `sent` includes greetings."""
+    """State and message counts since the start of this process.
+
+    `sent` includes greetings.
+    """
 
     state: FeedbackState = "off"
     sent: int = 0
@@ -38,6 +41,9 @@ class FeedbackStatus:
         self.state = "connected"
 
     def failed(self, error: WazuhUnavailableError) -> None:
-        """Record that feedback cannot be sent. A reason is logged once, not at each attempt."""
+        """Record that feedback cannot be sent.
+
+        A reason is logged once, not at each attempt.
+        """
         self._trouble.note(error.reason, "info" if error.is_absent else "warning")
         self.state = "absent" if error.is_absent else "unavailable"

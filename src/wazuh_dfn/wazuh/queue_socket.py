@@ -1,4 +1,7 @@
-"""Wazuh's queue socket: datagrams, or a stream if something else listens at the path. Every wait has a deadline."""
+"""Wazuh's queue socket: datagrams, or a stream if something else listens at the path.
+
+Every wait has a deadline.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +44,20 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 @dataclass(frozen=True, slots=True)
 class QueueSocket:
-    """Implements `WazuhSocket`. `address` is a path, or host and port of a TCP listener."""
+    """Implements `WazuhSocket`.
+
+    `address` is a path, or host and port of a TCP listener.
+    """
 
     address: Path | tuple[str, int]
     connect_timeout_seconds: float = 30.0
     write_timeout_seconds: float = 10.0
 
     async def connect(self) -> WazuhConnection:
-        """Connect. See `WazuhSocket`. At a path without a datagram socket, a stream is tried."""
+        """Connect.
+
+        See `WazuhSocket`. At a path without a datagram socket, a stream is tried.
+        """
         timeout = self.connect_timeout_seconds
         with self.translated(f"no connection within {timeout:g} s"), anyio.fail_after(timeout):
             if isinstance(self.address, tuple):
@@ -143,14 +152,20 @@ class UnixConnection:
 
 
 class TcpConnection:
-    """Implements `WazuhConnection` on TCP. A line feed ends each message, because its JSON cannot contain one."""
+    """Implements `WazuhConnection` on TCP.
+
+    A line feed ends each message, because its JSON cannot contain one.
+    """
 
     def __init__(self, to: QueueSocket, stream: ByteStream) -> None:
         self._to = to
         self._stream = stream
 
     async def send(self, message: bytes) -> None:
-        """Send a message. After a timeout a part may have been sent, and the connection can no longer be used."""
+        """Send a message.
+
+        After a timeout a part may have been sent, and the connection can no longer be used.
+        """
         with self._to.writing():
             await self._stream.send(message + b"\n")
 
