@@ -46,7 +46,10 @@ def chosen(letters: Sequence[KeptLetter], names: Sequence[str], stages: Sequence
 
 
 def is_older(letter: KeptLetter, days: float) -> bool:
-    """Return whether a letter was kept more than that many days ago. It is False for an unknown time."""
+    """Return whether a letter was kept more than that many days ago.
+
+    It is False for an unknown time.
+    """
     try:
         kept_at = datetime.fromisoformat(letter.time)
     except ValueError:

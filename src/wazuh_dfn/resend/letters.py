@@ -18,10 +18,10 @@ TORN_STAGES = frozenset({"malformed", "junk", "oversize"})
 
 
 class LettersFile(Content):
-    """The content of an `AlertFile` made of dead letters. A letter is read only when its turn comes.
+    """The content of an `AlertFile` made of dead letters.
 
-    A letter that is gone by then is read as a blank line. So is a letter that the daemon found malformed or too long and that nobody has
-    fixed: the whole alerts on it were delivered already, and the rest cannot be.
+    A letter is read only when its turn comes. A letter that is gone by then is read as a blank line. So is a letter that the daemon found
+    malformed or too long and that nobody has fixed: the whole alerts on it were delivered already, and the rest cannot be.
     """
 
     is_packed = True
@@ -79,7 +79,10 @@ def _problem(raw: bytes) -> str | None:
 
 
 class Retry:
-    """Implements `DeadLetterStore` for letters that fail again. A letter is removed once the broker has acknowledged all of it."""
+    """Implements `DeadLetterStore` for letters that fail again.
+
+    A letter is removed once the broker has acknowledged all of it.
+    """
 
     problem: str | None = None
 
@@ -94,7 +97,10 @@ class Retry:
 
     @property
     def done(self) -> int:
-        """Number of letters that are settled in any way. They are the first ones."""
+        """Number of letters that are settled in any way.
+
+        They are the first ones.
+        """
         return len(self.delivered) + len(self.failed) + len(self.not_selected)
 
     @property

@@ -9,7 +9,9 @@ from typing import Any
 
 
 def parse_time(text: str) -> datetime:
-    """Parse an ISO 8601 time or date, or a time as Wazuh writes it (`2026-01-31T12:00:00.000+0100`). Without a zone it is local.
+    """Parse an ISO 8601 time or date, or a time as Wazuh writes it (`2026-01-31T12:00:00.000+0100`).
+
+    Without a zone it is local.
 
     Raises:
         ValueError: the text is none of these.

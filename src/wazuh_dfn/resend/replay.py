@@ -50,7 +50,10 @@ def bytes_before(sizes: Mapping[str, int], position: Position | None) -> int:
 
 
 def settings_at(rate: float, settings: Settings) -> Settings:
-    """Return the settings with batches of about one second at this rate, in records per second. 0 is no limit."""
+    """Return the settings with batches of about one second at this rate, in records per second.
+
+    0 means no limit.
+    """
     if not rate:
         return settings
     kafka = settings.kafka.model_copy(update={"max_batch_bytes": batch_bytes(rate, settings.kafka.max_batch_bytes)})
@@ -58,6 +61,9 @@ def settings_at(rate: float, settings: Settings) -> Settings:
 
 
 def producers_at(rate: float, settings: Settings) -> ProducerFactory:
-    """Return the factory of producers that keep to this rate, in records per second. 0 is no limit."""
+    """Return the factory of producers that keep to this rate, in records per second.
+
+    0 means no limit.
+    """
     producers = AiokafkaProducerFactory(KafkaOptions.of(settings))
     return PacedProducers(producers, rate) if rate else producers

@@ -66,7 +66,9 @@ class Session:
         return self._pipeline.ledger
 
     async def send(self, watch: Callable[[Position | None], None], give_up_after: float) -> Literal["done", "stopped"]:
-        """Send everything. A signal ends it early, after the lines read by then were delivered.
+        """Send everything.
+
+        A signal ends it early, after the lines read by then were delivered.
 
         Args:
             watch: called at intervals and at the end with the position up to which everything is settled.
