@@ -87,7 +87,10 @@ class FoldingHandler(logging.Handler):
         return self.lock
 
     def _wake_later(self, seconds: float) -> None:
-        """Start a timer that logs the count even if nothing else is logged. One timer serves all kinds."""
+        """Start a timer that logs the count even if nothing else is logged.
+
+        One timer serves all kinds.
+        """
         if self._timer is None:
             self._timer = threading.Timer(seconds, self._wake)
             self._timer.daemon = True

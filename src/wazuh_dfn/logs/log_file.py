@@ -50,10 +50,10 @@ class _RotatingLogFile(_LogFile, RotatingFileHandler):
 
 
 def log_file(path: Path, keep_files: int, console: logging.Handler) -> logging.Handler:
-    """Open the log file. Write errors are reported on `console`.
+    """Open the log file.
 
-    The file is rotated at 10 MiB. With `keep_files` 0, rotation is left to other programs (logrotate), and a file that was moved away is
-    created again.
+    Write errors are reported on `console`. The file is rotated at 10 MiB. With `keep_files` 0, rotation is left to other programs
+    (logrotate), and a file that was moved away is created again.
 
     Raises:
         OSError: the file cannot be opened.

@@ -48,7 +48,10 @@ def configure_logs(settings: Settings) -> None:
 
 
 def quiet(settings: Settings) -> Settings:
-    """Return settings for an interactive command: only warnings and above, only on stderr. The level DEBUG stays."""
+    """Return settings for an interactive command: only warnings and above, only on stderr.
+
+    The level DEBUG stays.
+    """
     level = settings.log.level if settings.log.level == "DEBUG" else "WARNING"
     return settings.model_copy(update={"log": settings.log.model_copy(update={"level": level, "console": True, "file_path": None})})
 
