@@ -1,6 +1,7 @@
-"""StringZilla's functions, which do the same as the methods of bytes but several times as fast. Import them only from here.
+"""StringZilla's functions, which do the same as the methods of bytes but several times as fast.
 
-`find_first_of` counts bytes where `str` counts characters, and cannot take lone surrogates, so it may only get ASCII.
+Import them only from here. `find_first_of` counts bytes where `str` counts characters, and cannot take lone surrogates, so it may only get
+ASCII.
 """
 
 from __future__ import annotations

@@ -29,7 +29,10 @@ for command in ("run", "check", "status", "config", "transform", "dead_letters",
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line. Every expected failure becomes a message on stderr and an exit code."""
+    """Run the command line.
+
+    Every expected failure becomes a message on stderr and an exit code.
+    """
     given = completed(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0].startswith("-"):
         app.resolved_commands()  # the help describes each

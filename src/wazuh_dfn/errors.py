@@ -21,7 +21,10 @@ class WazuhDfnError(Exception):
 
 
 class ConfigurationError(WazuhDfnError):
-    """The configuration or the command line cannot be used. Each of the `findings` is one line, and the text joins them with line feeds."""
+    """The configuration or the command line cannot be used.
+
+    Each of the `findings` is one line, and the text joins them with line feeds.
+    """
 
     def __init__(self, *findings: str) -> None:
         super().__init__("\n".join(findings))
@@ -29,7 +32,10 @@ class ConfigurationError(WazuhDfnError):
 
 
 class CertificateFileError(WazuhDfnError):
-    """A file with a certificate or a key cannot be used. The text names the file and its configuration key."""
+    """A file with a certificate or a key cannot be used.
+
+    The text names the file and its configuration key.
+    """
 
 
 class MalformedLineError(WazuhDfnError):
@@ -52,7 +58,10 @@ class FileTruncatedError(WazuhDfnError):
 
 
 class CannotUnpackError(WazuhDfnError):
-    """An alert file is packed in an unknown format. The text names the file and the known formats."""
+    """An alert file is packed in an unknown format.
+
+    The text names the file and the known formats.
+    """
 
 
 class CheckpointUnreadableError(WazuhDfnError):
@@ -71,13 +80,17 @@ class DeadLettersUnusableError(WazuhDfnError):
 
 
 class NoReportError(WazuhDfnError):
-    """A running daemon could not be asked for its health report. The text gives the reason and the remedy."""
+    """A running daemon could not be asked for its health report.
+
+    The text gives the reason and the remedy.
+    """
 
 
 class WazuhUnavailableError(WazuhDfnError):
-    """Wazuh's socket cannot be reached or accepts nothing now. The connection must be closed and a new one made.
+    """Wazuh's socket cannot be reached or accepts nothing now.
 
-    `is_absent` is true if the socket does not exist at all, as on a machine where Wazuh does not run.
+    The connection must be closed and a new one made. `is_absent` is true if the socket does not exist at all, as on a machine where Wazuh
+    does not run.
     """
 
     def __init__(self, reason: str, *, is_absent: bool = False) -> None:

@@ -1,4 +1,7 @@
-"""Memory settings of the interpreter and of glibc. Their defaults cost a fifth of catch-up time."""
+"""Memory settings of the interpreter and of glibc.
+
+Their defaults cost a fifth of catch-up time.
+"""
 
 from __future__ import annotations
 

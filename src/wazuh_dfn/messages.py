@@ -49,10 +49,11 @@ NO_BYTES = Fingerprint.of(b"")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A byte in a file. Everything before `offset` (in bytes) has been read.
+    """A byte in a file.
 
-    `file` is the number of the file in the registry of known files, or 0 outside of one. `path` and `inode` are those of the file when it
-    was read. `tail` is the fingerprint of the bytes just before `offset` as they were read (at most `FINGERPRINT_BYTES`).
+    Everything before `offset` (in bytes) has been read. `file` is the number of the file in the registry of known files, or 0 outside of
+    one. `path` and `inode` are those of the file when it was read. `tail` is the fingerprint of the bytes just before `offset` as they were
+    read (at most `FINGERPRINT_BYTES`).
     """
 
     path: str
@@ -62,7 +63,10 @@ class Position:
     file: int = 0
 
     def after(self, length: int, data: bytes) -> Position:
-        """Return the position `length` bytes further on. `data` ends with the last of those bytes."""
+        """Return the position `length` bytes further on.
+
+        `data` ends with the last of those bytes.
+        """
         return replace(self, offset=self.offset + length, tail=Fingerprint.of(data[-FINGERPRINT_BYTES:]))
 
 
@@ -78,9 +82,10 @@ KEPT_LINE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole lines as read. `data` starts at `start.offset`. Its last line may lack the line feed at the end of a complete file.
+    """Whole lines as read.
 
-    `oversize` marks one line over `LINE_LIMIT_BYTES`. `data` lacks `cut` bytes in its middle if the line is over `KEPT_LINE_BYTES`.
+    `data` starts at `start.offset`. Its last line may lack the line feed at the end of a complete file. `oversize` marks one line over
+    `LINE_LIMIT_BYTES`. `data` lacks `cut` bytes in its middle if the line is over `KEPT_LINE_BYTES`.
     """
 
     ticket: Ticket
@@ -99,12 +104,18 @@ class Chunk:
 
 
 def count_lines(data: bytes) -> int:
-    """Return the number of lines in `data`. The last may lack its line feed."""
+    """Return the number of lines in `data`.
+
+    The last may lack its line feed.
+    """
     return byte_search.count(data, b"\n") + (not data.endswith(b"\n"))
 
 
 class Alert(NamedTuple):
-    """One parsed alert. `offset` is the offset of its first byte in the file, and `raw` its bytes without the line feed."""
+    """One parsed alert.
+
+    `offset` is the offset of its first byte in the file, and `raw` its bytes without the line feed.
+    """
 
     offset: int
     raw: bytes

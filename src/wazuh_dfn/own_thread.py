@@ -11,10 +11,10 @@ _POLL_SECONDS = 0.01
 
 
 async def in_own_thread[T](work: Callable[[], T]) -> T:
-    """Call a blocking function in a thread of its own and return its result. After a cancellation the thread is abandoned.
+    """Call a blocking function in a thread of its own and return its result.
 
-    It is a daemon thread, because the thread pools of anyio and asyncio would keep the process from ending while one of their threads
-    hangs.
+    After a cancellation the thread is abandoned. It is a daemon thread, because the thread pools of anyio and asyncio would keep the
+    process from ending while one of their threads hangs.
     """
     outcome: list[T | BaseException] = []
 

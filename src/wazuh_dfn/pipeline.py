@@ -46,14 +46,19 @@ RECORDS_CAPACITY_FACTOR = 4
 
 
 class Actor(Protocol):
-    """What a child runs. A new one is made for each start."""
+    """What a child runs.
+
+    A new one is made for each start.
+    """
 
     async def run(self, lifeline: Lifeline[Any], /) -> None:
         """Work until the mailbox ends, or until asked to stop."""
 
 
 class Pipeline:
-    """The parts of one daemon that survive its actors, and the specs that start the actors. Must be created in a running event loop.
+    """The parts of one daemon that survive its actors, and the specs that start the actors.
+
+    Must be created in a running event loop.
 
     Args:
         settings: the initial settings, which `reload` replaces.
@@ -127,7 +132,10 @@ class Pipeline:
         ]
 
     def supervisor(self, specs: Sequence[ChildSpec] | None = None, subscribers: Sequence[Subscriber] = ()) -> Supervisor:
-        """Create the supervisor. Tests pass specs of their own that inject faults."""
+        """Create the supervisor.
+
+        Tests pass specs of their own that inject faults.
+        """
         options = self.settings.supervisor
         supervisor = Supervisor(
             specs if specs is not None else self.specs(),

@@ -16,9 +16,10 @@ from wazuh_dfn.wazuh.queue_connection import WazuhSocket
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The environment, by its protocols. Without `files` the pipeline needs another source, and without `wazuh` there is no feedback.
+    """The environment, by its protocols.
 
-    `now` is the wall clock, in seconds since the epoch.
+    Without `files` the pipeline needs another source, and without `wazuh` there is no feedback. `now` is the wall clock, in seconds since
+    the epoch.
     """
 
     files: AlertFolder | None
