@@ -55,7 +55,7 @@ class FailureJudge(Protocol):
     def may_restart(self, child: Child, error: BaseException) -> bool:
         """Count a failure and return whether the child may be restarted.
 
-        It may not if it is temporary, if this failure ends the supervisor, or if the supervisor has already failed.
+        A child may not be restarted if it is temporary, if this failure ends the supervisor, or if the supervisor has already failed.
         """
 
     def forgive(self, failures: int) -> None:

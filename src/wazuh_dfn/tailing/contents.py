@@ -1,6 +1,6 @@
 """Content of plain and packed alert files.
 
-Blocking, for a real and a simulated disk alike.
+All calls block. The code is the same for a real and a simulated disk.
 """
 
 from __future__ import annotations

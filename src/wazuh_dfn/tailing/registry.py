@@ -1,9 +1,11 @@
 """The registry: the files that were read, and how far.
 
-Files are identified by content, never by name or inode. Pure. A file is known by the fingerprint of its first bytes and by marks, which are
-offsets with the fingerprint of the bytes before them. A file that holds these bytes is the known one, whatever its name, its place, and
-whether it is plain or packed. A file that holds only an earlier mark came back shorter (a power cut, a restored copy) and is read on from
-there.
+Files are identified by content. Inodes never matter, and names only for contents of fewer than `TELLING_BYTES` bytes. The registry does no
+I/O apart from reading the contents that it is given.
+
+A file is known by the fingerprint of its first bytes and by marks, which are offsets with the fingerprint of the bytes before them. A file
+that holds these bytes is the known one, whatever its name, its place, and whether it is plain or packed. A file that holds only an earlier
+mark came back shorter (a power cut, a restored copy) and is read on from there.
 """
 
 from __future__ import annotations

@@ -110,9 +110,9 @@ class Tailer:
             return await self._files.turn_to_next(anew=anew)
 
     async def _failed(self, error: OSError) -> None:
-        """Record the error.
+        """Record the error, unless the file was not found.
 
-        After `TRIES` errors in a row, the file is closed and opened again.
+        After `TRIES` errors in a row the present file is given up (see `OpenFiles.give_up`).
         """
         place, file = self._place, self._place.file
         self._files.look_again()
