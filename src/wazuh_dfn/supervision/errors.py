@@ -12,7 +12,10 @@ class EndOfMailboxError(SupervisionError):
 
 
 class MailboxClosedError(SupervisionError):
-    """A message was put into a closed mailbox, or a permit was used twice."""
+    """A message was put into a closed mailbox, or a permit was used twice.
+
+    The producer should have stopped before the mailbox was closed.
+    """
 
 
 class UnexpectedExitError(SupervisionError):
