@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and what becomes of their failures."""
+"""The command line: the list of commands, and the handling of their failures."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ app = App(
     help="Forwards the security-relevant alerts of a Wazuh manager to the DFN-CERT security operations centre.",
 )
 for command in ("run", "check", "status", "config", "transform", "dead_letters", "replay", "demo"):
-    app.command(f"wazuh_dfn.commands.{command}:{command}")  # so that only the one that is called gets imported
+    app.command(f"wazuh_dfn.commands.{command}:{command}")  # imported only when it is called
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; every expected failure becomes a message on stderr and an exit code."""
+    """Run the command line.
+
+    Every expected failure becomes a message on stderr and an exit code.
+    """
     given = completed(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0].startswith("-"):
-        app.resolved_commands()  # the help tells of each
+        app.resolved_commands()  # the help describes each
     try:
         code = app(given, exit_on_error=False, print_error=False, result_action="return_value")
     except UnusedCliTokensError as error:

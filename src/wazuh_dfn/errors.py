@@ -1,7 +1,7 @@
-"""The exceptions of wazuh-dfn: one small hierarchy, so that a caller can catch all of it or one kind.
+"""The exceptions of wazuh-dfn, in one small hierarchy, so that a caller can catch all of them or one kind.
 
-Foreign exceptions (of aiokafka, of the operating system, of pydantic) are translated into these at the boundary where they arise.
-`supervision` has its own, derived from `SupervisionError`, because it knows nothing of this package.
+Foreign exceptions (of aiokafka, the operating system, pydantic) are translated into these at the boundary where they arise. `supervision`
+has its own, derived from `SupervisionError`, because it does not depend on this package.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from typing import Any
 from wazuh_dfn.supervision.errors import SupervisionError
 
 _FRAMES = 4
-"""So many calls are named, the innermost last: enough to find the place in the source."""
+"""Maximum number of calls that are named, the innermost last: enough to find the place in the source."""
 
 
 class WazuhDfnError(Exception):
-    """Everything that this package raises on purpose."""
+    """Base class of all exceptions that this package raises on purpose."""
 
 
 class ConfigurationError(WazuhDfnError):
-    """The configuration, or the command line, can't be used. Each of the `findings` is one line; the text has one after the other."""
+    """The configuration or the command line cannot be used.
+
+    Each of the `findings` is one line, and the text joins them with line feeds.
+    """
 
     def __init__(self, *findings: str) -> None:
         super().__init__("\n".join(findings))
@@ -29,7 +32,10 @@ class ConfigurationError(WazuhDfnError):
 
 
 class CertificateFileError(WazuhDfnError):
-    """A file with a certificate or a key can't be used; the text names the file and its key in the configuration."""
+    """A file with a certificate or a key cannot be used.
+
+    The text names the file and its configuration key.
+    """
 
 
 class MalformedLineError(WazuhDfnError):
@@ -39,7 +45,7 @@ class MalformedLineError(WazuhDfnError):
 class TooDeepError(MalformedLineError):
     """A line that is a JSON object, but nested too deeply to be sent.
 
-    `outline` is the object, which may have null in place of what is nested too deeply.
+    `outline` is the object, which may have null in place of anything that is nested too deeply.
     """
 
     def __init__(self, text: str, outline: dict[str, Any]) -> None:
@@ -48,17 +54,20 @@ class TooDeepError(MalformedLineError):
 
 
 class FileTruncatedError(WazuhDfnError):
-    """An alert file no longer holds what was read of it before: it was truncated, or something else was written in its place."""
+    """An alert file no longer holds what was read of it: it was truncated, or something else was written in its place."""
 
 
 class CannotUnpackError(WazuhDfnError):
-    """An alert file is packed by a format that is not known here; the text names both."""
+    """An alert file is packed in an unknown format.
+
+    The text names the file and the known formats.
+    """
 
 
 class CheckpointUnreadableError(WazuhDfnError):
-    """A checkpoint exists but neither it nor the previous one can be read; where reading stopped is unknown.
+    """A checkpoint exists, but neither it nor the previous one can be read, so the reading position is unknown.
 
-    `saved_at` (seconds since the epoch): nothing that was written later can have been settled.
+    Nothing written after `saved_at` (seconds since the epoch) can have been settled.
     """
 
     def __init__(self, text: str, saved_at: float) -> None:
@@ -67,17 +76,21 @@ class CheckpointUnreadableError(WazuhDfnError):
 
 
 class DeadLettersUnusableError(WazuhDfnError):
-    """The folder of the dead letters can't be read or written."""
+    """The folder of the dead letters cannot be read or written."""
 
 
 class NoReportError(WazuhDfnError):
-    """A running daemon could not be asked for its health report; the text says why, and what to do."""
+    """A running daemon could not be asked for its health report.
+
+    The text gives the reason and the remedy.
+    """
 
 
 class WazuhUnavailableError(WazuhDfnError):
-    """Wazuh's socket can't be reached, or takes nothing now; the connection must be closed and a new one made.
+    """Wazuh's socket cannot be reached or accepts nothing now.
 
-    `is_absent` tells that there is no such socket at all, as on a machine where Wazuh does not run.
+    The connection must be closed and a new one made. `is_absent` is true if the socket does not exist at all, as on a machine where Wazuh
+    does not run.
     """
 
     def __init__(self, reason: str, *, is_absent: bool = False) -> None:
@@ -87,9 +100,9 @@ class WazuhUnavailableError(WazuhDfnError):
 
 
 def in_brief(error: BaseException) -> str:
-    """Return one line for the log: what it is and where it arose, and nothing that it could quote of an alert.
+    """Return one line for the log: the kind of error and where it arose, without anything that it could quote of an alert.
 
-    What an error says is told only for those of this package and of the operating system: a ValueError shows the value.
+    The text of an error is included only for errors of this package and of the operating system, because a ValueError shows the value.
     """
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(in_brief(each) for each in error.exceptions)

@@ -1,6 +1,6 @@
-"""What travels between the actors, immutable and always a batch at a time, and the places in files that it comes from.
+"""Messages between the actors, immutable and in batches, and the positions in files that they come from.
 
-What is made for each line is a named tuple, which is made faster.
+What is made for each line is a named tuple, which is faster to create.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any, NamedTuple, NewType, Self
 from wazuh_dfn import byte_search
 
 type KindName = str
-"""The name of a kind of alert (`kinds.catalogue`); one line can give one record of each."""
+"""Name of a kind of alert (`kinds.catalogue`). One line can result in one record of each kind."""
 
 Ticket = NewType("Ticket", int)
-"""Names one chunk in the ledger; rises by one with each chunk."""
+"""Identifies one chunk in the ledger, and increases by one with each chunk."""
 
 
 DIGEST_LENGTH = 32
 FINGERPRINT_BYTES = 1024
-"""How many bytes a fingerprint covers at most."""
+"""Maximum number of bytes that a fingerprint covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Fingerprint:
         return cls(_digest(data), len(data))
 
     def fits(self, data: bytes) -> bool:
-        """Tell whether it was taken of the first `length` bytes of `data`."""
+        """Return whether the fingerprint is that of the first `length` bytes of `data`."""
         return len(data) >= self.length and _digest(data[: self.length]) == self.digest
 
 
@@ -49,10 +49,11 @@ NO_BYTES = Fingerprint.of(b"")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A byte in a file: all before `offset` (in bytes) has been read.
+    """A byte in a file.
 
-    `file` is the file's number in the registry of known files, 0 outside of one. `path` and `inode` say what it was called when it was
-    read. `tail` is taken of the bytes just before `offset` as they were read (at most `FINGERPRINT_BYTES`).
+    Everything before `offset` (in bytes) has been read. `file` is the number of the file in the registry of known files, or 0 outside of
+    one. `path` and `inode` are those of the file when it was read. `tail` is the fingerprint of the bytes just before `offset` as they were
+    read (at most `FINGERPRINT_BYTES`).
     """
 
     path: str
@@ -62,29 +63,36 @@ class Position:
     file: int = 0
 
     def after(self, length: int, data: bytes) -> Position:
-        """Return the position `length` bytes further on; `data` ends with the last of those bytes."""
+        """Return the position `length` bytes further on.
+
+        `data` ends with the last of those bytes.
+        """
         return replace(self, offset=self.offset + length, tail=Fingerprint.of(data[-FINGERPRINT_BYTES:]))
 
 
 LINE_LIMIT_BYTES = 4 * 1024 * 1024
-"""The longest line that is read as alerts. Wazuh writes up to 3.4 MB: composite rules repeat earlier events in `previous_output`."""
+"""Maximum length of a line that is read as alerts.
+
+Wazuh writes lines of up to 3.4 MB, because composite rules repeat earlier events in `previous_output`.
+"""
 
 KEPT_LINE_BYTES = 64 * 1024 * 1024
-"""The longest line that is kept whole as a dead letter; of a longer one both ends are kept."""
+"""Maximum length of a line that is kept whole as a dead letter. Of a longer one, both ends are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole lines as read. `data` starts at `start.offset`; its last line may lack the line feed at the end of a complete file.
+    """Whole lines as read.
 
-    `oversize` marks one line over `LINE_LIMIT_BYTES`; `data` lacks `cut` bytes in its middle if it is over `KEPT_LINE_BYTES`.
+    `data` starts at `start.offset`. Its last line may lack the line feed at the end of a complete file. `oversize` marks one line over
+    `LINE_LIMIT_BYTES`. `data` lacks `cut` bytes in its middle if the line is over `KEPT_LINE_BYTES`.
     """
 
     ticket: Ticket
     start: Position
     data: bytes
     lines: int
-    """How many those are: counted once, when they are read."""
+    """Number of lines in `data`, counted once when they are read."""
     oversize: bool = False
     cut: int = 0
     """Number of bytes left out in the middle of `data`."""
@@ -96,12 +104,18 @@ class Chunk:
 
 
 def count_lines(data: bytes) -> int:
-    """Return the number of lines in `data`; the last may lack its line feed."""
+    """Return the number of lines in `data`.
+
+    The last may lack its line feed.
+    """
     return byte_search.count(data, b"\n") + (not data.endswith(b"\n"))
 
 
 class Alert(NamedTuple):
-    """One parsed line. `offset` is that of its first byte; `raw` its bytes without the line feed."""
+    """One parsed alert.
+
+    `offset` is the offset of its first byte in the file, and `raw` its bytes without the line feed.
+    """
 
     offset: int
     raw: bytes
@@ -110,7 +124,7 @@ class Alert(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AlertBatch:
-    """Relevant alerts of one chunk, in the order of the file."""
+    """Relevant alerts of one chunk, in file order."""
 
     ticket: Ticket
     start: Position
@@ -119,9 +133,9 @@ class AlertBatch:
 
 
 class Record(NamedTuple):
-    """One Kafka record's value (kinds/CONTRACT.md, "Records"), and the line it was made of.
+    """The value of one Kafka record (kinds/CONTRACT.md, "Records"), and the line that it was made of.
 
-    `alert_time` is the alert's own timestamp in seconds since the epoch; None if that can't be read.
+    `alert_time` is the alert's own timestamp in seconds since the epoch, or None if it cannot be read.
     """
 
     offset: int
@@ -132,7 +146,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Records of one alert batch, in the order of the file."""
+    """Records of one alert batch, in file order."""
 
     ticket: Ticket
     start: Position

@@ -1,4 +1,4 @@
-"""Calls that block, and may hang for ever, out of the event loop's way."""
+"""Calls that block and may hang for ever, outside the event loop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _POLL_SECONDS = 0.01
 
 
 async def in_own_thread[T](work: Callable[[], T]) -> T:
-    """Call something that blocks; if cancelled, it is left behind.
+    """Call a blocking function in a thread of its own and return its result.
 
-    A daemon thread of its own, as the pools of anyio and asyncio would keep the process from ending while one of theirs hangs.
+    After a cancellation the thread is abandoned. It is a daemon thread, because the thread pools of anyio and asyncio would keep the
+    process from ending while one of their threads hangs.
     """
     outcome: list[T | BaseException] = []
 

@@ -1,4 +1,4 @@
-"""The wiring: settings and a world (real or simulated) to mailboxes, child specs and a supervisor."""
+"""Wiring of the pipeline: settings and a world (real or simulated) become mailboxes, child specs and a supervisor."""
 
 from __future__ import annotations
 
@@ -42,25 +42,30 @@ KAFKA_SHUTDOWN_SECONDS = 5.0
 FEEDBACK_SHUTDOWN_SECONDS = 2.0
 BYSTANDER_BACKOFF_MAX_SECONDS = 60.0
 RECORDS_CAPACITY_FACTOR = 4
-"""So many times more batches may wait for the broker, which gets them together."""
+"""Factor by which more batches may wait for the broker than in other mailboxes, because they are sent together."""
 
 
 class Actor(Protocol):
-    """What a child runs; a new one for each start."""
+    """What a child runs.
+
+    A new one is made for each start.
+    """
 
     async def run(self, lifeline: Lifeline[Any], /) -> None:
-        """Work until the mailbox ends, or the lifeline says stop."""
+        """Work until the mailbox ends, or until asked to stop."""
 
 
 class Pipeline:
-    """The parts of one daemon that outlive its actors, and the specs that start the actors on them. Made in a running event loop.
+    """The parts of one daemon that survive its actors, and the specs that start the actors.
+
+    Must be created in a running event loop.
 
     Args:
-        settings: `reload` changes them.
-        world: what is outside.
-        source: makes what reads in place of the tailer.
-        selection: which alerts, if not those of the settings.
-        serve_health: answers those who ask for the state.
+        settings: the initial settings, which `reload` replaces.
+        world: the environment.
+        source: makes the actor that reads in place of the tailer.
+        selection: the alerts to forward. None: those of the settings.
+        serve_health: serves the health API. None: no health API.
         on_delivered: called with the offset of each line when a record of it was acknowledged.
     """
 
@@ -113,7 +118,7 @@ class Pipeline:
         return (self.chunks, *self.alerts.values(), self.records)
 
     def specs(self) -> list[ChildSpec]:
-        """Return the children in the order of their start: bystanders, then sinks first, the source last."""
+        """Return the children in start order: bystanders, then sinks first, the source last."""
         letters = self.world.dead_letters
         kinds = {kind.name: partial(kind.actor, self.ledger, letters, self.records, self.feedback.error) for kind in self._kinds}
         return [
@@ -127,7 +132,10 @@ class Pipeline:
         ]
 
     def supervisor(self, specs: Sequence[ChildSpec] | None = None, subscribers: Sequence[Subscriber] = ()) -> Supervisor:
-        """Make the supervisor; tests pass specs of their own that inject faults."""
+        """Create the supervisor.
+
+        Tests pass specs of their own that inject faults.
+        """
         options = self.settings.supervisor
         supervisor = Supervisor(
             specs if specs is not None else self.specs(),
@@ -140,15 +148,18 @@ class Pipeline:
         return supervisor
 
     def reload(self, settings: Settings) -> None:
-        """Go on with these settings: the selection with the next chunk, the others with the next start of the actor that they are for."""
+        """Apply these settings: the selection with the next chunk, the others with the next start of the actor that uses them."""
         self.settings, self._selection = settings, Selection.of(settings)
 
     async def aclose(self) -> None:
-        """Close the alert files; to be called when the supervisor is done."""
+        """Close the alert files, after the supervisor is done."""
         await self.place.aclose()
 
     def _bystanders(self) -> list[ChildSpec]:
-        """Return what the daemon can do without: the health API first, so that it can be asked until the end, then the feedback."""
+        """Return the children that the daemon can do without.
+
+        The health API comes first, so that it answers until the end, then the feedback.
+        """
         found, socket, serve = [], self.world.wazuh, self._serve_health
         if serve is not None:
             found.append(self._spec_of("health-api", partial(serve, self.observed), can_hang=False))
@@ -181,7 +192,7 @@ class Pipeline:
             options=KafkaActorOptions(kafka.max_batch_bytes, kafka.retry_interval, kafka.slow_retry_interval),
             random=world.random,
         )
-        # one attempt has deadlines of its own, which must come first: a broker that is slow is not an actor that hangs
+        # the deadlines of one attempt must end first, because a slow broker is not a hung actor
         deadline_seconds = max(self.settings.supervisor.progress_deadline, 2 * kafka.timeout + 15)
         spec = self._spec("kafka", make, self.records, shutdown_seconds=KAFKA_SHUTDOWN_SECONDS)
         return replace(spec, progress_deadline_seconds=deadline_seconds)

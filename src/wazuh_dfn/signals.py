@@ -1,4 +1,4 @@
-"""A supervisor under signals: the first SIGTERM or SIGINT drains it, the second stops it at once, SIGHUP reloads."""
+"""Runs a supervisor under signals: the first SIGTERM or SIGINT drains it, the second stops it at once, and SIGHUP reloads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from wazuh_dfn import exit_codes
 from wazuh_dfn.supervision.supervisor import Supervisor
 
 GRACE_SECONDS = 3.0
-"""A stop may take so long beyond its timeout before the process is ended from outside the event loop."""
+"""Time beyond the timeout of a stop after which the process is ended from outside the event loop."""
 log = structlog.get_logger(__name__)
 
 
 class StoppedAtOnceError(Exception):
-    """A second signal came while the first was being obeyed."""
+    """A second signal arrived during an orderly stop."""
 
 
 async def run_supervised(
@@ -32,14 +32,14 @@ async def run_supervised(
     """Run a supervisor to its end.
 
     Args:
-        supervisor: gets drained by the first signal.
-        bystanders: run beside it, and are cancelled when it is done; what one raises stops it at once.
+        supervisor: drained by the first signal.
+        bystanders: run beside it and cancelled when it is done. An exception in one of them stops everything at once and is raised.
         on_stop: called for the first signal.
-        on_reload: called for SIGHUP; None leaves that signal alone.
+        on_reload: called for SIGHUP. None leaves that signal alone.
 
     Raises:
-        SupervisionError: it gave up; the cause is chained.
-        StoppedAtOnceError: by a second signal.
+        SupervisionError: the supervisor gave up. The cause is chained.
+        StoppedAtOnceError: a second signal arrived.
     """
     failures: list[Exception] = []
     async with anyio.create_task_group() as tasks:
@@ -85,9 +85,10 @@ async def _obey_signals(supervisor: Supervisor, on_stop: Callable[[], None], on_
 
 
 def _end_after(seconds: float, code: int) -> None:
-    """End the process then, if it is still there: a thread that hangs in a file system can't be cancelled, and would hold it for ever.
+    """End the process after this time if it is still running.
 
-    Nothing is lost by it: what is not in the checkpoint is sent again.
+    A thread that hangs in a file system cannot be cancelled and would block the exit for ever. Nothing is lost, because everything that is
+    not in the checkpoint is sent again.
     """
 
     def end() -> None:

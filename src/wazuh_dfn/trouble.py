@@ -1,4 +1,4 @@
-"""What is wrong for a while: the log says it once until its reason changes, and once when it is over."""
+"""A lasting problem, which is logged once until its reason changes, and once when it is over."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ type Level = Literal["info", "warning", "error"]
 
 @dataclass(slots=True)
 class Trouble:
-    """One kind of it.
+    """One kind of problem.
 
     Attributes:
-        log: says it.
-        event: what is wrong.
-        over: what is said when it is over; None if somebody else tells.
-        reason: why, as long as it is wrong.
-        since: when it was noticed, in seconds of the event loop's clock.
+        log: the logger.
+        event: log event of the problem.
+        over: log event of its end. None if the end is logged elsewhere, or not at all.
+        reason: the present reason, or None if there is no problem.
+        since: when the problem was noticed, in seconds of the event loop's clock.
     """
 
     log: Any
@@ -29,7 +29,7 @@ class Trouble:
     since: float | None = None
 
     def note(self, reason: str, level: Level = "error", **fields: Any) -> bool:
-        """It is wrong, for this reason. Tells whether the log says so now."""
+        """Record the problem with its reason, and return whether it was logged now."""
         if reason == self.reason:
             return False
         if self.since is None:
@@ -39,7 +39,7 @@ class Trouble:
         return True
 
     def is_over(self, **fields: Any) -> None:
-        """All is well (again)."""
+        """Record that there is no problem, or no longer."""
         if self.since is not None and self.over is not None:
             self.log.info(self.over, reason=self.reason, after_seconds=round(anyio.current_time() - self.since, 1), **fields)
         self.reason = self.since = None

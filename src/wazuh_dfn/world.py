@@ -1,4 +1,4 @@
-"""What a pipeline needs of the outside, real or simulated."""
+"""The environment that a pipeline needs, real or simulated."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from wazuh_dfn.wazuh.queue_connection import WazuhSocket
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside, by its protocols. Without `files` the pipeline is given another source, without `wazuh` there is no feedback.
+    """The environment, by its protocols.
 
-    `now` is the clock on the wall, in seconds since the epoch.
+    Without `files` the pipeline needs another source, and without `wazuh` there is no feedback. `now` is the wall clock, in seconds since
+    the epoch.
     """
 
     files: AlertFolder | None

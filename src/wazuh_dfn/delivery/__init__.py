@@ -1,1 +1,1 @@
-"""What makes the promise true: the ledger, and the protocols towards what is durable; and how delivery, checkpoint and feedback stand."""
+"""Delivery: the ledger of what was read and what has become of it, the dead letters, poison messages, and measured durations."""

@@ -1,4 +1,4 @@
-"""Dead letters: lines that are settled without having been delivered, and the store that keeps them for the operator."""
+"""Dead letters, which are lines settled without having been delivered, and the store that keeps them for the operator."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from typing import Protocol
 from wazuh_dfn.messages import Position
 
 type Stage = str
-"""Which step gave up a line: the router (`oversize`, `malformed`, `junk`), the actor of a kind (its name), the broker (`rejected`), or the
-supervisor after several crashes (`poison`). `junk` is malformed too, and holds nothing that could be selected, were it whole.
+"""The step that gave up a line.
+
+- `oversize`, `malformed`, `junk`: the router.
+- The name of a kind: the actor of that kind.
+- `rejected`: the broker.
+- `poison`: the supervisor, after several crashes.
+
+`junk` is a malformed line that holds nothing that could be selected if it were whole.
 """
 
 
@@ -19,10 +25,10 @@ class DeadLetter:
     """A line that is settled without having been delivered."""
 
     position: Position
-    """The line's first byte."""
+    """Position of the first byte of the line."""
     stage: Stage
     reason: str
-    """In one line, which goes to the log too: it quotes nothing of the alert."""
+    """One line of text, which is also logged and quotes nothing of the alert."""
     raw: bytes
     traceback: str | None = None
     """May quote the alert."""
@@ -30,29 +36,33 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class LetterCounts:
-    """How many dead letters there are, by stage."""
+    """Number of dead letters, by stage."""
 
     kept: Mapping[str, int]
     removed: Mapping[str, int]
-    """Removed to make room, ever."""
+    """Number of letters ever removed to make room."""
     unseen: Mapping[str, int]
-    """Of those, the ones that were removed since the operator last looked."""
+    """Number of these that were removed since the operator last looked."""
     unseen_since: str = ""
-    """When the first of them was, as ISO 8601."""
+    """Time when the first of these was removed, in ISO 8601."""
 
 
 class DeadLetterStore(Protocol):
-    """Where dead letters are kept for the operator."""
+    """Keeps dead letters for the operator."""
 
     @property
     def problem(self) -> str | None:
-        """Why one can't be kept, for which `store` waits; None if nothing is wrong."""
+        """Why a letter cannot be kept, so that `store` waits, or None if nothing is wrong."""
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep them durably; the same line and stage stored twice is kept once (a redelivered batch repeats it).
+        """Keep the letters durably.
 
-        While one can't be written (a full disk), this waits: no line is settled before.
+        A line and stage that is stored twice is kept once, because a redelivered batch repeats it. While a letter cannot be written (a full
+        disk), this waits, and no line is settled before.
         """
 
     async def counts(self) -> LetterCounts | None:
-        """Count them, in a second at most; None if they are not counted, or can't be."""
+        """Count the letters within a second.
+
+        Return None if they are not counted, or cannot be.
+        """

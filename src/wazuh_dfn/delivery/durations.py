@@ -1,4 +1,4 @@
-"""How long something takes: counted in buckets since the start, and over the last minutes for a median."""
+"""Histograms of durations: buckets since the start, and quantiles over the last minutes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 SLOT_SECONDS = 15.0
 RECENT_SLOTS = 20
-"""Recent are the present slot and those before it: up to 5 minutes."""
+"""Number of slots that count as recent, including the present one: up to 5 minutes."""
 
 DELAY_BOUNDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 259_200, 604_800)
-"""From a tenth of a second to a week, in seconds: alerts wait in the file for as long as the broker is away."""
+"""From a tenth of a second to a week, in seconds, because alerts wait in the file while the broker is unavailable."""
 
 BATCH_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-"""What a broker takes for a batch, in seconds."""
+"""Time that a broker takes for a batch, in seconds."""
 
 
 @dataclass(slots=True)
@@ -29,18 +29,18 @@ class Durations:
     """A histogram in constant memory.
 
     Args:
-        bounds: the upper bounds of its buckets in seconds, rising, each inclusive; above the last there is one bucket more.
+        bounds: rising upper bounds of the buckets in seconds, each inclusive. One more bucket follows the last bound.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = tuple(bounds)
         self.counts = [0] * (len(bounds) + 1)
-        """Of each bucket since the start, not cumulative."""
+        """Count of each bucket since the start, not cumulative."""
         self.sum_seconds = 0.0
         self._recent: deque[_Slot] = deque(maxlen=RECENT_SLOTS)
 
     def add(self, seconds: Iterable[float], at: float) -> None:
-        """Count some that ended `at` this time (seconds of a clock that never goes back)."""
+        """Add durations that ended at the time `at`, in seconds of a clock that never goes back."""
         counts, slot = self.counts, self._slot(int(at / SLOT_SECONDS))
         for each in seconds:
             bucket = bisect_left(self.bounds, each)
@@ -50,9 +50,9 @@ class Durations:
             self.sum_seconds += each
 
     def recent_quantiles(self, at: float, *shares: float) -> Iterator[float | None]:
-        """Yield for each share (0 to 1) below how many seconds it was in the last minutes; None if there was nothing.
+        """Yield the quantile in seconds for each share (0 to 1) over the last minutes, or None if there was nothing.
 
-        It is never more than what took longest: the bucket that holds that is filled up to there alone.
+        A quantile never exceeds the longest duration, because every bucket bound above it is lowered to it.
         """
         oldest = int(at / SLOT_SECONDS) - RECENT_SLOTS
         slots = [slot for slot in self._recent if slot.number > oldest]
@@ -68,9 +68,9 @@ class Durations:
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float | None:
-    """Return, as Prometheus would, the value below which the `share` (0 to 1) lies, taking each bucket for evenly filled; None of nothing.
+    """Return the quantile for a `share` (0 to 1) as Prometheus does, with values evenly spread in each bucket.
 
-    What lies above the last bound counts as the last bound.
+    Return None if there are no values. Values above the last bound count as the last bound.
     """
     rank = share * sum(counts)
     if rank == 0:

@@ -1,7 +1,7 @@
 """The ledger: what was read, what has become of it, and up to where everything is settled.
 
-A line is settled when it is not relevant, or when each of its records was acknowledged by the broker or stands in the dead letters.
-All methods are synchronous, so that an actor can hand a message on and book it in one step that no cancellation can tear apart.
+A line is settled when it is not relevant, or when each of its records was acknowledged by the broker or is in the dead letters. All methods
+are synchronous, so that an actor can pass a message on and book it in one step that no cancellation can split.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from wazuh_dfn.messages import KindName, Position, Ticket
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """Counts of lines since the start of this process; `in_flight` is counted from the open chunks, not derived from the others."""
+    """Counts of lines since the start of this process.
+
+    `in_flight` is counted from the open chunks and not derived from the other counts.
+    """
 
     lines_read: int
     not_relevant: int
@@ -23,7 +26,7 @@ class Accounting:
     dead_lettered: int
     in_flight: int
     odd: int = 0
-    """Of those that are not relevant: those that could not be sent either, nested too deeply."""
+    """Number of lines that are not relevant and could not be sent either, because they are nested too deeply."""
 
     @property
     def is_balanced(self) -> bool:
@@ -35,13 +38,13 @@ class Accounting:
 class _OpenChunk:
     end: Position
     size: int
-    """In bytes."""
+    """Size in bytes."""
     unrouted: int
-    """Lines that the router has not looked at yet."""
+    """Number of lines that the router has not processed yet."""
     pending: dict[KindName, set[int]] = field(default_factory=dict)
-    """For each kind the offsets of the lines whose record of that kind is not settled yet."""
+    """Offsets of the lines whose record is not settled yet, by kind."""
     dead: set[int] = field(default_factory=set)
-    """Offsets of the lines of which a record went to the dead letters."""
+    """Offsets of the lines with a record in the dead letters."""
 
     @property
     def is_settled(self) -> bool:
@@ -49,18 +52,20 @@ class _OpenChunk:
 
 
 CROWDED_CHUNKS = 256
-"""So many open chunks are looked through for those that can be merged."""
+"""Number of open chunks from which on they are searched for chunks that can be merged."""
 
 _NOTHING: frozenset[int] = frozenset()
 
 
 class Ledger:
-    """Books every chunk from reading to settlement. Settling twice, or what is unknown, changes nothing.
+    """Books every chunk from reading to settlement.
+
+    Settling something unknown, or a second time, changes nothing.
 
     Args:
-        kinds: the names of all kinds, for the counts.
+        kinds: names of all kinds, for the counts.
         on_delivered: called with the offset of each line when a record of it was acknowledged.
-        on_settled: called with the end of each chunk once all up to there is settled, in the order of reading.
+        on_settled: called with the end of each chunk once everything up to there is settled, in reading order. Merged chunks share a call.
     """
 
     def __init__(
@@ -70,7 +75,7 @@ class Ledger:
         on_delivered: Callable[[int], None] | None = None,
     ) -> None:
         self.acked_through: Position | None = None
-        """Up to here all is settled, in the order of reading; None until something was."""
+        """Everything up to here is settled, in reading order. None until something was."""
         self._on_settled = on_settled
         self._on_delivered = on_delivered
         self.records_delivered = Counter[KindName](dict.fromkeys(kinds, 0))
@@ -85,17 +90,17 @@ class Ledger:
 
     @property
     def accounting(self) -> Accounting:
-        """The counts as of now."""
+        """The present counts."""
         in_flight = sum(chunk.unrouted + len(_lines(chunk.pending)) for chunk in self._chunks.values())
         return Accounting(self._lines_read, self._not_relevant, self._delivered, self._dead_lettered, in_flight, self._odd)
 
     @property
     def open_bytes(self) -> int:
-        """The size of all chunks that are not settled."""
+        """Size in bytes of all chunks that are not settled."""
         return sum(chunk.size for chunk in self._chunks.values() if not chunk.is_settled)
 
     def open_chunk(self, end: Position, lines: int, size: int = 0) -> Ticket:
-        """Book `lines` lines of `size` bytes together that were read, up to `end`."""
+        """Book a chunk with `lines` lines and `size` bytes in total, read up to `end`."""
         if len(self._chunks) >= self._crowded_at:
             self._merge_settled()
         ticket = self._next_ticket()
@@ -104,12 +109,20 @@ class Ledger:
         return ticket
 
     def add_lines(self, ticket: Ticket, lines: int) -> None:
-        """Book that a chunk holds more lines than it has line feeds: a crashed writer left some without."""
+        """Book that a chunk holds more lines than line feeds, because a crashed writer left some out."""
         self._chunks[ticket].unrouted += lines
         self._lines_read += lines
 
     def route(self, ticket: Ticket, *, not_relevant: int, dead: int, pending: Mapping[KindName, Collection[int]], odd: int = 0) -> None:
-        """Book what the router decided: lines not relevant (`odd` ones among them), dead-lettered, and on their way (kind: offsets)."""
+        """Book the decisions of the router.
+
+        Args:
+            ticket: the chunk.
+            not_relevant: number of lines that are not relevant.
+            dead: number of dead-lettered lines.
+            pending: offsets of the lines on their way, by kind.
+            odd: number of lines among `not_relevant` that are nested too deeply.
+        """
         chunk = self._chunks[ticket]
         chunk.unrouted -= not_relevant + dead + len(_lines(pending))
         for kind, offsets in pending.items():
@@ -120,12 +133,19 @@ class Ledger:
         self._advance()
 
     def pending(self, ticket: Ticket, kind: KindName) -> Collection[int]:
-        """Return the offsets of the lines whose record of this kind waits for its settlement; it follows what is settled meanwhile."""
+        """Return the offsets of the lines whose record of this kind is not settled.
+
+        The result follows later changes.
+        """
         chunk = self._chunks.get(ticket)
         return _NOTHING if chunk is None else chunk.pending.get(kind, _NOTHING)
 
     def settle(self, ticket: Ticket, kind: KindName, offsets: Iterable[int], *, dead: bool = False) -> set[int]:
-        """Book records as acknowledged by the broker, or as dead-lettered; returns the offsets of those that were not settled before."""
+        """Book records as acknowledged by the broker, or as dead-lettered.
+
+        Returns:
+            The offsets that were not settled before.
+        """
         settled = set(offsets).intersection(self.pending(ticket, kind))
         if not settled:
             return settled
@@ -146,7 +166,10 @@ class Ledger:
         return settled
 
     def _merge_settled(self) -> None:
-        """Of settled chunks of a file in a row only the last counts: behind one record that waits for days, there can be very many."""
+        """Merge settled neighbouring chunks of the same file into the last one.
+
+        One record that waits for days can hold up very many settled chunks.
+        """
         kept: dict[Ticket, _OpenChunk] = {}
         for ticket, chunk in self._chunks.items():
             if kept and chunk.is_settled:
@@ -171,5 +194,8 @@ class Ledger:
 
 
 def _lines(pending: Mapping[KindName, Collection[int]]) -> set[int]:
-    """Return the offsets of all; a line that becomes two records is one."""
+    """Return the offsets of all lines.
+
+    A line with two records counts once.
+    """
     return set().union(*pending.values())

@@ -1,4 +1,4 @@
-"""What becomes of messages that crash their actor: first divided, to find the culprit, then dead-lettered with the traceback."""
+"""Handling of messages that crash their actor: they are divided to find the culprit, which is dead-lettered with the traceback."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def split_records(batch: RecordBatch) -> Sequence[RecordBatch]:
 
 
 class PoisonBurial:
-    """The mailboxes' poison handlers: dead-letter, then settle."""
+    """Poison handlers for the mailboxes: dead-letter, then settle."""
 
     def __init__(self, ledger: Ledger, dead_letters: DeadLetterStore) -> None:
         self._ledger = ledger
         self._dead_letters = dead_letters
 
     async def bury_chunk(self, chunk: Chunk, error: BaseException) -> None:
-        """Settle what is left of a chunk (its poisonous line)."""
+        """Dead-letter and settle what is left of a chunk, which is its poisonous line."""
         lines = split_chunk(chunk)
         await self._dead_letters.store([_letter(line.start, line.data, error) for line in lines])
         self._ledger.route(chunk.ticket, not_relevant=0, dead=len(lines), pending={})
 
     async def bury_batch(self, batch: AlertBatch | RecordBatch, error: BaseException) -> None:
-        """Settle those parts of a batch that are not settled yet."""
+        """Dead-letter and settle the parts of a batch that are not settled yet."""
         parts: Sequence[Alert | Record] = batch.alerts if isinstance(batch, AlertBatch) else batch.records
         pending = self._ledger.pending(batch.ticket, batch.kind)
         letters = [_letter(replace(batch.start, offset=part.offset), part.raw, error) for part in parts if part.offset in pending]
@@ -53,7 +53,10 @@ class PoisonBurial:
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """Divide into lines with their ends; unlike `bytes.splitlines`, only a line feed ends a line."""
+    """Divide data into lines with their ends.
+
+    Unlike with `bytes.splitlines`, only a line feed ends a line.
+    """
     lines = [line + b"\n" for line in data.split(b"\n")]
     lines[-1] = lines[-1][:-1]
     return lines if lines[-1] else lines[:-1]

@@ -1,1 +1,4 @@
-"""The kinds of alerts: all that is particular to one stands in its module, and the catalogue names them all."""
+"""The kinds of alerts.
+
+The code of each kind is in its own module, and the catalogue lists them all.
+"""

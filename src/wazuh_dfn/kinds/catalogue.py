@@ -1,4 +1,7 @@
-"""All kinds of alerts. Whatever handles each of them goes through this tuple."""
+"""All kinds of alerts.
+
+Code that handles every kind iterates over this tuple.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ from wazuh_dfn.kinds.kind import Kind
 from wazuh_dfn.kinds.windows import Windows
 
 KINDS: tuple[Kind, ...] = (Windows(), Fail2Ban())
-"""In the order in which the records of one alert go out."""
+"""All kinds, in the order in which the records of one alert are sent."""
 
 
 def kind_named(name: str) -> Kind:
-    """Return a kind by its name; raises KeyError if there is none."""
+    """Return a kind by its name.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
     return {kind.name: kind for kind in KINDS}[name]
 
 
 def dead_letter_stages() -> tuple[str, ...]:
-    """Return every stage that can give up a line (see `DeadLetter`)."""
+    """Return all stages that can dead-letter a line (see `DeadLetter`)."""
     return ("oversize", "malformed", "junk", *(kind.name for kind in KINDS), "rejected", "poison")

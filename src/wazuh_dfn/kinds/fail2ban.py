@@ -44,7 +44,10 @@ class Fail2Ban:
         return syslog_fields(alert)
 
     def feedback(self, alert: Content) -> dict[str, Any]:
-        """See `Kind`. The fields of Windows events are here too (kinds/CONTRACT.md, "Feedback to Wazuh")."""
+        """Return the feedback fields (see `Kind`).
+
+        They include the fields of Windows events (kinds/CONTRACT.md, "Feedback to Wazuh").
+        """
         system = section(alert, "data", "win", "system")
         return {"event_id": system.get("eventID"), "win_timestamp": system.get("systemTime")}
 
@@ -54,14 +57,14 @@ class Fail2Ban:
 
 
 class Fail2BanActor(TransformActor):
-    """There is nothing about bans to warn of."""
+    """Transforms bans, which need no warnings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bans:
-    """Implements `Rule`: by program, group and, where own networks are known, address.
+    """Implements `Rule`: selects by program, group, a non-empty `srcip` and, if own networks are configured, by address.
 
-    With `own_networks`, alerts about their addresses are ignored, and so are those about addresses that are not global or that are none.
+    With `own_networks`, alerts are ignored if their address is in one of them, is not global, or is not an address.
     """
 
     own_networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -87,13 +90,16 @@ class Bans:
             given = ip_address(srcip.strip())
         except ValueError:
             return False
-        # ::ffff:192.0.2.1 is how a dual-stack socket shows 192.0.2.1; it has to meet the same rules.
+        # A dual-stack socket shows 192.0.2.1 as ::ffff:192.0.2.1. The same rules apply to both.
         address = (given.ipv4_mapped or given) if isinstance(given, IPv6Address) else given
         return address.is_global and not any(form in network for network in self.own_networks for form in (given, address))
 
 
 def _has_group(groups: object) -> bool:
-    """Wazuh does not trim the names. A single text may stand for the list, with commas as in Wazuh's own rule files."""
+    """Return whether one of the rule's groups is fail2ban's.
+
+    Wazuh does not trim the names. A single string may replace the list, with commas as in Wazuh's own rule files.
+    """
     if isinstance(groups, str):
         return _GROUP in (group.strip() for group in groups.split(","))
     return isinstance(groups, list) and any(isinstance(group, str) and group.strip() == _GROUP for group in groups)
@@ -104,13 +110,16 @@ def _is_empty(value: object) -> bool:
 
 
 def syslog_fields(alert: Content) -> dict[str, Any]:
-    """Return the fields of the message, with an RFC 5424 priority; never raises."""
+    """Return the fields of the message, with an RFC 5424 priority.
+
+    Never raises.
+    """
     data = section(alert, "data")
     severity_text = value_text(data.get("severity"))
     severity = _SEVERITIES.get(severity_text, _INFORMATIONAL)
     priority = _FACILITY * 8 + severity
     event_raw = f"<{priority}> 1 {_log(alert.get('full_log'))}"
-    # An empty text is found at 0, one that does not occur at -1: both mean all of it.
+    # An empty text is found at 0, and an absent one at -1. In both cases the whole text is the body.
     body = event_raw[max(event_raw.find(severity_text), 0) :]
     program = plain_value(data.get("program_name"))
     fields = {

@@ -1,4 +1,7 @@
-"""What there is to know of a kind of alert. `windows` is the model for a new one; `catalogue` names them all."""
+"""The interface of a kind of alert.
+
+`windows` is the model for a new kind, and `catalogue` lists them all.
+"""
 
 from __future__ import annotations
 
@@ -13,52 +16,58 @@ from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 
 type Complain = Callable[[str, str], None]
-"""Tells Wazuh of an error: which kind of error (one of a few constants), and in words."""
+"""Reports an error to Wazuh: the kind of error (one of a few constants), and its text."""
 type Content = Mapping[str, Any]
-"""An alert as `parse_alert` returns it: nothing is known of the types in it, and nothing here raises for them."""
+"""An alert as returned by `parse_alert`. Its values can have any type, and nothing here raises because of it."""
 
 
 class Rule(Protocol):
-    """What is wanted of a kind, by the site's settings; pure, and the only part that every line pays for."""
+    """Selects the alerts of a kind by the site's settings.
+
+    It is pure, and the only part whose cost applies to every line.
+    """
 
     def occurrences(self, data: bytes) -> Iterator[int]:
-        """Give the offset, in any order, of something on each line that `selects` could select; too many do no harm but cost time."""
+        """Yield, in any order, an offset on each line that `selects` could select.
+
+        Extra offsets are harmless but cost time.
+        """
 
     def selects(self, alert: Content) -> bool:
-        """Tell whether an alert goes out as this kind (kinds/CONTRACT.md, "Selected alerts")."""
+        """Return whether an alert is sent as this kind (kinds/CONTRACT.md, "Selected alerts")."""
 
 
 class Actor(Protocol):
-    """Turns batches of alerts into batches of records."""
+    """Transforms batches of alerts into batches of records."""
 
     async def run(self, lifeline: Lifeline[AlertBatch]) -> None:
-        """Do so until the mailbox ends."""
+        """Transform until the mailbox ends."""
 
 
 class Kind(Protocol):
-    """One kind.
+    """One kind of alert.
 
     Attributes:
-        name: of its actor, mailbox and dead letters, and in metrics.
-        event_format: what the receiver knows it by.
+        name: name of its actor, its mailbox and its stage of dead letters, also used in metrics.
+        event_format: format name by which the receiver identifies the records.
     """
 
     @property
     def name(self) -> str:
-        """See above."""
+        """Name of the kind."""
 
     @property
     def event_format(self) -> str:
-        """See above."""
+        """Format name of the records."""
 
     def rule(self, settings: Settings) -> Rule:
-        """Return what is wanted of it."""
+        """Return the rule by which alerts of this kind are selected."""
 
     def fields(self, alert: Content) -> dict[str, Any]:
-        """Return the fields that only its records have (kinds/CONTRACT.md, "Records")."""
+        """Return the fields that only the records of this kind have (kinds/CONTRACT.md, "Records")."""
 
     def feedback(self, alert: Content) -> dict[str, Any]:
-        """Return what Wazuh is told of it beside the format and the time (kinds/CONTRACT.md, "Feedback to Wazuh")."""
+        """Return the feedback fields beside the format and the time (kinds/CONTRACT.md, "Feedback to Wazuh")."""
 
     def actor(self, ledger: Ledger, dead_letters: DeadLetterStore, outbox: Mailbox[RecordBatch], complain: Complain) -> Actor:
-        """Make its actor."""
+        """Create the actor of this kind."""

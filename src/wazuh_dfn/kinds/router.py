@@ -1,4 +1,4 @@
-"""The router: finds the relevant lines of a chunk and gives each to the actor that knows its format."""
+"""The router: finds the relevant lines of a chunk and passes each to the actor of its kind."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 
 PARSED_AT_ONCE = 128
-"""So many alerts, at most, are handed on together: as objects they take ten times the memory of their bytes."""
+"""Maximum number of alerts passed on together, because as objects they take ten times the memory of their bytes."""
 
 type AlertMailboxes = Mapping[KindName, Mailbox[AlertBatch]]
 type Span = tuple[int, int]
-"""Start and end in the data of a chunk."""
+"""Start and end offsets in the data of a chunk."""
 
 
 @dataclass(slots=True)
 class _Sorted:
-    """A chunk's lines, sorted."""
+    """The lines of a chunk, sorted by what becomes of them."""
 
     alerts: dict[KindName, list[Alert]] = field(default_factory=dict)
     relevant: int = 0
-    """Lines; some are alerts of several kinds."""
+    """Number of relevant alerts. Each counts once, even if it is of several kinds."""
     odd: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
     lines_more: int = 0
-    """Torn lines count as what they should have been: so many lines more."""
+    """Number of lines by which the count of line feeds is too low, as a torn line counts as the lines that it should have been."""
 
 
 class Router:
-    """Looks at the bytes of a chunk first (`CandidateScan`) and parses only what may be relevant.
+    """Scans the bytes of a chunk first (`CandidateScan`) and parses only what may be relevant.
 
-    `wanted` tells the selection to go by, anew for each chunk.
+    `wanted` returns the selection to use, and is called for each chunk.
     """
 
     def __init__(self, wanted: Callable[[], Selection], ledger: Ledger, dead_letters: DeadLetterStore, outboxes: AlertMailboxes) -> None:
@@ -63,7 +63,7 @@ class Router:
                 await self._route(lifeline, lease)
 
     async def _route(self, lifeline: Lifeline[Chunk], lease: Lease[Chunk]) -> None:
-        """Sort a chunk, and hand it on in parts if it has many alerts."""
+        """Sort a chunk and pass it on, in parts if it has many alerts."""
         candidates = [*self._selection.scan.candidates(lease.item.data)]
         while True:
             chunk = lease.item
@@ -91,7 +91,7 @@ class Router:
             lease.done()
 
     def _sort(self, chunk: Chunk, candidates: Sequence[Span]) -> tuple[_Sorted, int]:
-        """Sort the lines up to that with the last of `PARSED_AT_ONCE` alerts; returns how many candidates those were, too."""
+        """Sort lines until `PARSED_AT_ONCE` alerts are reached, and return the result and the number of candidates sorted."""
         found = _Sorted()
         for done, (start, end) in enumerate(candidates):
             if found.relevant >= PARSED_AT_ONCE:
@@ -101,7 +101,7 @@ class Router:
 
     def _sort_line(self, chunk: Chunk, start: int, raw: bytes, found: _Sorted) -> None:
         offset = chunk.start.offset + start
-        if len(raw) >= LINE_LIMIT_BYTES:  # its line feed counts
+        if len(raw) >= LINE_LIMIT_BYTES:  # the limit includes the line feed
             self._sort_oversize(replace(chunk, start=replace(chunk.start, offset=offset), data=raw), found)
             return
         try:
@@ -121,7 +121,10 @@ class Router:
             self._select(chunk, Alert(offset + span.start, raw[span], content), found)
 
     def _stage(self, raw: bytes) -> Stage:
-        """Return what a line that can't be read is; NUL bytes can stand where a token was."""
+        """Return the stage of a line that cannot be read.
+
+        A line with NUL bytes is not junk, because a token may have been in their place.
+        """
         return "malformed" if b"\0" in raw or self._selection.scan.holds_token(raw) else "junk"
 
     def _select(self, chunk: Chunk, alert: Alert, found: _Sorted) -> None:
@@ -129,7 +132,7 @@ class Router:
         found.relevant += bool(kinds)
         for kind in kinds:
             found.alerts.setdefault(kind.name, []).append(alert)
-        if nuls := inner_nuls(alert.raw):  # a page was lost: it can hold parts of several alerts, and lack what made it one to forward
+        if nuls := inner_nuls(alert.raw):  # a page was lost, with parts of several alerts or with what made this one relevant
             found.lines_more += bool(kinds)
             reason = (
                 f"the line holds {nuls} NUL bytes, what stood there is lost; it was {'forwarded' if kinds else 'not selected'} as it is"
@@ -137,7 +140,7 @@ class Router:
             found.dead_letters.append(_letter(chunk, alert.offset, "malformed", reason, alert.raw))
 
     def _sort_oversize(self, line: Chunk, found: _Sorted) -> None:
-        """Keep the line, and take the alerts to forward that stand whole on it, as on a torn one."""
+        """Dead-letter a line over the limit, and forward the whole alerts on it, as for a torn line."""
         alerts = [alert for begin, data in _ends(line) for alert in self._alerts_on(data, line.start.offset + begin)]
         for alert in alerts:
             self._select(line, alert, found)

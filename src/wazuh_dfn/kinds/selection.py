@@ -1,4 +1,4 @@
-"""Which alerts are forwarded: what the rules of all kinds want, by the site's settings (kinds/CONTRACT.md, "Selected alerts")."""
+"""Selects the alerts to forward by the rules of all kinds and the site's settings (kinds/CONTRACT.md, "Selected alerts")."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from wazuh_dfn.lines.candidates import CandidateScan
 
 @dataclass(frozen=True)
 class Selection:
-    """Nothing here raises, whatever types an alert has.
+    """The rules of all kinds.
+
+    Nothing here raises, whatever types an alert has.
 
     Args:
-        rules: each kind's.
-        accepts: says no to alerts that no kind is to get.
+        rules: each kind with its rule.
+        accepts: returns False for an alert that no kind may get.
     """
 
     rules: tuple[tuple[Kind, Rule], ...]
@@ -31,10 +33,10 @@ class Selection:
 
     @classmethod
     def of(cls, settings: Settings, accepts: Callable[[Content], bool] = lambda _: True) -> Self:
-        """Return what these settings want."""
+        """Return the selection of these settings."""
         return cls(tuple((kind, kind.rule(settings)) for kind in catalogue.KINDS), accepts)
 
     def kinds(self, alert: Content) -> list[Kind]:
-        """Return what it goes out as."""
+        """Return the kinds as which the alert is sent."""
         found = [kind for kind, rule in self.rules if rule.selects(alert)]
         return found if found and self.accepts(alert) else []

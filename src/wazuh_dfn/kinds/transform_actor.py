@@ -1,4 +1,7 @@
-"""What the actors of all kinds have in common: alerts in, records out, one bad alert costs only itself."""
+"""Common part of the actors of all kinds: alerts in, records out.
+
+A bad alert does not affect the others.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,12 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 
 
 def local_now() -> datetime:
-    """Return the time with the local zone, for alerts without a timestamp (kinds/CONTRACT.md, "Timestamps")."""
+    """Return the time in the local zone, for alerts without a timestamp (kinds/CONTRACT.md, "Timestamps")."""
     return datetime.now().astimezone()
 
 
 class TransformActor:
-    """Turns batches of alerts of one kind into batches of records."""
+    """Transforms batches of alerts of one kind into batches of records."""
 
     def __init__(
         self,
@@ -56,10 +59,10 @@ class TransformActor:
                 lease.done()
 
     def inspect(self, alert: Alert) -> None:
-        """Look at an alert before it is transformed; for warnings."""
+        """Inspect an alert before it is transformed, to log warnings."""
 
     async def _records(self, lifeline: Lifeline[AlertBatch], batch: AlertBatch) -> list[Record]:
-        """Return the records, without those of alerts that were dead-lettered, now or by a predecessor that crashed afterwards."""
+        """Return the records, without alerts that are dead-lettered, now or by a predecessor that crashed afterwards."""
         now = self._now()
         letters: list[DeadLetter] = []
         pending = self._ledger.pending(batch.ticket, batch.kind)

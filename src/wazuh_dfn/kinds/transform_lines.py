@@ -1,4 +1,4 @@
-"""Alert lines in, the records' JSON values out (`wazuh-dfn transform`)."""
+"""Transforms alert lines into the JSON values of records (`wazuh-dfn transform`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from wazuh_dfn.messages import LINE_LIMIT_BYTES
 
 @dataclass(slots=True)
 class TransformCounts:
-    """What became of the lines; a torn one counts as what it should have been."""
+    """What became of the lines.
+
+    A torn line counts as the lines that it should have been.
+    """
 
     lines: int = 0
     records: int = 0
@@ -26,14 +29,16 @@ class TransformCounts:
 def transform(
     source: BinaryIO, sink: BinaryIO, selection: Selection, on_unreadable: Callable[[int, str], None], now: Callable[[], datetime]
 ) -> TransformCounts:
-    """Write one record's value a line to `sink`; memory is bounded by the line limit, whatever the size of `source`.
+    """Write the values of the records to `sink`, one per line.
+
+    Memory is bounded by the line limit, whatever the size of `source`.
 
     Args:
         source: alert lines, as in alerts.json.
-        sink: gets the records.
-        selection: what is relevant.
-        on_unreadable: called with the line's number (from 1) and the reason.
-        now: for alerts without a timestamp.
+        sink: receives the records.
+        selection: decides what is relevant.
+        on_unreadable: called with the number of the line (from 1) and the reason.
+        now: clock for alerts without a timestamp.
     """
     counts = TransformCounts()
     for number, line in enumerate(_bounded_lines(source), start=1):
@@ -57,7 +62,10 @@ def transform(
 
 
 def _bounded_lines(source: BinaryIO) -> Iterator[bytes]:
-    """Yield each line, of a line over the limit its beginning."""
+    """Yield each line.
+
+    A line over the limit is cut to one byte more than the limit.
+    """
     while line := source.readline(LINE_LIMIT_BYTES + 1):
         rest = line
         while len(rest) == LINE_LIMIT_BYTES + 1 and not rest.endswith(b"\n"):

@@ -22,7 +22,7 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 
 _KEY = b'"eventID"'
 _PLAIN_VALUE = re.compile(rb':"([0-9]++)"')
-"""How Wazuh writes it; looked for first."""
+"""The form in which Wazuh writes the value, which is tried first."""
 _VALUE = re.compile(
     rb"""
     [ \t\r]* : [ \t\r]*
@@ -33,9 +33,9 @@ _VALUE = re.compile(
     """,
     re.VERBOSE,
 )
-"""What can follow the key if its value can be an event ID; other values (null, true, objects, lists) never are."""
+"""What can follow the key if its value can be an event ID. Other values (null, true, objects, lists) never are."""
 _WAZUH_ID = re.compile(r"\d{1,12}\.\d{1,20}")
-"""How Wazuh numbers alerts; anything else in its place is content, which does not belong into the log."""
+"""Form of Wazuh's alert IDs. Anything else in that field is content, which must not be logged."""
 log = structlog.get_logger(__name__)
 
 
@@ -65,10 +65,10 @@ class Windows:
 
 
 class WindowsActor(TransformActor):
-    """Warns of an event without payload, which is sent all the same."""
+    """Transforms Windows events and warns of an event without payload, which is sent all the same."""
 
     def inspect(self, alert: Alert) -> None:
-        """See `TransformActor`."""
+        """Warn of an event without payload (see `TransformActor`)."""
         if not has_payload(alert.content):
             given = str(alert.content.get("id"))
             alert_id = given if _WAZUH_ID.fullmatch(given) else None
@@ -78,9 +78,9 @@ class WindowsActor(TransformActor):
 
 @dataclass(frozen=True, slots=True)
 class EventIds:
-    """Implements `Rule`: by the event ID, and by the channel if there are `channels` (casefolded, as Windows compares their names).
+    """Implements `Rule`: selects by event ID, and by channel if there are `channels` (casefolded, as Windows ignores their case).
 
-    The IDs are decimal numbers without leading zeros. How many there are costs next to nothing.
+    The IDs are decimal numbers without leading zeros. Their number hardly affects the speed.
     """
 
     event_ids: frozenset[str]
@@ -107,5 +107,5 @@ class EventIds:
         if value is None:
             return False
         text = value["integer"] if value["text"] is None else value["text"]
-        # The text is read just as the parser and `selects` will read it; a set makes long lists as fast as short ones.
+        # The text is read as the parser and `selects` will read it. A set makes long lists as fast as short ones.
         return text is None or event_id_text(text.decode("utf-8", "replace")) in self.event_ids

@@ -1,4 +1,4 @@
-"""The Windows event as Windows Event XML (kinds/CONTRACT.md, "Windows Event XML"), rebuilt from the JSON that Wazuh made of it."""
+"""Rebuilds the Windows Event XML from the JSON that Wazuh made of it (kinds/CONTRACT.md, "Windows Event XML")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EVENTLOG = "http://manifests.microsoft.com/win/2004/08/windows/eventlog"
 _LOGGING_SHUT_DOWN = "1100"
 _LOG_CLEARED = "1102"
 _WITH_ADDRESS = frozenset({"4625", "4768", "4771"})
-"""Events of which the receiver expects an address and a port; Wazuh drops both when Windows wrote `-`."""
+"""Events for which the receiver expects an address and a port. Wazuh drops both when Windows wrote `-`."""
 _ADDRESS = ("ipAddress", "ipPort")
 
 _ATTRIBUTES = ("providerName", "providerGuid", "eventSourceName", "systemTime", "processID", "threadID")
@@ -33,9 +33,9 @@ _ELEMENTS = {
 
 
 def event_xml(alert: Mapping[str, Any]) -> str:
-    """Return the event on one line; well-formed XML whatever the alert holds, and nothing raises.
+    """Return the event as XML on one line.
 
-    The line feeds and tabs that values have stay in their texts.
+    It is well-formed whatever the alert holds, and nothing raises. Line feeds and tabs in values are kept in their texts.
     """
     win = section(alert, "data", "win")
     system = section(win, "system")
@@ -43,9 +43,10 @@ def event_xml(alert: Mapping[str, Any]) -> str:
 
 
 def has_payload(alert: Mapping[str, Any]) -> bool:
-    """Tell whether the payload is as it should be; if not, the record goes out without one and a warning is due.
+    """Return whether the payload is as expected.
 
-    Only an event that carries its payload in `eventdata` can lack it: 1100 has a fixed payload, and 1102 may have none.
+    Otherwise the record is sent without one, and a warning is due. Only an event that carries its payload in `eventdata` can lack it: 1100
+    has a fixed payload, and 1102 may have none.
     """
     win = section(alert, "data", "win")
     if child(win, "eventdata") is not None:
@@ -79,7 +80,7 @@ def _payload(win: Mapping[str, Any], event_id: str) -> str:
     if event_id == _LOG_CLEARED and cleared is not None:
         return _log_file_cleared(cleared)
     eventdata = child(win, "eventdata")
-    if eventdata is not None:  # of 1100 and 1102 too: other providers, such as AD FS, use these IDs for other events
+    if eventdata is not None:  # also for 1100 and 1102, because other providers, such as AD FS, use these IDs for other events
         return _event_data(eventdata, with_address=event_id in _WITH_ADDRESS)
     return f'<UserData><ServiceShutdown xmlns="{_EVENTLOG}" /></UserData>' if event_id == _LOGGING_SHUT_DOWN else ""
 
@@ -109,9 +110,9 @@ def _data_tag(key: str) -> str:
 
 _SHORT_KEY = 64
 _short_tag = lru_cache(maxsize=256)(_data_tag)
-"""The fields of all events that are forwarded have some hundred names together. Long keys are no such names, and are not kept."""
+"""Cached because the fields of all forwarded events have some hundred names in total. Long keys are not such names, and are not cached."""
 
 
 def _raised(key: str) -> str:
-    """Undo what Wazuh does to the names of fields: it lowers their first letter."""
+    """Undo Wazuh's change of field names, whose first letter it lowers."""
     return key[:1].upper() + key[1:]

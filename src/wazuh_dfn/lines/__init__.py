@@ -1,1 +1,4 @@
-"""Lines of alert files: which are worth a look, what stands on them, whole or torn. Pure functions: no I/O, no clock, no logging."""
+"""Lines of alert files: which are worth parsing, and which alerts they hold.
+
+Pure functions without I/O, clock or logging.
+"""

@@ -1,4 +1,4 @@
-"""When an alert was made, by its own timestamp."""
+"""The time of an alert by its own timestamp."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 
 def alert_time(alert: Mapping[str, Any]) -> float | None:
-    """Return the timestamp (`2024-01-01T00:01:00.000+0000`) in seconds since the epoch; None if it has none with a time zone."""
+    """Return the alert's timestamp in seconds since the epoch, or None if it has no timestamp with a time zone.
+
+    Wazuh writes `2024-01-01T00:01:00.000+0000`.
+    """
     given = alert.get("timestamp")
     if not isinstance(given, str):
         return None

@@ -1,7 +1,7 @@
-"""Finds the few lines of a chunk that are worth parsing, at many times the speed of parsing them all.
+"""Finds the few lines of a chunk that are worth parsing, many times faster than parsing all of them.
 
-The scan looks for the bytes without which no line can be selected, over the whole chunk at once. It may name too many lines, never too
-few: whatever `Selection` selects after `parse_alert` is named.
+The scan searches the whole chunk at once for the bytes without which no line can be selected. It may return too many lines, never too few:
+it returns every line that `Selection` selects after `parse_alert`.
 """
 
 from __future__ import annotations
@@ -11,38 +11,40 @@ from collections.abc import Callable, Iterator, Sequence
 from wazuh_dfn.byte_search import count, find
 
 ALERT_START = b'{"timestamp"'
-"""How Wazuh begins each alert."""
+"""The beginning of every alert that Wazuh writes."""
 _WHITE_SPACE = b" \t\r\v\f"
 _OPEN, _CLOSE = b"{}"
 
 _ESCAPE = rb"\u00"
 _PRINTABLE = b"234567"
-"""What follows if it is a printable ASCII character that is written as an escape. That can hide any of the tokens."""
+"""First hex digit of the escapes of printable ASCII characters. Such an escape can hide any of the tokens."""
 
 
 class CandidateScan:
-    """Names the lines that can be relevant, or that look broken.
+    """Finds the lines that can be relevant, or that look broken.
 
     Args:
-        tokens: of each kind of alert the function that gives the offsets of the bytes without which no line can be of that kind.
+        tokens: one function for each kind of alert. It returns the offsets of the bytes without which no line can be of that kind.
     """
 
     def __init__(self, tokens: Sequence[Callable[[bytes], Iterator[int]]]) -> None:
         self._of_kinds = tuple(tokens)
 
     def candidates(self, data: bytes) -> Iterator[tuple[int, int]]:
-        r"""Give the spans of the lines to parse, in the order of the chunk.
+        r"""Yield the spans of the lines to parse, in the order of the chunk.
+
+        A line looks broken if it does not begin with a brace and end with one, if it closes another number of braces than it opens, if it
+        holds NUL bytes, or if another alert seems to begin inside it, as after a crash of the writer.
 
         Args:
-            data: whole lines, each ended by a line feed, of which the last may lack it.
+            data: whole lines, each ended by a line feed. The last may lack it.
 
         Yields:
-            `start` and `end` in bytes so that `data[start:end]` is the line without its line feed (but with a carriage return).
-            Blank lines are passed over. A line looks broken if it does not begin with a brace and end with one, if not as many
-            braces close as open, if it holds NUL bytes, or if another alert seems to begin inside it, as after a crash of the writer.
+            `start` and `end` in bytes so that `data[start:end]` is the line without its line feed (but with a carriage return). Blank lines
+            are skipped.
         """
         hits = sorted(self._hits(data))
-        hits.append(len(data) + 1)  # beyond the last line, so that there always is a next one
+        hits.append(len(data) + 1)  # a sentinel after the last line, so that there always is a next hit
         next_hit = start = 0
         while start < len(data):
             end = data.find(b"\n", start)
@@ -57,11 +59,11 @@ class CandidateScan:
             start = end + 1
 
     def holds_token(self, data: bytes) -> bool:
-        """Tell whether the bytes, JSON or not, hold something that could be selected."""
+        """Return whether the bytes, JSON or not, hold something that could be selected."""
         return next(self._tokens(data), None) is not None
 
     def _hits(self, data: bytes) -> Iterator[int]:
-        """Give the offsets of all that makes a line a candidate, in no order."""
+        """Yield the offsets of everything that makes a line a candidate, in no order."""
         yield from self._tokens(data)
         yield from _inner_alert_starts(data)
         yield from _first_nuls(data)
@@ -75,7 +77,7 @@ class CandidateScan:
 
 
 def occurrences(data: bytes, token: bytes) -> Iterator[int]:
-    """Yield the offsets of all occurrences of a token that do not overlap."""
+    """Yield the offsets of all non-overlapping occurrences of a token."""
     offset = find(data, token)
     while offset >= 0:
         yield offset
@@ -83,14 +85,17 @@ def occurrences(data: bytes, token: bytes) -> Iterator[int]:
 
 
 def _inner_alert_starts(data: bytes) -> Iterator[int]:
-    """Give the offsets where an alert seems to begin within a line; counting first, because there normally are none."""
+    """Yield the offsets at which an alert seems to begin within a line.
+
+    The occurrences are counted first, because there are normally none.
+    """
     at_line_starts = count(data, b"\n" + ALERT_START) + data.startswith(ALERT_START)
     if count(data, ALERT_START) > at_line_starts:
         yield from (offset for offset in occurrences(data, ALERT_START) if offset and data[offset - 1] != ord("\n"))
 
 
 def _first_nuls(data: bytes) -> Iterator[int]:
-    """Give the offset of the first NUL of each line that holds any: a lost page can have as many as 4,096."""
+    """Yield the offset of the first NUL of each line that holds any, because a lost page can have as many as 4,096."""
     offset = find(data, b"\0")
     while offset >= 0:
         yield offset

@@ -1,4 +1,4 @@
-"""Deeply nested JSON without recursion: taken apart into layers, each of which a decoder can take."""
+"""Decoding of deeply nested JSON without recursion, in layers that a decoder can take."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def outline_of(text: bytes, depth: int, decode: Callable[[bytes], object]) -> tu
     """Decode a JSON text of any depth, in linear time.
 
     Args:
-        text: without white space around it.
-        depth: what is nested more levels than this becomes null.
+        text: JSON without surrounding white space.
+        depth: maximum number of levels. Anything nested deeper becomes null.
         decode: decodes a text of at most that depth, or raises MalformedLineError.
 
     Returns:
         The value, and whether something in it was too deep.
 
     Raises:
-        MalformedLineError: it is not JSON, however deep inside.
+        MalformedLineError: the text is not JSON, at whatever depth.
     """
     outer: list[list[bytes]] = []
-    """Of the layers around the present one, what was read of each."""
+    """The parts already read of each layer around the present one."""
     layer: list[bytes] = []
     is_too_deep = False
     level = begin = 0
@@ -50,7 +50,7 @@ def outline_of(text: bytes, depth: int, decode: Callable[[bytes], object]) -> tu
             level -= 1
             if outer and level % depth == 0:
                 layer.append(text[begin : token.end()])
-                decode(b"".join(layer))  # only to see that it is JSON
+                decode(b"".join(layer))  # only to verify that it is JSON
                 layer = outer.pop()
                 layer.append(b"null")
                 begin = token.end()

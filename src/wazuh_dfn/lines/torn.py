@@ -1,4 +1,4 @@
-"""The alerts on a line: one as a rule, several where a writer crashed before the end of one, and its successor went on behind it."""
+"""The alerts on a line: usually one, or several if a writer crashed before the end of one and its successor wrote on after it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from wazuh_dfn.lines.parse import parse_alert
 
 @dataclass(frozen=True, slots=True)
 class AlertsOnLine:
-    """The alerts that stand whole on a line, each with the span of its bytes in it, and what is wrong with the rest if there is one."""
+    """The whole alerts on a line, each with the span of its bytes in the line, and what is wrong with the rest, if anything."""
 
     whole: tuple[tuple[slice, dict[str, Any]], ...]
     problem: str | None = None
-    """In one line; it quotes nothing of the alert."""
+    """One line of text that quotes nothing of the alert."""
     outline: dict[str, Any] | None = None
-    """Of an alert that is nested too deeply to be sent: what tells whether it would be."""
+    """For an alert that is nested too deeply to be sent: the part that decides whether it would be selected."""
 
     @property
     def lines(self) -> int:
-        """What the line counts for: a torn one is as many as it should have been."""
+        """Number of lines that this line counts for.
+
+        A torn line counts as the lines that it should have been.
+        """
         return len(self.whole) + (self.problem is not None)
 
 
 def alerts_on(line: bytes) -> AlertsOnLine:
-    """Read a line, as `parse_alert` does; one that is torn is taken apart."""
+    """Read a line as `parse_alert` does, and split it if it is torn."""
     try:
         return AlertsOnLine(((slice(0, len(line)), parse_alert(line)),))
     except MalformedLineError as error:
@@ -37,10 +40,10 @@ def alerts_on(line: bytes) -> AlertsOnLine:
 
 
 def alerts_on_torn(line: bytes, error: MalformedLineError) -> AlertsOnLine:
-    """Take a line apart on which `parse_alert` has failed with this error.
+    """Split a line on which `parse_alert` has failed with this error.
 
-    Each alert reaches from a `{"timestamp"`, as Wazuh begins alerts, to the next one or to the end. One that holds such an object in
-    itself is not found: the line stands in the dead letters then.
+    Each alert reaches from a `{"timestamp"`, which begins every alert of Wazuh, to the next one or to the end. An alert that contains such
+    an object is not found, and its line is kept in the dead letters.
     """
     if isinstance(error, TooDeepError):
         return AlertsOnLine((), str(error), error.outline)
@@ -62,5 +65,5 @@ def _take_apart(line: bytes) -> tuple[tuple[tuple[slice, dict[str, Any]], ...], 
 
 
 def alert_spans(line: bytes) -> Iterator[slice]:
-    """Give the places where alerts may stand on a torn line."""
+    """Yield the spans in which alerts may be found on a torn line."""
     return starmap(slice, pairwise([*occurrences(line, ALERT_START), len(line)]))

@@ -1,4 +1,7 @@
-"""Reading JSON values of any type (kinds/CONTRACT.md, "Values of other types"): nothing here raises for what `parse_alert` returned."""
+"""Reads JSON values of any type (kinds/CONTRACT.md, "Values of other types").
+
+Nothing raises for a value from `parse_alert`.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,21 @@ _NOTHING: Mapping[str, Any] = {}
 def json_bytes(value: object) -> bytes:
     """Return the compact JSON of any value that JSON can express, as UTF-8.
 
-    Integers keep all their digits and lone surrogates stay the escapes that they were.
+    Integers keep all their digits, and lone surrogates are written as escapes again.
     """
     try:
         return orjson.dumps(value)
     except TypeError:
-        # orjson refuses integers over 64 bits, lone surrogates and nesting over 254 levels; the standard library does not.
-        # What UTF-8 can't encode is exactly the lone surrogates, and Python's escape for them is JSON's too.
+        # orjson rejects integers over 64 bits, lone surrogates and nesting over 254 levels. The standard library accepts them.
+        # Lone surrogates are the only thing that UTF-8 cannot encode, and Python's escape for them is also the JSON escape.
         return _slow_json(value).encode("utf-8", "backslashreplace")
 
 
 def json_text(value: object) -> str:
-    """Return the same compact JSON as text; a lone surrogate stays the code point itself, for the caller to replace."""
+    """Return the same compact JSON as a string.
+
+    A lone surrogate stays a code point, which the caller has to replace.
+    """
     try:
         return orjson.dumps(value).decode()
     except TypeError:
@@ -38,21 +44,21 @@ def _slow_json(value: object) -> str:
 
 
 def value_text(value: object) -> str:
-    """Return what stands for a JSON value in a text: texts as they are, null as nothing, all else as its compact JSON."""
+    """Return the text of a JSON value: strings unchanged, null as the empty string, and anything else as compact JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json_text(value)
 
 
 def plain_value(value: object) -> object:
-    """Return a value for a field that holds no structure: texts, numbers and booleans as they are, all else as its text."""
+    """Return a value for a field without structure: strings, numbers and booleans unchanged, and anything else as its text."""
     return value if isinstance(value, str | int | float) else value_text(value)
 
 
 def event_id_text(value: object) -> str:
     """Return the event ID in the form in which IDs are compared: `"4625"` for `" 4625 "`, `4625` and `4625.0`.
 
-    The empty text stands for all that is no ID: other types, fractions, integers over 64 bits.
+    The result is empty for everything that is not an ID: other types, fractions, and integers over 64 bits.
     """
     if isinstance(value, str):
         return value.strip()
@@ -64,13 +70,13 @@ def event_id_text(value: object) -> str:
 
 
 def child(parent: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    """Return the object under `key`, or None if there is none or something else stands there."""
+    """Return the object under `key`, or None if there is no object."""
     value = parent.get(key)
     return value if isinstance(value, dict) else None
 
 
 def section(alert: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    """Return the object at the end of `path`, an empty one if any step of the way is missing or no object."""
+    """Return the object at the end of `path`, or an empty one if a step is missing or is not an object."""
     found = alert
     for key in path:
         inner = found.get(key)

@@ -1,4 +1,4 @@
-"""Log lines: where they go (`setup`), what they look like (`rendering`), and that none repeats itself for ever (`folding`)."""
+"""Log output: destinations (`setup`), formats (`rendering`), and folding of repeated lines (`folding`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds repeated warnings and errors: the first is logged at once, those that follow as one line a minute with their number."""
+"""Folds repeated warnings and errors: the first is logged at once, further ones as one line a minute with their count."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 WINDOW_SECONDS = 60.0
 MOST_KINDS = 1_000
-"""So many kinds of line are remembered; beyond, the oldest is told early."""
+"""Maximum number of kinds of line that are tracked. Above it, the count of the oldest is logged early."""
 
 _NUMBER = re.compile(r"(?<![\w.:])\d+(?![\w.:])")
-"""A number that stands alone ("at character 17"); an address or a port (192.0.2.1:9092) is none."""
+"""A number on its own ("at character 17"), not part of an address or a port (192.0.2.1:9092)."""
 
 type _Kind = tuple[str, int, str, str, str]
 
 
 @dataclass(slots=True)
 class _Repetitions:
-    """Of one kind of line, since `began` (in seconds of the monotonic clock)."""
+    """Repetitions of one kind of line since `began`, in seconds of the monotonic clock."""
 
     began: float
     count: int = 0
@@ -30,16 +30,15 @@ class _Repetitions:
 
 
 class FoldingHandler(logging.Handler):
-    """Stands before other handlers.
+    """Handler in front of other handlers that folds repeated lines.
 
-    Lines are the same if logger, level, event, stage and reason are, whatever numbers stand in the reason. What the last one says
-    otherwise (offset, file) stands in the line with the number (`repeated`). A line with a traceback is never folded.
-
-    The number is logged when the minute is over, and at the end.
+    Lines are the same if logger, level, event, stage and reason are, ignoring numbers in the reason. The line with the count (`repeated`)
+    has the other fields (offset, file) of the last repetition. A line with a traceback is never folded. The count is logged when the window
+    is over, and at the end.
 
     Args:
-        targets: get what is left; closed together with this one.
-        window_seconds: the minute.
+        targets: handlers of the remaining lines, which are closed together with this one.
+        window_seconds: time over which repetitions are counted.
     """
 
     def __init__(self, targets: Sequence[logging.Handler], window_seconds: float = WINDOW_SECONDS) -> None:
@@ -50,7 +49,7 @@ class FoldingHandler(logging.Handler):
         self._timer: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand the record on, or count it."""
+        """Pass the record on, or count it."""
         now = time.monotonic()
         self._tell_expired(now)
         kind = _kind(record)
@@ -66,7 +65,7 @@ class FoldingHandler(logging.Handler):
         self._hand_on(record)
 
     def flush(self) -> None:
-        """Tell all that was counted."""
+        """Log all pending counts and flush the targets."""
         with self._locked():
             for repetitions in self._seen.values():
                 self._tell(repetitions)
@@ -75,7 +74,7 @@ class FoldingHandler(logging.Handler):
             target.flush()
 
     def close(self) -> None:
-        """Close the targets too."""
+        """Log all pending counts and close the targets too."""
         if self._timer is not None:
             self._timer.cancel()
         self.flush()
@@ -88,7 +87,10 @@ class FoldingHandler(logging.Handler):
         return self.lock
 
     def _wake_later(self, seconds: float) -> None:
-        """See to it that the number is told even if nothing else is logged; one timer is enough, as it looks for all."""
+        """Start a timer that logs the count even if nothing else is logged.
+
+        One timer serves all kinds.
+        """
         if self._timer is None:
             self._timer = threading.Timer(seconds, self._wake)
             self._timer.daemon = True
@@ -109,7 +111,7 @@ class FoldingHandler(logging.Handler):
             if now - oldest.began < self._window_seconds:
                 return
             del self._seen[kind]
-            if oldest.count:  # it may well go on: the next line of this kind is due in a minute
+            if oldest.count:  # it is likely to continue, so the next line of this kind is due in a minute
                 self._tell(oldest)
                 self._seen[kind] = _Repetitions(now)
 
@@ -123,7 +125,7 @@ class FoldingHandler(logging.Handler):
 
 
 def _kind(record: logging.LogRecord) -> _Kind | None:
-    """Return what makes a line the same as another; None if it is not to be folded."""
+    """Return the key of lines that count as the same, or None for a line that is not folded."""
     fields = record.msg if isinstance(record.msg, dict) else {}
     if record.levelno < logging.WARNING or record.exc_info or fields.get("exc_info"):
         return None

@@ -1,6 +1,6 @@
-"""A log file that can't be written for a while: told once on the console and once when that is over, and nothing else stops for it.
+"""A log file that may become unwritable for a while, which is reported once on the console, and once when it is over.
 
-The standard library prints a traceback for each line instead, and lets some errors through to who logs.
+The standard library instead prints a traceback for each line and raises some errors to the caller that logs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _LogFile(logging.FileHandler):
         self._has_failed = False
         try:
             super().emit(record)
-        except OSError:  # from opening a file anew
+        except OSError:  # from reopening the file
             self.handleError(record)
         if self.problem is not None and not self._has_failed:
             self.problem = None
@@ -50,12 +50,13 @@ class _RotatingLogFile(_LogFile, RotatingFileHandler):
 
 
 def log_file(path: Path, keep_files: int, console: logging.Handler) -> logging.Handler:
-    """Open the log file; `console` is told when it can't be written.
+    """Open the log file.
 
-    It is rotated at 10 MiB. With `keep_files` 0 that is left to others (logrotate): a file that was moved away is made anew.
+    Write errors are reported on `console`. The file is rotated at 10 MiB. With `keep_files` 0, rotation is left to other programs
+    (logrotate), and a file that was moved away is created again.
 
     Raises:
-        OSError: it can't be opened.
+        OSError: the file cannot be opened.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file: _LogFile

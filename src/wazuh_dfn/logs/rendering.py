@@ -1,4 +1,4 @@
-"""What a log line looks like: for people on a terminal, as key=value, as JSON, or for systemd's journal."""
+"""Formats of log lines: for a terminal, as key=value, as JSON, or for systemd's journal."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 Format = Literal["auto", "console", "json"]
 
 _PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
-"""Those of syslog(3), which the journal reads from `<N>` at the beginning of a line (sd-daemon(3))."""
+"""Priorities of syslog(3), which the journal reads from `<N>` at the beginning of a line (sd-daemon(3))."""
 
 
 def formatter(choice: Format, *, is_terminal: bool = False, to_journal: bool = False) -> logging.Formatter:
-    """Return what turns records of structlog, and of other loggers, into lines.
+    """Return the formatter for records of structlog and of other loggers.
 
     Args:
-        choice: the form, `log.format`.
-        is_terminal: whether people read it at once: with colours then.
-        to_journal: with priorities, and without the time, which the journal knows.
+        choice: the value of `log.format`.
+        is_terminal: whether the output is a terminal, which gets colours.
+        to_journal: whether the output is the journal, which gets priorities, and no time because it adds its own.
     """
     first = ["level", "event"] if to_journal else ["timestamp", "level", "event"]
     renderer = _renderer(choice, first, is_terminal=is_terminal)
@@ -36,7 +36,7 @@ def formatter(choice: Format, *, is_terminal: bool = False, to_journal: bool = F
 
 
 def is_journal(stream: TextIO) -> bool:
-    """Tell whether what is written to the stream goes to systemd's journal, as systemd.exec(5) has it for $JOURNAL_STREAM."""
+    """Return whether the stream is connected to systemd's journal, by $JOURNAL_STREAM (systemd.exec(5))."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -45,13 +45,13 @@ def is_journal(stream: TextIO) -> bool:
 
 
 def with_priority(level: str, text: str) -> str:
-    """Return the text with the journal's mark of the level before each of its lines."""
+    """Return the text with the journal's priority prefix on each of its lines."""
     mark = f"<{_PRIORITIES.get(level, 6)}>"
     return mark + text.replace("\n", f"\n{mark}")
 
 
 class _WithPriority:
-    """Puts the priority before what another renderer makes."""
+    """Adds the priority prefix to the output of another renderer."""
 
     def __init__(self, renderer: Processor) -> None:
         self._renderer = renderer

@@ -1,4 +1,4 @@
-"""Where log lines go; structlog and the standard library do the work."""
+"""Destinations of log lines, based on structlog and the standard library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def configure_logs(settings: Settings) -> None:
     """Send log lines to stderr and, if configured, to a file, with repetitions folded.
 
     Raises:
-        ConfigurationError: the log file can't be opened.
+        ConfigurationError: the log file cannot be opened.
     """
     options = settings.log
     handlers: list[logging.Handler] = []
@@ -34,7 +34,7 @@ def configure_logs(settings: Settings) -> None:
         file.setFormatter(formatter(options.format))
         handlers.append(file)
     logging.basicConfig(level=options.level, handlers=[FoldingHandler(handlers)], force=True)
-    # aiokafka repeats itself at each attempt; KafkaStatus says the same once, and clearly
+    # aiokafka repeats its errors at each attempt. KafkaStatus logs the same once, with a clear reason.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
@@ -48,18 +48,21 @@ def configure_logs(settings: Settings) -> None:
 
 
 def quiet(settings: Settings) -> Settings:
-    """Return settings for a command that a person runs: warnings alone, on stderr alone (DEBUG stays DEBUG)."""
+    """Return settings for an interactive command: only warnings and above, only on stderr.
+
+    The level DEBUG stays.
+    """
     level = settings.log.level if settings.log.level == "DEBUG" else "WARNING"
     return settings.model_copy(update={"log": settings.log.model_copy(update={"level": level, "console": True, "file_path": None})})
 
 
 def set_level(level: str) -> None:
-    """Change the lowest level that is logged, from now on."""
+    """Set the lowest level that is logged from now on."""
     logging.getLogger().setLevel(level)
 
 
 def log_warnings(warnings: Iterable[str]) -> None:
-    """Log what was noticed while the configuration was loaded, before there were logs."""
+    """Log the warnings that were found while the configuration was loaded, before logging was set up."""
     for warning in warnings:
         structlog.get_logger("wazuh_dfn.config").warning(warning)
 

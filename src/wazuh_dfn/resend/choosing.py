@@ -1,4 +1,4 @@
-"""Which of the dead letters: by name, by stage, by age; and groups of those that are alike."""
+"""Selection of dead letters by name, stage or age, and groups of similar ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def groups(letters: Iterable[KeptLetter]) -> dict[tuple[str, str], list[KeptLetter]]:
-    """Group by stage and reason, whatever numbers stand in it; the largest group first."""
+    """Group by stage and reason, ignoring numbers in the reason, the largest group first."""
     found: dict[tuple[str, str], list[KeptLetter]] = {}
     for letter in letters:
         found.setdefault((letter.stage, _NUMBER.sub("#", letter.reason)), []).append(letter)
@@ -21,10 +21,10 @@ def groups(letters: Iterable[KeptLetter]) -> dict[tuple[str, str], list[KeptLett
 
 
 def named(letters: Sequence[KeptLetter], name: str) -> KeptLetter:
-    """Return the letter of that name, or the only one whose name begins so.
+    """Return the letter of that name, or the only one whose name begins with it.
 
     Raises:
-        ConfigurationError: there is none, or there are several.
+        ConfigurationError: no letter or several letters match.
     """
     found = [letter for letter in letters if letter.name == name] or [letter for letter in letters if letter.name.startswith(name)]
     if len(found) != 1:
@@ -34,7 +34,11 @@ def named(letters: Sequence[KeptLetter], name: str) -> KeptLetter:
 
 
 def chosen(letters: Sequence[KeptLetter], names: Sequence[str], stages: Sequence[str], *, every: bool) -> list[KeptLetter]:
-    """Return all letters that one of these means, in their order; raises ConfigurationError if nothing says which."""
+    """Return all letters that match any of the criteria, in their order.
+
+    Raises:
+        ConfigurationError: no criterion is given, or a name does not match exactly one letter.
+    """
     if not (names or stages or every):
         raise ConfigurationError("which dead letters? Give names, --stage STAGE, or --all")
     wanted = {named(letters, name).name for name in names}
@@ -42,7 +46,10 @@ def chosen(letters: Sequence[KeptLetter], names: Sequence[str], stages: Sequence
 
 
 def is_older(letter: KeptLetter, days: float) -> bool:
-    """Tell whether it was kept more than so many days ago; one whose time is not known was not."""
+    """Return whether a letter was kept more than that many days ago.
+
+    It is False for an unknown time.
+    """
     try:
         kept_at = datetime.fromisoformat(letter.time)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The dead letters as one file, a line each, for the pipeline to read; and what became of each."""
+"""The dead letters as one file with one line each, which the pipeline reads, and the outcome for each letter."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from wazuh_dfn.tailing.contents import Content
 from wazuh_dfn.tailing.disk import Status
 
 TORN_STAGES = frozenset({"malformed", "junk", "oversize"})
-"""The stages of lines that can't be sent as they are."""
+"""Stages of lines that cannot be sent as they are."""
 
 
 class LettersFile(Content):
-    """Contents of an `AlertFile`. A letter is read only when it is its turn. One that is gone by then is a blank line.
+    """The content of an `AlertFile` made of dead letters.
 
-    So is one that the daemon found malformed or too long and nobody has mended: what stands whole on it was delivered, and the rest can't be.
+    A letter is read only when its turn comes. A letter that is gone by then is read as a blank line. So is a letter that the daemon found
+    malformed or too long and that nobody has fixed: the whole alerts on it were delivered already, and the rest cannot be.
     """
 
     is_packed = True
-    """Complete, and never changed by a writer."""
+    """It is complete, and no writer changes it."""
     damage = None
 
     def __init__(self, letters: Sequence[KeptLetter], kept: KeptLetters) -> None:
         self.letters = letters
         self.ends = list(accumulate(letter.bytes + 1 for letter in letters))
-        """Of each letter the offset behind its line feed."""
+        """Offset after the line feed of each letter."""
         self.torn: dict[int, str] = {}
-        """Of those that were read and can't be sent: which letter it is, and what is wrong with it."""
+        """Letters that were read and cannot be sent: index, and what is wrong."""
         self._kept = kept
 
     def index_at(self, offset: int) -> int:
-        """Return which letter that byte belongs to."""
+        """Return the index of the letter that contains that byte."""
         return bisect_right(self.ends, offset)
 
     def size(self) -> int:
@@ -78,7 +79,10 @@ def _problem(raw: bytes) -> str | None:
 
 
 class Retry:
-    """Implements `DeadLetterStore` for what fails again. A letter is removed once the broker has acknowledged all of it."""
+    """Implements `DeadLetterStore` for letters that fail again.
+
+    A letter is removed once the broker has acknowledged all of it.
+    """
 
     problem: str | None = None
 
@@ -93,12 +97,15 @@ class Retry:
 
     @property
     def done(self) -> int:
-        """How many letters are settled, in whatever way; they are the first ones."""
+        """Number of letters that are settled in any way.
+
+        They are the first ones.
+        """
         return len(self.delivered) + len(self.failed) + len(self.not_selected)
 
     @property
     def left(self) -> Sequence[KeptLetter]:
-        """Those that were not tried to the end."""
+        """Letters that were not settled."""
         return self._file.letters[self.done :]
 
     async def counts(self) -> None:
@@ -110,11 +117,14 @@ class Retry:
             self._failures[self._file.index_at(letter.position.offset)] = Failure(letter.stage, letter.reason, letter.traceback)
 
     def acknowledged(self, offset: int) -> None:
-        """Take note that a record of the line at this offset is with the broker."""
+        """Record that the broker has acknowledged a record of the line at this offset."""
         self._acknowledged.add(self._file.index_at(offset))
 
     def settled(self, position: Position | None) -> None:
-        """Remove or note again the letters up to this position, all of which are settled."""
+        """Update the letters up to this position, all of which are settled.
+
+        Delivered letters are removed. The new failure of a letter is written to its note.
+        """
         removed: list[KeptLetter] = []
         for index in range(self.done, self._file.index_at(position.offset) if position is not None else 0):
             letter = self._file.letters[index]

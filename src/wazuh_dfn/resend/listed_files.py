@@ -1,4 +1,4 @@
-"""A list of files in place of `alerts.json`: one after the other, and then an end, which the real one never has."""
+"""A list of files in place of `alerts.json`, read one after the other to an end, which the real file never has."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wazuh_dfn.tailing.registry import KnownFile
 
 
 class ListReader:
-    """Reads files that are open already, in this order, each to where it ends when its turn comes; in place of the tailer.
+    """Replaces the tailer: reads open files in this order, each to where it ends when its turn comes.
 
     Args:
-        files: with different paths.
-        place: where the reading stands; a successor goes on there after a crash.
-        reader: hands on what is read.
+        files: files with different paths.
+        place: the reading position, from which a successor continues after a crash.
+        reader: reads chunks and passes them on.
     """
 
     def __init__(self, files: Sequence[AlertFile], place: ReadingPlace, reader: ChunkReader) -> None:
@@ -29,7 +29,7 @@ class ListReader:
         self._reader = reader
 
     async def run(self, lifeline: Lifeline[None]) -> None:
-        """Read all, then wait until asked to stop."""
+        """Read all files, then wait until asked to stop."""
         lifeline.started()
         for file in self._files:
             if self._place.file is not file:
@@ -49,7 +49,7 @@ class ListReader:
 
 
 class NoCheckpoints:
-    """Implements `CheckpointStore`: what is sent again is not continued later."""
+    """Implements `CheckpointStore` without storing anything, because a resend is not continued later."""
 
     async def load(self) -> Checkpoint | None:
         """See `CheckpointStore`."""

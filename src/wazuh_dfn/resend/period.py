@@ -1,4 +1,4 @@
-"""A part of the alerts by their time."""
+"""A time range of alerts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 
 def parse_time(text: str) -> datetime:
-    """Read an ISO 8601 time or date, or one as Wazuh writes it (`2026-01-31T12:00:00.000+0100`); without a zone it is local.
+    """Parse an ISO 8601 time or date, or a time as Wazuh writes it (`2026-01-31T12:00:00.000+0100`).
+
+    Without a zone it is local.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the text is none of these.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -23,16 +25,16 @@ def parse_time(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `since` on, and before `until`.
+    """The time from `since` on and before `until`.
 
-    An alert whose time can't be read counts as within: sent once too often does less harm than not at all.
+    An alert whose time cannot be read counts as within, because sending it needlessly is less harmful than not sending it.
     """
 
     since: datetime | None = None
     until: datetime | None = None
 
     def holds(self, alert: Mapping[str, Any]) -> bool:
-        """Tell whether an alert is of this time."""
+        """Return whether an alert is from this time."""
         timestamp = alert.get("timestamp")
         if not isinstance(timestamp, str):
             return True

@@ -1,4 +1,4 @@
-"""Producers for what is sent again: one that does not flood the broker, one that sends nothing."""
+"""Producers for resending: one that limits the rate at the broker, and one that sends nothing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ TYPICAL_RECORD_BYTES = 2_048
 
 
 class PacedProducers:
-    """Implements `ProducerFactory` around another one: after each batch it waits as long as the batch may take at the rate.
+    """Implements `ProducerFactory` around another one and limits its rate.
+
+    After each batch, the next one waits as long as the first may take at that rate.
 
     Args:
-        producers: do the work.
-        per_second: records.
+        producers: the factory that does the work.
+        per_second: maximum number of records per second.
     """
 
     def __init__(self, producers: ProducerFactory, per_second: float) -> None:
@@ -64,5 +66,5 @@ class DryRun:
 
 
 def batch_bytes(per_second: float, most: int) -> int:
-    """Return how large a batch may be so that it holds the records of about a second; from 1,024 to `most`."""
+    """Return the batch size in bytes that holds about one second of records, from 1,024 to `most`."""
     return max(1_024, min(most, round(per_second * TYPICAL_RECORD_BYTES)))

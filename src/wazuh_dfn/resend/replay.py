@@ -1,4 +1,4 @@
-"""What `replay` needs beside the session: the files, how far they are settled, and a rate."""
+"""Parts of `replay` besides the session: opening files, progress, and the rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from wazuh_dfn.tailing.contents import open_content
 
 
 def open_files(paths: Sequence[Path]) -> list[AlertFile]:
-    """Open each file once, plain or packed, in this order; raises ConfigurationError for one that can't be read."""
+    """Open each file once, plain or packed, in this order.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
     disk = LocalDisk()
     try:
         return [AlertFile(disk, path, open_content(disk, path)) for path in dict.fromkeys(paths)]
@@ -29,7 +33,12 @@ def open_files(paths: Sequence[Path]) -> list[AlertFile]:
 
 
 def bytes_before(sizes: Mapping[str, int], position: Position | None) -> int:
-    """Return how many bytes of all files are settled, given the size of each and the position up to which all is."""
+    """Return the number of settled bytes of all files.
+
+    Args:
+        sizes: size of each file by path, in reading order.
+        position: the position up to which everything is settled.
+    """
     done = 0
     for path, size in sizes.items():
         if position is None:
@@ -41,7 +50,10 @@ def bytes_before(sizes: Mapping[str, int], position: Position | None) -> int:
 
 
 def settings_at(rate: float, settings: Settings) -> Settings:
-    """Return the settings with batches of about a second's records at this rate (records a second; 0 is no limit)."""
+    """Return the settings with batches of about one second at this rate, in records per second.
+
+    0 means no limit.
+    """
     if not rate:
         return settings
     kafka = settings.kafka.model_copy(update={"max_batch_bytes": batch_bytes(rate, settings.kafka.max_batch_bytes)})
@@ -49,6 +61,9 @@ def settings_at(rate: float, settings: Settings) -> Settings:
 
 
 def producers_at(rate: float, settings: Settings) -> ProducerFactory:
-    """Return what makes producers that keep to this rate (records a second; 0 is no limit)."""
+    """Return the factory of producers that keep to this rate, in records per second.
+
+    0 means no limit.
+    """
     producers = AiokafkaProducerFactory(KafkaOptions.of(settings))
     return PacedProducers(producers, rate) if rate else producers

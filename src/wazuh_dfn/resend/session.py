@@ -22,22 +22,22 @@ from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.world import World
 
 LOOK_SECONDS = 0.1
-"""How often is looked at how far it has come."""
+"""Time between two checks of the progress."""
 
 
 class BrokerGivenUpError(WazuhDfnError):
-    """The broker was away for longer than somebody at a terminal wants to wait."""
+    """The broker was unavailable for longer than a user at a terminal wants to wait."""
 
 
 class Session:
     """The daemon's pipeline on listed files.
 
     Args:
-        settings: those of the daemon.
-        files: what to send.
-        producers: where to.
-        dead_letters: gets what can't be sent.
-        selection: which alerts, if not those of the settings.
+        settings: settings of the daemon.
+        files: the files to send.
+        producers: makes the connection to the broker.
+        dead_letters: receives what cannot be sent.
+        selection: the alerts to send. None: those of the settings.
         on_delivered: called with the offset of each line when a record of it is acknowledged.
     """
 
@@ -66,15 +66,20 @@ class Session:
         return self._pipeline.ledger
 
     async def send(self, watch: Callable[[Position | None], None], give_up_after: float) -> Literal["done", "stopped"]:
-        """Send all; a signal ends it early, after what was read by then was delivered.
+        """Send everything.
+
+        A signal ends it early, after the lines read by then were delivered.
 
         Args:
-            watch: called every so often, and at the end, with the position up to which all is settled.
-            give_up_after: so many seconds the broker may be away.
+            watch: called at intervals and at the end with the position up to which everything is settled.
+            give_up_after: seconds for which the broker may be unavailable.
+
+        Returns:
+            "done" if everything was settled, "stopped" if a signal ended it.
 
         Raises:
-            BrokerGivenUpError: it was away for longer.
-            StoppedAtOnceError: by a second signal.
+            BrokerGivenUpError: the broker was unavailable for longer.
+            StoppedAtOnceError: a second signal arrived.
             SupervisionError: too many failures.
         """
         supervisor = self._pipeline.supervisor()

@@ -1,1 +1,1 @@
-"""What is kept on the disk: dead letters, and the disk itself."""
+"""Storage: the dead letters, and the local disk."""

@@ -1,4 +1,4 @@
-"""The dead letters in a folder: for each line `NAME.raw` with its bytes and `NAME.json` with what happened."""
+"""Dead letters in a folder: for each line `NAME.raw` with its bytes and `NAME.json` with the reason and its origin."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from wazuh_dfn.trouble import Trouble
 
 RETRY_SECONDS = 5.0
 PATIENCE_SECONDS = 10.0
-"""After so long a file system that does not answer is a problem."""
+"""Time after which a file system that does not answer is reported as a problem."""
 LIST_AGAIN_SECONDS = 60.0
-"""How often, at most, is looked whether the operator has removed letters."""
+"""Minimum time between two listings of the folder, and after a listing that got no answer.
+
+Listings show whether the operator has removed letters.
+"""
 LOOK_SECONDS = 1.0
 _NUMBER = re.compile(r"\d+")
 log = structlog.get_logger(__name__)
@@ -34,28 +37,29 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Contents:
-    """What the folder holds, as far as is known."""
+    """What is known of the folder's content."""
 
     index: LetterIndex
     removed: Removed
     listed_at: float = -inf
-    """When was last looked whether the operator has removed letters."""
+    """When the folder was last listed to find letters that the operator has removed."""
     going: list[str] = field(default_factory=list)
-    """Counted as removed, and not all of them removed yet."""
+    """Letters that are counted as removed but not all removed yet."""
     is_doubtful: bool = False
-    """A sync failed: what it was for can look well, and not be on the disk though the next sync succeeds."""
+    """Whether a sync failed. Data written before can look complete and still not be on the disk, even if the next sync succeeds."""
 
 
 class DeadLetterFolder:
     """Implements `DeadLetterStore`.
 
-    The name is made of the line's place and the stage, so that a line stored again after a crash replaces itself.
+    The name of a letter is derived from the line's position and content and from the stage, so a line stored again after a crash replaces
+    itself.
 
     Args:
-        folder: made if missing.
-        disk: where it is.
-        max_letters: of a stage; over it, its oldest are removed.
-        max_bytes: of all; over it junk is removed first, then the oldest.
+        folder: created if missing.
+        disk: the disk that holds it.
+        max_letters: maximum number of letters of a stage. Above it, the oldest of the stage are removed.
+        max_bytes: maximum size of all letters. Above it, junk is removed first, then the oldest.
     """
 
     def __init__(self, folder: Path, disk: Disk, max_letters: int, max_bytes: int) -> None:
@@ -72,13 +76,13 @@ class DeadLetterFolder:
 
     @property
     def problem(self) -> str | None:
-        """See `DeadLetterStore`."""
+        """Why a letter cannot be kept (see `DeadLetterStore`)."""
         if self._writing_since is not None and (seconds := anyio.current_time() - self._writing_since) >= PATIENCE_SECONDS:
             return f"the file system of {self._folder} has not answered for {seconds:.0f} s"
         return self._trouble.reason
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
-        """See `DeadLetterStore`."""
+        """Keep letters durably (see `DeadLetterStore`)."""
         async with self._lock:
             removed = await self._store_patiently(letters)
         _log_stored(letters)
@@ -87,13 +91,16 @@ class DeadLetterFolder:
             log.warning("dead-letter folder is full, the oldest were removed", removed=dict(removed), **limits)
 
     async def counts(self) -> LetterCounts | None:
-        """See `DeadLetterStore`. Of a file system that does not answer, the last counts."""
+        """Count the letters.
+
+        See `DeadLetterStore`. If the file system does not answer, the last counts are returned.
+        """
         now = anyio.current_time()
         if now < self._look_again_at or self._lock.locked():
             return self._counts
         async with self._lock:
             with suppress(OSError), anyio.move_on_after(LOOK_SECONDS) as patience:
-                # it may go on when nobody waits any more, so it changes nothing
+                # it may finish after its caller has gone, so it changes nothing
                 contents, names, seen = await self._disk.run(self._look, now)
                 if names is not None:
                     contents.index.keep_only(names)
@@ -102,7 +109,7 @@ class DeadLetterFolder:
                 removed = contents.removed
                 self._counts = LetterCounts(contents.index.counts, removed.removed, {} if seen else removed.news, removed.since)
             if patience.cancelled_caught:
-                self._look_again_at = anyio.current_time() + LIST_AGAIN_SECONDS  # a question without an answer keeps a thread
+                self._look_again_at = anyio.current_time() + LIST_AGAIN_SECONDS  # a question without an answer occupies a thread
         return self._counts
 
     def _look(self, now: float) -> tuple[_Contents, set[str] | None, bool]:
@@ -112,7 +119,10 @@ class DeadLetterFolder:
         return contents, names, is_looked_at(self._disk, self._folder, contents.removed)
 
     async def _store_patiently(self, letters: Sequence[DeadLetter]) -> Counter[str]:
-        """Wait for room on the disk: without it the lines can't be settled, and giving up would lose them."""
+        """Store the letters, and retry while that fails.
+
+        Without a stored letter the line cannot be settled, and giving up would lose it.
+        """
         while True:
             self._writing_since = now = anyio.current_time()
             try:
@@ -127,7 +137,10 @@ class DeadLetterFolder:
             await anyio.sleep(RETRY_SECONDS)
 
     def _store(self, letters: Sequence[DeadLetter], now: float) -> Counter[str]:
-        """Write all, make all durable at once, then remove what is too much; returns how many that were of each stage."""
+        """Write all letters, make them durable together, then remove the surplus.
+
+        Return the number of removed letters by stage.
+        """
         self._disk.make_folder(self._folder)
         if self._contents is None:
             self._contents = self._read_folder()
@@ -136,7 +149,7 @@ class DeadLetterFolder:
             self._write(contents, letter)
         surplus = self._surplus(contents, now)
         removed = contents.removed
-        if surplus:  # counted before they go: what is removed and not counted would be lost without a trace
+        if surplus:  # counted before they are removed, so that no removal goes uncounted
             seen = is_looked_at(self._disk, self._folder, removed)
             removed = removed.and_more(Counter(map(stage_of, surplus)), _now(), is_looked_at=seen)
             save_removed(self._disk, self._folder, removed)
@@ -156,9 +169,9 @@ class DeadLetterFolder:
     def _write(self, contents: _Contents, letter: DeadLetter) -> None:
         name = letter_name(letter)
         if name in contents.going:
-            return  # written again it would be counted again, and another one would have to go for it
+            return  # written again it would be counted again, and another letter would be removed for it
         if name in contents.index and not contents.is_doubtful and self._is_whole(name, letter.raw):
-            return  # it may be durable already, so it must not be replaced by what is not
+            return  # it may be durable already, so it must not be replaced by data that is not
         note = _note(letter)
         for suffix, data in ((".raw", letter.raw), (".json", note)):
             path = self._folder / f"{name}{suffix}"
@@ -168,7 +181,7 @@ class DeadLetterFolder:
         contents.index.add(name, len(letter.raw) + len(note))
 
     def _is_whole(self, name: str, raw: bytes) -> bool:
-        """Tell whether the letter stands as it should: a power cut may have left less of it."""
+        """Return whether the letter is complete, because a power cut may have truncated it."""
         try:
             json.loads(self._disk.read(self._folder / f"{name}.json"))
             return self._disk.read(self._folder / f"{name}.raw") == raw
@@ -184,7 +197,7 @@ class DeadLetterFolder:
         return contents.index.surplus(self._max_letters, self._max_bytes)
 
     def _names(self) -> set[str]:
-        """Return the names of the letters there are, without suffix."""
+        """Return the names of the existing letters, without suffix."""
         try:
             names = self._disk.names(self._folder)
         except FileNotFoundError:
@@ -194,7 +207,7 @@ class DeadLetterFolder:
     def _read_folder(self) -> _Contents:
         letters = []
         for name in self._names():
-            with suppress(FileNotFoundError):  # the operator may just be removing it
+            with suppress(FileNotFoundError):  # the operator may be removing it right now
                 note = self._disk.status(self._folder / f"{name}.json")
                 letters.append((note.modified, name, note.size + self._disk.status(self._folder / f"{name}.raw").size))
         index = LetterIndex((name, size) for _, name, size in sorted(letters))
@@ -202,7 +215,7 @@ class DeadLetterFolder:
 
 
 def letter_name(letter: DeadLetter) -> str:
-    """Return the name of a letter's files, without suffix: inode, offset, stage, and a hash of the bytes (inodes get reused)."""
+    """Return the name of a letter's files without suffix: inode, offset, stage, and a hash of the bytes, because inodes are reused."""
     content = hashlib.sha256(letter.raw).hexdigest()[:8]
     return f"{letter.position.inode:x}-{letter.position.offset:015d}-{letter.stage}-{content}"
 
@@ -222,7 +235,10 @@ def _note(letter: DeadLetter) -> bytes:
 
 
 def _log_stored(letters: Sequence[DeadLetter]) -> None:
-    """Log one line for all letters of a stage and reason, whatever numbers stand in it: a flood of them must not flood the log."""
+    """Log one line for all letters of the same stage and reason, ignoring numbers in the reason.
+
+    This way many letters do not flood the log.
+    """
     alike: dict[tuple[str, str], list[DeadLetter]] = {}
     for letter in letters:
         alike.setdefault((letter.stage, _NUMBER.sub("#", letter.reason)), []).append(letter)

@@ -1,4 +1,7 @@
-"""One daemon for one checkpoint: two would send everything twice and overwrite each other's place."""
+"""One daemon per checkpoint.
+
+Two would send everything twice and overwrite each other's position.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,17 @@ from wazuh_dfn.errors import ConfigurationError
 
 _TRIES = 5
 _TRY_AGAIN_SECONDS = 0.02
-"""`holder` has the lock for a moment: a daemon that starts just then must not give up."""
+"""Pause between attempts. `holder` takes the lock for a moment, and a daemon that starts just then must not give up."""
 
 
 @contextmanager
 def exclusive_use(checkpoint: Path) -> Iterator[None]:
-    """Hold a lock beside the checkpoint as long as the block runs; the kernel frees it however the process ends.
+    """Hold a lock beside the checkpoint for the length of the block.
+
+    The kernel releases it however the process ends.
 
     Raises:
-        ConfigurationError: another daemon holds it (its pid is named), or the lock file can't be written.
+        ConfigurationError: another daemon holds the lock (its pid is named), or the lock file cannot be written.
     """
     path = lock_file(checkpoint)
     try:
@@ -31,7 +36,7 @@ def exclusive_use(checkpoint: Path) -> Iterator[None]:
         raise ConfigurationError(f"wazuh.checkpoint_file: the lock file {path} can't be written: {error.strerror}") from error
     try:
         _lock(descriptor, checkpoint)
-        with suppress(OSError):  # the lock holds on a full disk too, only its message would name no pid
+        with suppress(OSError):  # the lock also holds on a full disk, only its message would name no pid
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         yield
@@ -40,10 +45,12 @@ def exclusive_use(checkpoint: Path) -> Iterator[None]:
 
 
 def holder(checkpoint: Path) -> str | None:
-    """Return the pid of the daemon that runs on this checkpoint ("unknown" if it has not written it yet), None if there is none.
+    """Return the pid of the daemon that runs on this checkpoint, or None if there is none.
+
+    It is "unknown" if the daemon has not written its pid yet.
 
     Raises:
-        OSError: the lock file can't be read.
+        OSError: the lock file cannot be read.
     """
     try:
         descriptor = os.open(lock_file(checkpoint), os.O_RDONLY)
@@ -60,7 +67,7 @@ def holder(checkpoint: Path) -> str | None:
 
 
 def lock_file(checkpoint: Path) -> Path:
-    """Return the path of the file that is locked for a checkpoint."""
+    """Return the path of the lock file of a checkpoint."""
     return checkpoint.with_name(f"{checkpoint.name}.lock")
 
 

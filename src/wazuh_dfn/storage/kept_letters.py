@@ -1,4 +1,7 @@
-"""The dead letters that a `DeadLetterFolder` keeps, for the operator: list, read, remove, note another failure. All of it blocks."""
+"""Operations of the operator on the letters of a `DeadLetterFolder`: list, read, remove, note another failure.
+
+All methods block.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from wazuh_dfn.tailing.disk import Disk, write_durably
 
 @dataclass(frozen=True, slots=True)
 class KeptLetter:
-    """One dead letter: its `NAME.json`, and how large its `NAME.raw` is (in bytes)."""
+    """One dead letter: the content of its `NAME.json`, and the size of its `NAME.raw` in bytes."""
 
     name: str
     bytes: int
     time: str = ""
-    """When it was kept, as ISO 8601 in UTC."""
+    """When it was kept, in ISO 8601 and UTC."""
     file: str = ""
     inode: int = 0
     offset: int = 0
@@ -31,12 +34,12 @@ class KeptLetter:
     traceback: str | None = None
     retries: int = 0
     retried: str | None = None
-    """When it was last tried again without success."""
+    """When it was last retried without success, in ISO 8601 and UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a letter that was tried again stays; see `DeadLetter`."""
+    """Why a retried letter stays in the folder (see `DeadLetter`)."""
 
     stage: str
     reason: str
@@ -44,14 +47,17 @@ class Failure:
 
 
 class KeptLetters:
-    """The folder, which a running daemon may be writing to. All methods raise DeadLettersUnusableError if it can't be used."""
+    """The folder, to which a running daemon may be writing.
+
+    All methods raise DeadLettersUnusableError if it cannot be used.
+    """
 
     def __init__(self, folder: Path, disk: Disk) -> None:
         self.folder = folder
         self._disk = disk
 
     def all(self) -> list[KeptLetter]:
-        """Return all letters, the oldest first; none if there is no folder."""
+        """Return all letters, the oldest first, or none if there is no folder."""
         with self._usable():
             try:
                 names = self._disk.names(self.folder)
@@ -61,7 +67,7 @@ class KeptLetters:
         return sorted((letter for letter in letters if letter is not None), key=lambda letter: (letter.time, letter.name))
 
     def raw(self, letter: KeptLetter) -> bytes | None:
-        """Return the line's bytes; None if the letter is gone by now."""
+        """Return the bytes of the line, or None if the letter is gone by now."""
         with self._usable():
             try:
                 return self._disk.read(self._path(letter.name, ".raw"))
@@ -69,7 +75,7 @@ class KeptLetters:
                 return None
 
     def remove(self, letters: Iterable[KeptLetter]) -> None:
-        """Remove them for good."""
+        """Remove letters for good."""
         with self._usable():
             for letter in letters:
                 for suffix in (".json", ".raw"):
@@ -77,18 +83,21 @@ class KeptLetters:
             self._disk.sync_folder(self.folder)
 
     def removed(self) -> Removed | None:
-        """Return how many were removed to make room, if there are some that nobody has looked at; else None."""
+        """Return the counts of letters removed to make room, or None if the operator has looked at all of them."""
         with self._usable():
             removed = load_removed(self._disk, self.folder)
             return None if is_looked_at(self._disk, self.folder, removed) else removed
 
     def mark_looked_at(self, removed: Removed) -> None:
-        """Take note that somebody has looked at those; a running daemon notices it."""
+        """Record that the operator has looked at these counts.
+
+        A running daemon notices it.
+        """
         with self._usable():
             mark_looked_at(self._disk, self.folder, removed)
 
     def note_failure(self, letter: KeptLetter, failure: Failure) -> None:
-        """Put the new stage and reason into the note of a letter that was tried again."""
+        """Write the new stage and reason into the note of a letter that was retried."""
         note = asdict(letter)
         del note["name"]
         note |= asdict(failure)
@@ -105,7 +114,7 @@ class KeptLetters:
             raise DeadLettersUnusableError(f"the dead letters in {self.folder} can't be read or changed: {error}") from error
 
     def _read(self, name: str) -> KeptLetter | None:
-        """Return the letter; None if it is gone by now."""
+        """Return the letter, or None if it is gone by now."""
         try:
             size = self._disk.status(self._path(name, ".raw")).size
             note = json.loads(self._disk.read(self._path(name, ".json")))

@@ -1,4 +1,4 @@
-"""What a folder of dead letters holds, in memory: so that a letter costs no listing of the folder, however full it is."""
+"""An index of a folder of dead letters in memory, so that storing a letter needs no listing of the folder, however full it is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LetterIndex:
 
     def __init__(self, letters: Iterable[tuple[str, int]] = ()) -> None:
         self.bytes = 0
-        """What all letters take together."""
+        """Total size of all letters."""
         self._stages: dict[str, OrderedDict[str, _Entry]] = {}
         self._ages = count()
         for name, size in letters:
@@ -37,27 +37,30 @@ class LetterIndex:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many letters there are of each stage."""
+        """Number of letters of each stage."""
         return {stage: len(letters) for stage, letters in self._stages.items() if letters}
 
     def add(self, name: str, size: int) -> None:
-        """Take note of a letter of that size (in bytes); one that is known keeps its age."""
+        """Add a letter of that size in bytes.
+
+        A known letter keeps its age.
+        """
         letters = self._stages.setdefault(stage_of(name), OrderedDict())
         known = letters.get(name)
         self.bytes += size - (known.bytes if known is not None else 0)
         letters[name] = _Entry(known.age if known is not None else next(self._ages), name, size)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Forget letters."""
+        """Remove letters from the index."""
         for name in names:
             self.bytes -= self._stages[stage_of(name)].pop(name).bytes
 
     def keep_only(self, names: Collection[str]) -> None:
-        """Forget all letters but these."""
+        """Remove all other letters from the index."""
         self.remove([name for letters in self._stages.values() for name in letters if name not in names])
 
     def surplus(self, max_letters: int, max_bytes: int) -> list[str]:
-        """Return the names of letters that are too many.
+        """Return the names of the letters over the limits.
 
         Over `max_letters` of a stage, those are its oldest. Over `max_bytes` of all stages, those are junk first, then the oldest.
         """
@@ -72,13 +75,16 @@ class LetterIndex:
         return [entry.name for entry in surplus]
 
     def _expendable(self, skipped: dict[str, int]) -> Iterator[_Entry]:
-        """Give letters in the order in which they are removed for their bytes."""
+        """Yield letters in the order in which they are removed for their size."""
         rest = {stage: islice(letters.values(), skipped[stage], None) for stage, letters in self._stages.items()}
         junk = rest.pop(_JUNK, iter(()))
         return chain(junk, heapq.merge(*rest.values()))
 
 
 def stage_of(name: str) -> str:
-    """Return the stage that a letter had when it was kept, by its name."""
+    """Return the stage of a letter at the time it was kept, by its name.
+
+    It is "unknown" if the name has none.
+    """
     parts = name.split("-")
     return parts[_STAGE_PART] if len(parts) > _STAGE_PART and parts[_STAGE_PART] in dead_letter_stages() else "unknown"

@@ -1,4 +1,4 @@
-"""The real disk: `os` in aiofiles' and anyio's worker threads."""
+"""The real disk, with calls of `os` in worker threads of aiofiles and anyio."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ class LocalHandle:
     """Implements `Handle` with a file descriptor."""
 
     def __init__(self, path: Path) -> None:
-        # without O_NONBLOCK a named pipe would hold the thread until somebody writes to it
+        # without O_NONBLOCK, a named pipe would block the thread until a writer opens it
         self._file = open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
         if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             self._file.close()
             raise OSError(errno.EINVAL, "is no regular file", str(path))
 
     def read(self, offset: int, limit: int) -> bytes:
-        """See `Handle`."""
+        """Read bytes (see `Handle`)."""
         return os.pread(self._file.fileno(), limit, offset)
 
     def status(self) -> Status:
-        """See `Handle`."""
+        """Return the status (see `Handle`)."""
         return _status(os.fstat(self._file.fileno()))
 
     def close(self) -> None:
-        """See `Handle`."""
+        """Close the file (see `Handle`)."""
         self._file.close()
 
 
 class LocalDisk:
-    """Implements `Disk`; on asyncio only, because of aiofiles.
+    """Implements `Disk`.
 
-    It has threads of its own: calls that hang must not take those in which host names are looked up.
+    It works on asyncio only, because of aiofiles. `run` has its own threads, so that calls that hang do not take the threads in which host
+    names are looked up.
     """
 
     def __init__(self) -> None:
@@ -82,8 +83,11 @@ class LocalDisk:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
     def is_mount_point(self, path: Path) -> bool:
-        """See `Disk`; `os.path.ismount` knows folders alone."""
-        with suppress(OSError):  # without /proc it can't be told
+        """Return whether the path is a mount point.
+
+        See `Disk`. `os.path.ismount` works for folders only.
+        """
+        with suppress(OSError):  # without /proc it cannot be determined
             resolved = os.fsencode(self.resolve(path))
             return any(_mounted_on(line) == resolved for line in _MOUNTS.read_bytes().splitlines())
         return False
@@ -105,7 +109,10 @@ class LocalDisk:
         _write(path, data, lambda _: None)
 
     def write_unsynced(self, path: Path, data: bytes) -> None:
-        """See `Disk`; whole blocks at once, so that no kill comes between new content and the end of the old one."""
+        """Write in place (see `Disk`).
+
+        Whole blocks are written at once, so that no kill falls between the new content and the end of the old one.
+        """
         blocks = data.ljust(-(-len(data) // BLOCK_BYTES) * BLOCK_BYTES)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o640)
         try:
@@ -162,7 +169,7 @@ def _write(path: Path, data: bytes, sync: Callable[[int], None]) -> None:
             file.flush()
             sync(file.fileno())
     except OSError as error:
-        error.filename = str(path)  # a full disk does not say which
+        error.filename = str(path)  # the error of a full disk does not name the file
         raise
 
 
@@ -171,5 +178,5 @@ def _status(status: os.stat_result) -> Status:
 
 
 def _mounted_on(line: bytes) -> bytes:
-    """Return the mount point of a line of mountinfo (proc(5)), in which blanks are written in octal."""
+    """Return the mount point of a line of mountinfo (proc(5)), which writes blanks as octal escapes."""
     return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), line.split(b" ", 5)[4])

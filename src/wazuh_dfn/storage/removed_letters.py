@@ -1,4 +1,7 @@
-"""How many dead letters were removed to make room, for good: kept in their folder, until somebody has looked at it. All of it blocks."""
+"""Counts of the dead letters removed to make room, kept in their folder until the operator has looked at them.
+
+All functions block.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,18 @@ from wazuh_dfn.tailing.disk import Disk, write_durably
 
 _STATE = ".removed"
 _MARKER = ".looked-at-"
-"""Followed by how many had been removed when somebody looked: an empty file, so that it does not matter who may read it."""
+"""Prefix of a marker file, followed by the number of removed letters that the operator has looked at.
+
+The file is empty, so it does not matter who may read it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Counts by stage, since the folder was made.
+    """Counts of removed letters by stage, since the folder was created.
 
-    `before` are those that somebody had looked at when the latest were removed; `since` is when the first of the others was, as ISO 8601.
+    `before` are the letters that the operator had looked at when the latest ones were removed. `since` is the time at which the first of
+    the others was removed, in ISO 8601.
     """
 
     removed: Mapping[str, int] = field(default_factory=dict)
@@ -28,11 +35,17 @@ class Removed:
 
     @property
     def news(self) -> dict[str, int]:
-        """Those that nobody had looked at when the latest were removed."""
+        """Counts of the letters that nobody had looked at when the latest ones were removed."""
         return dict(Counter(self.removed) - Counter(self.before))
 
     def and_more(self, more: Mapping[str, int], now: str, *, is_looked_at: bool) -> Removed:
-        """Count more; `is_looked_at` tells whether somebody has looked at those so far."""
+        """Return the counts with more removed letters.
+
+        Args:
+            more: their number by stage.
+            now: the present time, in ISO 8601.
+            is_looked_at: whether the operator has looked at all letters removed before.
+        """
         removed = dict(Counter(self.removed) + Counter(more))
         if is_looked_at:
             return Removed(removed, self.removed, now)
@@ -40,7 +53,10 @@ class Removed:
 
 
 def load_removed(disk: Disk, folder: Path) -> Removed:
-    """Read the counts; they are zero if there are none, or none that can be understood."""
+    """Read the counts.
+
+    They are zero if the file is missing or unreadable.
+    """
     try:
         return Removed(**json.loads(disk.read(folder / _STATE)))
     except (FileNotFoundError, ValueError, TypeError):
@@ -48,12 +64,15 @@ def load_removed(disk: Disk, folder: Path) -> Removed:
 
 
 def save_removed(disk: Disk, folder: Path, removed: Removed) -> None:
-    """Write the counts; they last once the folder is synced."""
+    """Write the counts.
+
+    They are durable once the folder is synced.
+    """
     write_durably(disk, folder / _STATE, json.dumps(asdict(removed)).encode())
 
 
 def is_looked_at(disk: Disk, folder: Path, removed: Removed) -> bool:
-    """Tell whether somebody has looked since the latest were removed."""
+    """Return whether the operator has looked since the latest letters were removed."""
     if not removed.news:
         return True
     try:
@@ -64,7 +83,10 @@ def is_looked_at(disk: Disk, folder: Path, removed: Removed) -> bool:
 
 
 def mark_looked_at(disk: Disk, folder: Path, removed: Removed) -> None:
-    """Take note that somebody has looked at these; a running daemon notices it."""
+    """Record that the operator has looked at these counts.
+
+    A running daemon notices it.
+    """
     marker = _marker(folder, removed)
     disk.write(marker, b"")
     for name in disk.names(folder):

@@ -1,1 +1,1 @@
-"""A small supervisor after Erlang/OTP's rules, on anyio. It knows no Wazuh and no Kafka."""
+"""A small supervisor on anyio that follows the rules of Erlang/OTP and depends on neither Wazuh nor Kafka."""

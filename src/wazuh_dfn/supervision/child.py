@@ -1,4 +1,4 @@
-"""One child: run it, watch it, and start it again after a failure."""
+"""One child: run it, watch it, and restart it after a failure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.supervision.restart_policy import Backoff, Restart
 
 SHORTEST_SLEEP_SECONDS = 0.001
-"""Less could be lost in the rounding of the clock, and a virtual one would never move on."""
+"""Lower bound of a sleep. A shorter one could vanish in clock rounding, and a virtual clock would never advance."""
 
 OVERDUE_SECONDS = 30.0
-"""So long after its progress deadline a child that hangs should have been stopped."""
+"""Time after its progress deadline at which a hung child that is still running counts as overdue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class ChildSpec:
     """How a child is started, restarted and stopped.
 
     Args:
-        name: for events and statistics.
-        body: started anew with each start; its own state dies with it, its inbox does not. It has to call `lifeline.started()`.
-        restart: OTP's restart type.
-        inbox: what it consumes; None for a source or a bystander.
+        name: name in events and statistics.
+        body: called at each start and must call `lifeline.started()`. Its own state is lost when it fails, its inbox is kept.
+        restart: OTP restart type.
+        inbox: mailbox that the child consumes. None for a source or a bystander.
         backoff: delays between restarts.
-        progress_deadline_seconds: without progress for so long, although there is work, it counts as hung; None: never.
-        shutdown_timeout_seconds: what it may take to clean up when a drain is cut short.
-        significant: whether its failures can end the supervisor. If not, they do not count, a first start that fails is tried again
-            too, and no other start waits for it. An orderly stop that has reached it waits for its `shutdown_timeout_seconds` at most,
-            and does not start it again.
+        progress_deadline_seconds: maximum time without progress while there is work, after which the child counts as hung. None: no limit.
+        shutdown_timeout_seconds: time for cleanup when a drain is cut short.
+        significant: whether failures of this child can end the supervisor. Failures of an insignificant child are not counted, and a
+            failed first start is retried too. No other start waits for it. During an orderly stop, the supervisor waits at most
+            `shutdown_timeout_seconds` for it and does not restart it.
     """
 
     name: str
@@ -50,23 +50,26 @@ class ChildSpec:
 
 
 class FailureJudge(Protocol):
-    """The supervisor, as its children see it."""
+    """The part of the supervisor that children use."""
 
     def may_restart(self, child: Child, error: BaseException) -> bool:
-        """Count a failure; False if the child stays down: it is temporary, or this failure ends the supervisor."""
+        """Count a failure and return whether the child may be restarted.
+
+        A child may not be restarted if it is temporary, if this failure ends the supervisor, or if the supervisor has already failed.
+        """
 
     def forgive(self, failures: int) -> None:
-        """Forget the last failures: what caused them is gone."""
+        """Remove the last `failures` from the count, because their cause is gone."""
 
 
 class Child:
-    """A child as the supervisor keeps it, through all its restarts."""
+    """A supervised child, across all its restarts."""
 
     def __init__(self, spec: ChildSpec, judge: FailureJudge, publish: Subscriber, random: Random) -> None:
         self.spec = spec
         self.restarts = 0
         self.ready = anyio.Event()
-        """Set when it has started for the first time."""
+        """Set at the first successful start."""
         self.finished = anyio.Event()
         self.has_begun = False
         self._judge = judge
@@ -81,22 +84,25 @@ class Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its body runs now: it is not waiting for its next start, nor done."""
+        """Whether the body is running now, as opposed to waiting for its next start or being done."""
         return self._lifeline is not None
 
     @property
     def silent_seconds(self) -> float:
-        """For how long it has been at work without progress; 0 while it waits, and for one without a progress deadline."""
+        """Seconds of work without progress.
+
+        It is 0 while the child waits or is down, and always for a child without a progress deadline.
+        """
         return 0.0 if self._lifeline is None or self.spec.progress_deadline_seconds is None else self._lifeline.silent_seconds()
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it hangs, and could not be stopped for that."""
+        """Whether the child is hung and could not be stopped."""
         deadline_seconds = self.spec.progress_deadline_seconds
         return deadline_seconds is not None and self.silent_seconds >= deadline_seconds + OVERDUE_SECONDS
 
     def request_stop(self) -> None:
-        """Ask it to finish; what is in its inbox is worked on first."""
+        """Ask the child to finish after it has processed its inbox."""
         self._is_stopping = True
         if self.spec.inbox is not None:
             self.spec.inbox.close()
@@ -106,18 +112,21 @@ class Child:
             self.cancel()
 
     def cancel(self) -> None:
-        """Stop it now; what it had in work stays unsettled."""
+        """Stop the child now and leave the messages that it is processing unsettled."""
         self._all_lives.cancel()
 
     async def run(self) -> None:
-        """Live through all lives; returns when the child is done or was cancelled, and never raises for it."""
+        """Run the child through all its restarts until it is done or cancelled.
+
+        Failures of the body are published and not raised. Only a cancellation from outside passes through.
+        """
         self.has_begun = True
         try:
             with self._all_lives:
                 await self._live_on()
         except BaseExceptionGroup as group:
             failures, cancellation = group.split(Exception)
-            if failures is not None:  # it failed while it was being cancelled: there is nothing left to restart
+            if failures is not None:  # a failure during cancellation: nothing is left to restart
                 self._publish(ChildFailed(self.spec.name, _only_one(failures), self.restarts, None))
             if cancellation is not None:
                 raise cancellation from None
@@ -134,7 +143,7 @@ class Child:
             self.restarts += 1
 
     async def _live(self) -> BaseException | None:
-        """Run one life; returns why it failed, None if the child is done for good."""
+        """Run the body once and return why it failed, or None if the child is done for good."""
         began = anyio.current_time()
         error: BaseException | None
         try:
@@ -146,7 +155,7 @@ class Child:
             self._lifeline = None
         if anyio.current_time() - began >= self.spec.backoff.stable_after_seconds:
             self._failures_in_a_row = 0
-        # what does not answer is outside: the messages are not to blame for a hang
+        # a hang is caused by something outside that does not answer, not by the messages
         self._reclaim(None if isinstance(error, ChildHungError) else error)
         if error is None and self.spec.restart == "permanent" and not self._is_stopping:
             error = UnexpectedExitError(f"{self.spec.name} returned although it is permanent")
@@ -179,7 +188,7 @@ class Child:
         self._publish(ChildStarted(self.spec.name, self.restarts))
 
     def _fail(self, error: BaseException) -> float | None:
-        """Publish the failure; returns the delay in seconds before the next start, None if there is to be none."""
+        """Publish the failure and return the delay in seconds before the next start, or None if there is none."""
         self._failures_in_a_row += 1
         delay_seconds: float | None = self.spec.backoff.delay_seconds(self._failures_in_a_row, self._random)
         is_wanted = self.spec.significant or not self._is_stopping
@@ -196,7 +205,7 @@ class Child:
     async def _bury_poison(self) -> None:
         if self.spec.inbox is not None:
             for failures, error in await self.spec.inbox.bury_poison():
-                # if nothing was done since the last burial, it is the child that is broken, and not one message after the other
+                # without a message done since the last burial, the child itself is broken, not one message after the other
                 is_one_of_many = self.spec.inbox.messages_done != self._messages_done_at_burial
                 if self.spec.significant and is_one_of_many:
                     self._judge.forgive(failures)
@@ -205,7 +214,7 @@ class Child:
 
 
 def _only_one(error: BaseException) -> BaseException:
-    """Take a single exception out of the groups that task groups put around it."""
+    """Unwrap a single exception from the exception groups that task groups put around it."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

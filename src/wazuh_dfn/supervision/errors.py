@@ -1,30 +1,36 @@
-"""What supervision raises, under one name."""
+"""Exceptions of the supervision package, under one base class."""
 
 from __future__ import annotations
 
 
 class SupervisionError(Exception):
-    """Everything that this package raises on purpose."""
+    """Base class of all exceptions that this package raises on purpose."""
 
 
 class EndOfMailboxError(SupervisionError):
-    """The mailbox was closed and has run empty: the consumer's work is done."""
+    """The mailbox is closed and empty, so the work of the consumer is done."""
 
 
 class MailboxClosedError(SupervisionError):
-    """Something was put into a mailbox after it was closed: its producer should have stopped before."""
+    """A message was put into a closed mailbox, or a permit was used twice.
+
+    The producer should have stopped before the mailbox was closed.
+    """
 
 
 class UnexpectedExitError(SupervisionError):
-    """A permanent child returned although nobody asked it to stop."""
+    """A permanent child returned, or all children ended, without a request to stop."""
 
 
 class ChildHungError(SupervisionError):
-    """A child showed no progress within its deadline although it had work."""
+    """A child that had work made no progress within its deadline."""
 
 
 class ChildStartError(SupervisionError):
-    """A child failed before it had started for the first time; the cause is chained. All others were stopped."""
+    """A child failed before its first successful start.
+
+    All other children were stopped. The cause is chained.
+    """
 
     def __init__(self, child: str) -> None:
         super().__init__(f"{child} failed to start")
@@ -32,7 +38,10 @@ class ChildStartError(SupervisionError):
 
 
 class RestartIntensityExceededError(SupervisionError):
-    """More restarts than the intensity allows; the last failure is chained. All children were stopped, last started first."""
+    """More restarts than the intensity allows.
+
+    All children were stopped, the last started first. The last failure is chained.
+    """
 
     def __init__(self, child: str, max_restarts: int, window_seconds: float) -> None:
         super().__init__(f"more than {max_restarts} restarts within {window_seconds:g} s, the last one of {child}: giving up")

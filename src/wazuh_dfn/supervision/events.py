@@ -1,6 +1,6 @@
-"""Lifecycle events: what the supervisor tells its subscribers.
+"""Lifecycle events that the supervisor publishes to its subscribers.
 
-A subscriber is a plain function, called in the event loop. It must return at once and must not raise: an exception in it is a bug
+A subscriber is a plain function that is called in the event loop. It must return at once and must not raise. An exception in it is a bug
 and stops the supervisor.
 """
 
@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ChildStarted:
-    """The child called `started()`; `restarts` is 0 for its first start."""
+    """The child called `started()`.
+
+    `restarts` is 0 for its first start.
+    """
 
     child: str
     restarts: int
@@ -20,7 +23,10 @@ class ChildStarted:
 
 @dataclass(frozen=True, slots=True)
 class ChildFailed:
-    """The child raised, hung, or returned too early; `delay_seconds` until its restart, None if it stays down."""
+    """The child raised, hung, or returned too early.
+
+    `delay_seconds` is the time until its restart, or None if it is not restarted.
+    """
 
     child: str
     error: BaseException
@@ -37,7 +43,7 @@ class ChildFinished:
 
 @dataclass(frozen=True, slots=True)
 class MessageRedelivered:
-    """A message that was in work when its consumer failed is waiting for the successor."""
+    """A message whose consumer failed while processing it waits for the next consumer."""
 
     mailbox: str
     failures: int
@@ -45,7 +51,7 @@ class MessageRedelivered:
 
 @dataclass(frozen=True, slots=True)
 class MessagePoisoned:
-    """A message has failed its consumer too often in a row and was taken out (its handler has settled it)."""
+    """A message failed its consumer too often in a row and was removed after its handler had settled it."""
 
     mailbox: str
     failures: int
@@ -54,21 +60,24 @@ class MessagePoisoned:
 
 @dataclass(frozen=True, slots=True)
 class DrainStarted:
-    """An orderly stop has begun; mailboxes have `run_down_seconds` to run empty."""
+    """An orderly stop has begun, and mailboxes have `run_down_seconds` to run empty."""
 
     run_down_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class DrainCutShort:
-    """The time to run down was over before this child was done; it was cancelled and what it held stays unsettled."""
+    """The child was cancelled because it was not done within its time, and its messages stay unsettled."""
 
     child: str
 
 
 @dataclass(frozen=True, slots=True)
 class Escalated:
-    """The supervisor gives up (restart intensity exceeded, or a first start failed): all children are being stopped."""
+    """The supervisor gives up and stops all children.
+
+    The reason is an exceeded restart intensity or a failed first start.
+    """
 
     error: BaseException
 

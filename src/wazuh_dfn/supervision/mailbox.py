@@ -1,7 +1,7 @@
-"""Mailboxes that outlive the actors: bounded, peek-locked, with redelivery and a poison limit.
+"""Bounded mailboxes that survive their consumers, with leases, redelivery and a poison limit.
 
-The buffer is an anyio memory stream of which the mailbox itself keeps both ends, so nothing is stranded when a consumer dies. Messages
-are only ever taken from it without waiting: a waiting receiver would be handed its message, and lose it if it were cancelled just then.
+The buffer is an anyio memory stream. The mailbox itself keeps both ends, so no message is lost when a consumer fails. Messages are taken
+from the stream only without waiting: a waiting receiver that is cancelled at the moment of the handover would lose its message.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ type PoisonHandler[T] = Callable[[T, BaseException], Awaitable[None]]
 
 
 class _Slot:
-    """One unit of the capacity; a message that was split gives it back with its last part."""
+    """One unit of the capacity, shared by the parts of a divided message and released with the last of them."""
 
     def __init__(self, slots: anyio.Semaphore) -> None:
         self._slots = slots
@@ -35,28 +35,43 @@ class _Slot:
 
 
 class Lease[T]:
-    """A message in work. It stays the mailbox's until `done()`; if the consumer fails before, its successor gets it again."""
+    """A message being processed.
+
+    It belongs to the mailbox until `done()`. If the consumer fails before, its successor receives the message again.
+    """
 
     def __init__(self, mailbox: Mailbox[T], item: T, slot: _Slot, failures: int = 0) -> None:
         self.item = item
         self.failures = failures
-        """How many consumers have failed with this message in a row."""
+        """Number of consumers in a row that failed with this message."""
         self._mailbox = mailbox
         self.slot = slot
 
     def done(self) -> None:
-        """Remove the message for good; raises ValueError if that was done before, or the lease was taken back."""
+        """Remove the message for good.
+
+        Raises:
+            ValueError: the lease was done before or was taken back.
+        """
         self._mailbox._remove(self)  # noqa: SLF001
 
     def divide(self, parts: Sequence[T]) -> list[Lease[T]]:
-        """Return leases of the parts (at least one) in its place, each to be done by itself; raises ValueError as `done` does."""
+        """Replace this lease by one lease for each part, each to be done by itself.
+
+        Args:
+            parts: at least one.
+
+        Raises:
+            ValueError: the lease was done before or was taken back.
+        """
         return self._mailbox._divide(self, parts)  # noqa: SLF001
 
 
 class Permit[T]:
-    """A slot held for the length of a block: `put` does not wait, so no cancellation comes between it and what else the block does.
+    """A slot held for the length of a block.
 
-    Made by `Mailbox.reserve`; a class, because a generator takes three times as long to enter.
+    `put` does not wait, so no cancellation can come between it and the other steps of the block. `Mailbox.reserve` returns permits. This is
+    a class because a generator takes three times as long to enter.
     """
 
     def __init__(self, mailbox: Mailbox[T], slots: anyio.Semaphore, waiting: AbstractContextManager[None]) -> None:
@@ -77,10 +92,10 @@ class Permit[T]:
             self._slot = None
 
     def put(self, item: T) -> None:
-        """Put the message in; once for each permit.
+        """Put the message in, at most once for each permit.
 
         Raises:
-            MailboxClosedError: the mailbox was closed.
+            MailboxClosedError: the mailbox is closed, or the permit was used before.
         """
         if self._slot is None:
             raise MailboxClosedError(f"the permit for {self._mailbox.name} was used before")
@@ -92,11 +107,11 @@ class Mailbox[T]:
     """A bounded queue of messages for one consumer at a time.
 
     Args:
-        name: for events and statistics.
-        capacity: how many messages may wait, be in work, or be reserved, together.
-        poison_limit: how many failures in a row make a message poison; None: no message ever is.
-        on_poison: called with the poison message and the last error; has to settle it. If it raises, it is called again later.
-        split: divides a message that failed once into parts (at least one), so that the harmless parts are not lost with the poison.
+        name: name in events and statistics.
+        capacity: maximum number of messages that wait, are being processed, or are reserved, in total.
+        poison_limit: number of failures in a row that make a message poison. None, or no `on_poison`: no message is ever poison.
+        on_poison: called with the poison message and the last error, and must settle the message. If it raises, it is called again later.
+        split: divides a message that failed once into at least one part, so that harmless parts are not lost with the poisonous one.
     """
 
     def __init__(
@@ -111,7 +126,7 @@ class Mailbox[T]:
         self.name = name
         self.capacity = capacity
         self.messages_done = 0
-        """How many messages consumers have done, parts of split ones counted each."""
+        """Number of messages that consumers have done. Each part of a divided message counts."""
         self._poison_limit = poison_limit if on_poison is not None else None
         self._on_poison = on_poison
         self._split = split
@@ -124,23 +139,30 @@ class Mailbox[T]:
 
     @property
     def depth(self) -> int:
-        """Messages that wait or are in work, at most `capacity`: one that was divided counts once, until its last part is done."""
+        """Number of messages that wait or are being processed, at most `capacity`.
+
+        A divided message counts once until its last part is done.
+        """
         taken = [*self._suspects, *self._leases, *(lease for lease, _ in self._poisoned)]
         return self._waiting.statistics().current_buffer_used + len({lease.slot for lease in taken})
 
     def reserve(self, waiting: AbstractContextManager[None] = _NOTHING_TO_TELL) -> Permit[T]:
-        """Wait for a free slot (this is the backpressure) and hold it until the block ends or something is put in.
+        """Wait for a free slot and hold it until the block ends or a message is put in.
+
+        This is the backpressure.
 
         Args:
-            waiting: entered while it waits.
+            waiting: entered during the wait.
         """
         return Permit(self, self._slots, waiting)
 
     async def receive(self) -> Lease[T]:
-        """Wait for the next message; the oldest of those that failed before comes first, and alone.
+        """Wait for the next message.
+
+        Messages that failed before come first, the oldest of them first, and each is processed alone.
 
         Raises:
-            EndOfMailboxError: closed, and nothing is left.
+            EndOfMailboxError: the mailbox is closed and empty.
         """
         await checkpoint()
         while (lease := self.receive_nowait()) is None:
@@ -149,12 +171,12 @@ class Mailbox[T]:
         return lease
 
     def receive_nowait(self) -> Lease[T] | None:
-        """Return the next message, or None if there is none that may be worked on now.
+        """Return the next message, or None if no message may be processed now.
 
-        A message that failed before is a suspect: it is worked on alone, so that the next failure has one cause.
+        A message that failed before is a suspect. It is processed alone, so that the next failure has one cause.
 
         Raises:
-            EndOfMailboxError: closed, and nothing is left.
+            EndOfMailboxError: the mailbox is closed and empty.
         """
         if self._suspects:
             if self._leases:
@@ -170,20 +192,31 @@ class Mailbox[T]:
             raise EndOfMailboxError(self.name) from None
 
     def close(self) -> None:
-        """Take nothing more; the consumer gets what is left and then `EndOfMailboxError`."""
+        """Accept no more messages.
+
+        The consumer receives the rest and then `EndOfMailboxError`.
+        """
         self._send.close()
         self._changed.set()
 
     def dispose(self) -> None:
-        """Close both ends for good; what is left in it is given up. The supervisor calls it when all children are done."""
+        """Close both ends for good and drop the remaining messages.
+
+        The supervisor calls it when all children are done.
+        """
         self._send.close()
         self._waiting.close()
 
     def reclaim(self, error: BaseException | None) -> list[int]:
-        """Take back what the consumer had in work, in order, for its successor; returns the number of failures of each.
+        """Take back the messages that the consumer was processing, in order, for its successor.
+
+        Messages that reach the poison limit are set aside for `bury_poison`.
 
         Args:
-            error: why the consumer failed; None if the messages are not to blame.
+            error: why the consumer failed. None if the messages are not to blame.
+
+        Returns:
+            The number of failures of each message that is redelivered.
         """
         taken_back: list[Lease[T]] = []
         for lease in self._leases:
@@ -199,7 +232,10 @@ class Mailbox[T]:
         return [lease.failures for lease in taken_back]
 
     async def bury_poison(self) -> list[tuple[int, BaseException]]:
-        """Let the handler settle what is poison; returns failures and last error of each. Raises what the handler raises."""
+        """Let the handler settle the poison messages, and return the number of failures and the last error of each.
+
+        Exceptions of the handler propagate.
+        """
         buried = []
         while self._poisoned and self._on_poison is not None:
             lease, error = self._poisoned[0]

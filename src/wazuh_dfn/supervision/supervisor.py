@@ -1,6 +1,6 @@
-"""The supervisor: start sinks first, restart what fails one for one, drain in order, give up when it fails too often.
+"""The supervisor: start sinks first, restart failed children one for one, drain in order, and give up after too many failures.
 
-The rules are those of Erlang/OTP's supervisor; underneath is an anyio task group with one cancel scope for each child.
+It follows the rules of the Erlang/OTP supervisor, on an anyio task group with one cancel scope for each child.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from wazuh_dfn.supervision.restart_policy import Intensity, RestartCounter
 
 
 class Supervisor:
-    """Runs children until they are all done. To be made inside a running event loop.
+    """Runs children until all are done.
+
+    Must be created in a running event loop.
 
     Args:
-        specs: in the order of their start: sinks first, sources last.
+        specs: the children in start order, sinks first and sources last.
         intensity: when to give up.
-        drain_timeout_seconds: what an orderly stop may take in all.
-        subscribers: get every lifecycle event.
-        random: for the jitter of the backoff; a seeded one makes a run repeatable.
+        drain_timeout_seconds: time limit for an orderly stop as a whole.
+        subscribers: called with every lifecycle event.
+        random: source of the backoff jitter. A seeded one makes a run repeatable.
     """
 
     def __init__(
@@ -49,15 +51,18 @@ class Supervisor:
 
     @property
     def is_draining(self) -> bool:
-        """Whether an orderly stop was asked for."""
+        """Whether an orderly stop was requested, or all children have finished."""
         return self._drain_requested.is_set()
 
     def drain(self) -> None:
-        """Ask for an orderly stop: sources first; each mailbox runs empty before its consumer is stopped."""
+        """Request an orderly stop: sources stop first, and each mailbox runs empty before its consumer stops."""
         self._drain_requested.set()
 
     def overdue(self) -> tuple[str, ...]:
-        """Return the children that hang although their deadline is long over: they could not be stopped, so no restart helps."""
+        """Return the names of the hung children that could not be stopped long after their deadline.
+
+        A restart cannot help them.
+        """
         return tuple(child.spec.name for child in self.children if child.is_overdue)
 
     def may_restart(self, child: Child, error: BaseException) -> bool:
@@ -86,14 +91,14 @@ class Supervisor:
         self._counter.forgive(failures)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Start all children and stay until all are done; `task_status` is told when all have started.
+        """Start all children and run until all are done.
 
-        Cancelling it stops all children at once.
+        `task_status` is signalled when all significant children have started or finished. Cancellation stops all children at once.
 
         Raises:
             ChildStartError: a first start failed.
             RestartIntensityExceededError: too many restarts.
-            UnexpectedExitError: a child was cancelled by something else than this supervisor, which took all others with it.
+            UnexpectedExitError: something other than this supervisor cancelled a child, which ended all others.
         """
         try:
             await self._run_children(task_status)
@@ -150,7 +155,10 @@ class Supervisor:
 
 
 def _stop_deadline(spec: ChildSpec, run_down_deadline: float) -> float:
-    """Return until when an orderly stop waits for a child; all times are those of the event loop's clock."""
+    """Return the time until which an orderly stop waits for a child.
+
+    All times are on the event loop's clock.
+    """
     until = anyio.current_time() + spec.shutdown_timeout_seconds
     if not spec.significant:
         return until

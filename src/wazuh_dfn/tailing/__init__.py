@@ -1,1 +1,1 @@
-"""Reading what Wazuh writes: a registry of files, what to read next, and how far each was read."""
+"""Reading what Wazuh writes: a registry of files, the choice of the next file, and the position in each."""

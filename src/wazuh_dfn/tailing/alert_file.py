@@ -1,4 +1,4 @@
-"""An open alert file, and the place where Wazuh writes it, for the event loop."""
+"""An open alert file, and the folder where Wazuh writes it, for use in the event loop."""
 
 from __future__ import annotations
 
@@ -16,23 +16,29 @@ from wazuh_dfn.tailing.survey import Survey, is_same, match, survey
 
 
 class AlertFile:
-    """A file of alert lines that is open. It stays readable when its last name is removed."""
+    """An open file of alert lines.
+
+    It stays readable after its last name is removed.
+    """
 
     def __init__(self, disk: Disk, path: Path, content: Content) -> None:
         self.path = str(path)
         self.node = content.status().node
         self.number: int | None = None
-        """Key in the registry. None as long as nothing of it was read: then its content can't tell yet which file it is."""
+        """Key in the registry, or None while nothing of the file was read and its content cannot identify it yet."""
         self.head = NO_BYTES
         """Fingerprint of the first bytes that were read."""
         self.content = content
         self._disk = disk
         self._checked_changes = 0
-        """Up to which of a packed file's `changes` it was still the same up to the position."""
+        """The value of `changes` of a packed file for which the bytes before the position were last verified."""
 
     @property
     def is_packed(self) -> bool:
-        """Whether it is unpacked while it is read. It is complete then."""
+        """Whether the file is unpacked during reading.
+
+        A packed file counts as complete.
+        """
         return self.content.is_packed
 
     async def size(self) -> int:
@@ -40,12 +46,14 @@ class AlertFile:
         return await self._disk.run(self.content.size)
 
     async def unnamed_bytes(self) -> int:
-        """Return the size of a file without a name, 0 for a file that has one."""
+        """Return the size in bytes of a file without a name, or 0 for a file that has one."""
         status = await self._disk.run(self.content.status)
         return 0 if status.links else status.size
 
     async def read(self, position: Position, limit: int, *, skip: int = 0) -> bytes:
-        """Return up to `limit` bytes, starting `skip` bytes after the position. Empty at the end of the file.
+        """Return up to `limit` bytes, starting `skip` bytes after the position.
+
+        The result is empty at the end of the file.
 
         Raises:
             FileTruncatedError: the bytes before the position have changed.
@@ -55,7 +63,7 @@ class AlertFile:
 
     def _read(self, position: Position, limit: int, skip: int) -> bytes:
         data = self.content.read(position.offset + skip, limit)
-        # checked after the read: it was true when the data was read
+        # checked after the read, so that it held when the data was read
         changes = self.content.changes
         if not self.is_packed or changes != self._checked_changes:
             if not is_same(self.content, self.head, Mark(position.offset, position.tail)):
@@ -64,7 +72,10 @@ class AlertFile:
         return data
 
     async def begun_line(self, offset: int) -> Mark | None:
-        """Return where the line begins that was read to this offset in the middle of it; None if it ends there, or is a whole alert."""
+        """Return the mark at the beginning of the line if reading stopped at this offset in the middle of a line.
+
+        Return None if a line ends there, if the bytes before the offset look like the end of an alert, or if the file ends there.
+        """
         return await self._disk.run(self._begun_line, offset)
 
     def _begun_line(self, offset: int) -> Mark | None:
@@ -74,48 +85,65 @@ class AlertFile:
         return Mark.at_end(self.content, end_of_last_line(self.content, offset))
 
     async def appearance(self) -> Appearance:
-        """Return how it looks by now."""
+        """Return its present appearance."""
         status = await self._disk.run(self.content.status)
         return Appearance(self.path, status.size, status.modified)
 
     async def aclose(self) -> None:
-        """Close it. A second call does nothing."""
+        """Close the file.
+
+        A second call does nothing.
+        """
         await self._disk.run(self.close)
 
     def close(self) -> None:
-        """Close it and return freed memory to the operating system. Blocks."""
+        """Close the file and return freed memory to the operating system.
+
+        Blocks.
+        """
         self.content.close()
         self._disk.return_memory()
 
 
 @dataclass(frozen=True, slots=True)
 class AlertFolder:
-    """The path of `alerts.json`, and the disk where that and the files around it are. What its methods do is done in a thread of the disk."""
+    """The path of `alerts.json`, and the disk that holds it and the files around it.
+
+    Its methods run in a thread of the disk.
+    """
 
     path: Path
     disk: Disk
 
     async def survey(self, registry: Registry, held: Sequence[AlertFile], since: Month) -> Survey:
-        """See `tailing.survey.survey`."""
+        """Survey the disk (see `tailing.survey.survey`)."""
         return await self.disk.run(survey, self.disk, self.path, registry, tuple(held), since)
 
     async def open(self, path: Path) -> AlertFile:
-        """Open a file that a survey has found. Raises OSError or CannotUnpackError."""
+        """Open a file that a survey has found.
+
+        Raises:
+            OSError: the file cannot be opened.
+            CannotUnpackError: the file is packed in an unknown format.
+        """
         return await self.disk.run(lambda: AlertFile(self.disk, path, open_content(self.disk, path)))
 
     async def match(self, registry: Registry, file: AlertFile) -> Match | None:
-        """See `tailing.survey.match`."""
+        """Identify an open file (see `tailing.survey.match`)."""
         return await self.disk.run(match, registry, file.content, file.path, file.number)
 
     async def current_node(self) -> tuple[int, int] | None:
-        """Return device and inode of `alerts.json`. None while it does not exist."""
+        """Return device and inode of `alerts.json`, or None while it does not exist."""
         try:
             return (await self.disk.run(self.disk.status, self.path)).node
         except FileNotFoundError:
             return None
 
     async def current_path(self, since: Month) -> Path | None:
-        """Return the path of the current file, by its dated name if it has one of these months. None while `alerts.json` does not exist."""
+        """Return the path of the current file, or None while `alerts.json` does not exist.
+
+        It is the dated name if the file has one in the months from `since` on.
+        """
         found = await self.disk.run(lambda: list_files(self.disk, self.disk.resolve(self.path), since))
         return found.current.path if found.current is not None else None
 

@@ -1,4 +1,4 @@
-"""How the registry begins: as it was saved, or, at the very first start, with all that is there already as read."""
+"""The first content of the registry: the saved one, or at the very first start all existing files as read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ type IsOld = Callable[[Sighting], bool]
 
 @dataclass(frozen=True, slots=True)
 class OldFile:
-    """A file that was there before the first start, and all of it up to `mark` counts as settled; without a mark, all of it."""
+    """A file from before the first start, settled up to `mark`, or as a whole if there is no mark."""
 
     sighting: Sighting
     head: Fingerprint = NO_BYTES
@@ -35,10 +35,10 @@ class Beginning:
     """Fills the registry of `place` once.
 
     Args:
-        files: where Wazuh writes.
-        checkpoints: where the registry was saved.
-        place: whose registry it is.
-        start_at: where the very first start begins in the current file.
+        files: the folder where Wazuh writes.
+        checkpoints: store of the saved registry.
+        place: owner of the registry.
+        start_at: where reading begins in the current file at the very first start.
         save: saves the registry durably.
     """
 
@@ -57,10 +57,12 @@ class Beginning:
         self._save = save
 
     async def begin(self) -> None:
-        """Load the registry, or begin it; it is saved at once: from now on nothing may be left out, even if this process is killed.
+        """Load the registry, or create it, and save it at once.
+
+        From then on no line may be skipped, even if this process is killed.
 
         Raises:
-            OSError: a folder or the current file can't be read; to be tried again.
+            OSError: a folder or the current file cannot be read. The caller retries.
         """
         registry = self._place.registry
         try:
@@ -78,7 +80,7 @@ class Beginning:
                 if not saved.is_complete:
                     await self._take_as_settled(_older_than(saved))
         registry.is_begun = True
-        with suppress(OSError):  # the checkpointer tries the same again, and reports
+        with suppress(OSError):  # the checkpointer repeats the save and reports its failure
             await self._save()
 
     async def _take_as_settled(self, is_old: IsOld) -> None:
@@ -93,7 +95,7 @@ class Beginning:
         for file in old[KEPT_FILES:]:
             if file.sighting.status.modified <= newest:
                 registry.forget_unseen([file.sighting])
-            else:  # a wrong clock: all that is older would be taken for forgotten
+            else:  # a wrong clock, because otherwise everything older would count as forgotten
                 registry.add(str(file.sighting.path), is_whole=True).read = appearance_of(file.sighting)
 
 
@@ -102,7 +104,11 @@ def _written_before(time: float) -> IsOld:
 
 
 def _older_than(saved: Checkpoint) -> IsOld:
-    """A checkpoint of version 1 or 2 is behind all that was written before it in files with earlier dates, and in undated ones."""
+    """Return which files are covered by a checkpoint of version 1 or 2.
+
+    It covers all files written before it, except the current one. A dated file also needs an earlier date than the checkpoint's file, if
+    that has a date.
+    """
     [known] = saved.files
     slot, written_before = slot_of(Path(known.path)), _written_before(saved.saved_at)
 
@@ -113,10 +119,12 @@ def _older_than(saved: Checkpoint) -> IsOld:
 
 
 def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> list[OldFile]:
-    """Return those files that are old and not in the registry, with their ends, the newest first; blocks.
+    """Return the old files that are not in the registry, with their ends, the newest first.
+
+    Blocks.
 
     Raises:
-        OSError: a folder or the current file can't be read.
+        OSError: a folder or the current file cannot be read.
     """
     sightings = [each for each in _with_current(list_files(disk, disk.resolve(alerts)).sightings) if each.naming != "stranger"]
     key = order_of(sightings)
@@ -128,7 +136,10 @@ def old_files(disk: Disk, alerts: Path, is_old: IsOld, registry: Registry) -> li
 
 
 def _is_known(disk: Disk, sighting: Sighting, registry: Registry) -> bool:
-    """Whether it is where reading stopped: of the files without a date, what was written to later was not read yet."""
+    """Return whether reading stopped in this file.
+
+    Undated files that were written to later were not read yet.
+    """
     if not registry.files:
         return False
     try:
@@ -140,7 +151,7 @@ def _is_known(disk: Disk, sighting: Sighting, registry: Registry) -> bool:
 
 
 def _with_current(sightings: list[Sighting]) -> list[Sighting]:
-    """Take the newest dated file for the current one while `alerts.json` names nothing: it is about to be linked to that."""
+    """Treat the newest dated file as the current one while `alerts.json` does not exist, because it is about to be linked to that file."""
     plain = [each for each in sightings if each.slot is not None and not each.has_packed_name]
     if not plain or any(each.is_current for each in sightings):
         return sightings

@@ -1,7 +1,8 @@
-"""The checkpoint in files: the registry as it is settled, versioned, with a checksum.
+"""The checkpoint in files: the settled registry, with a version and a checksum.
 
-`PATH` is written beside, synced and renamed, and its predecessor kept as `PATH.previous`. `PATH.latest` holds the positions that moved
-since: written in place without a sync after each acknowledgement, it survives a killed process, and after a power cut it may be missing.
+`PATH` is written to a temporary file, synced and renamed. Its predecessor is kept as `PATH.previous`. `PATH.latest` holds the positions
+that moved since. It is written in place without a sync after each acknowledgement, so it survives a killed process, but may be missing
+after a power cut.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is saved: see `Registry`. `saved_at` is in seconds since the epoch.
+    """The saved state.
 
-    `is_complete` is false for one of version 1 or 2: it knows one file, and that all older ones are settled.
+    See `Registry`. `saved_at` is in seconds since the epoch. `is_complete` is false for a checkpoint of version 1 or 2, which names one
+    file and implies that all older ones are settled.
     """
 
     files: tuple[KnownFile, ...]
@@ -45,37 +47,43 @@ class Checkpoint:
 
 _SCHEMA = TypeAdapter(Checkpoint)
 _LEFT_OUT: dict[str, Any] = {"is_complete": True, "files": {"__all__": {"read_to"}}}
-"""What is read goes on from what is settled."""
+"""Fields that are not saved. `read_to` is left out because reading continues from the settled position."""
 
 
 class CheckpointStore(Protocol):
-    """Keeps how far each file is settled, through crashes and power cuts."""
+    """Keeps the settled position of each file through crashes and power cuts."""
 
     async def load(self) -> Checkpoint | None:
-        """Return what was saved last (or before that, if the last can't be read); None if there never was anything.
+        """Return the last saved checkpoint, or its predecessor if the last one cannot be read.
+
+        Return None if there never was one.
 
         Raises:
-            CheckpointUnreadableError: there is something, and it can't be read.
+            CheckpointUnreadableError: there is a checkpoint, and none can be read.
         """
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """Replace it, atomically and durably.
+        """Replace the checkpoint, atomically and durably.
 
         Raises:
-            OSError: it can't be written; the former one is still there.
+            OSError: the checkpoint cannot be written. The former one is still there.
         """
 
     async def note(self, files: Collection[KnownFile], saves: int) -> None:
-        """Write what moved since the last save, so that a killed process has it; raises OSError."""
+        """Write what moved since the last save, so that it survives a killed process.
+
+        Raises:
+            OSError: it cannot be written.
+        """
 
 
 class CheckpointFile:
-    """Implements `CheckpointStore`; makes the folder if it is missing.
+    """Implements `CheckpointStore` and creates the folder if it is missing.
 
     Args:
-        path: its name; those of the others are made of it.
-        disk: where it is kept.
-        now: seconds since the epoch.
+        path: path of the checkpoint, from which the other paths are derived.
+        disk: the disk that holds it.
+        now: clock in seconds since the epoch.
     """
 
     def __init__(self, path: Path, disk: Disk, now: Callable[[], float] = time.time) -> None:
@@ -83,19 +91,19 @@ class CheckpointFile:
         self._disk = disk
         self._now = now
         self._is_noting = False
-        """Whether a note is being written, perhaps by a thread that nobody waits for any more."""
+        """Whether a note is being written, perhaps by a thread whose caller was cancelled."""
 
     async def load(self) -> Checkpoint | None:
-        """See `CheckpointStore`."""
+        """Load the checkpoint (see `CheckpointStore`)."""
         return await self._disk.run(load, self._disk, self._path)
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """See `CheckpointStore`."""
+        """Save the checkpoint (see `CheckpointStore`)."""
         await self._disk.run_to_its_end(self._save, checkpoint)
 
     async def note(self, files: Collection[KnownFile], saves: int) -> None:
-        """See `CheckpointStore`."""
-        if self._is_noting:  # a disk that hangs gets one thread, not all of them; nor may an old note come after a new one
+        """Write a note (see `CheckpointStore`)."""
+        if self._is_noting:  # a hanging disk occupies one thread only, and an old note never follows a new one
             raise BlockingIOError(errno.EAGAIN, "the note before it is still being written", str(latest(self._path)))
         await self._disk.run(self._note, encode(Checkpoint(tuple(files), saves)))
 
@@ -112,8 +120,8 @@ class CheckpointFile:
         self._disk.write(temporary, encode(replace(checkpoint, saved_at=self._now())))
         try:
             decode(self._disk.read(self._path))
-        except (FileNotFoundError, ValueError):  # a damaged one must not take the place of its predecessor
-            self._disk.remove(latest(self._path))  # belongs to what is gone
+        except (FileNotFoundError, ValueError):  # a damaged one must not replace its predecessor
+            self._disk.remove(latest(self._path))  # it belongs to the damaged or missing checkpoint
         else:
             self._disk.rename(self._path, previous(self._path))
         self._disk.rename(temporary, self._path)
@@ -121,7 +129,10 @@ class CheckpointFile:
 
 
 def load(disk: Disk, path: Path) -> Checkpoint | None:
-    """See `CheckpointStore.load`; blocks."""
+    """Load the checkpoint.
+
+    See `CheckpointStore.load`. Blocks.
+    """
     damaged: list[float] = []
     for each in (path, previous(path)):
         try:
@@ -137,7 +148,10 @@ def load(disk: Disk, path: Path) -> Checkpoint | None:
 
 
 def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
-    """Add what moved after the save, or while it was going on; what can't be read, or is older, counts for nothing."""
+    """Add what moved after the save, or during it.
+
+    An unreadable or older note is ignored.
+    """
     try:
         noted = decode(disk.read(latest(path)))
     except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError):
@@ -152,26 +166,29 @@ def _with_latest(disk: Disk, path: Path, saved: Checkpoint) -> Checkpoint:
 
 
 def previous(path: Path) -> Path:
-    """Return where the predecessor of a checkpoint is kept."""
+    """Return the path of the predecessor of a checkpoint."""
     return path.with_name(f"{path.name}.previous")
 
 
 def latest(path: Path) -> Path:
-    """Return where the positions are kept that moved since the checkpoint was saved."""
+    """Return the path of the positions that moved since the checkpoint was saved."""
     return path.with_name(f"{path.name}.latest")
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
-    """Return the file's content: one JSON object with the version, and a checksum. What is as it is by default is left out."""
+    """Return the file content: one JSON object with the version and a checksum.
+
+    Default values are left out.
+    """
     content = _SCHEMA.dump_python(checkpoint, mode="json", exclude=_LEFT_OUT, exclude_defaults=True)
     return json.dumps({"version": VERSION, **content, "checksum": _checksum(content)}, separators=(",", ":")).encode()
 
 
 def decode(data: bytes) -> Checkpoint:
-    """Return the checkpoint from a file's content, of this version or one before.
+    """Return the checkpoint in a file content, of this version or an earlier one.
 
     Raises:
-        ValueError: torn, foreign, or of another version; the text says what.
+        ValueError: the content is torn, foreign, or of an unknown version. The text says which.
     """
     try:
         content = json.loads(data)
@@ -189,7 +206,10 @@ def decode(data: bytes) -> Checkpoint:
 
 
 def _decode_position(version: int, position: dict[str, Any], saved_at: float) -> Checkpoint:
-    """Versions 1 and 2 held one position; version 1 knew nothing of the bytes before it."""
+    """Decode a checkpoint of version 1 or 2, which holds one position.
+
+    Version 1 has no fingerprint of the bytes before it.
+    """
     file = position["file"]
     if version == 1:
         head, tail = _fingerprint(file["fingerprint"], file["fingerprint_length"]), NO_BYTES

@@ -1,4 +1,4 @@
-"""How the checkpoint stands; written by Checkpointer, read by those who report."""
+"""State of the checkpoint, written by Checkpointer and read by the reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class CheckpointStatus:
-    """`up_to_date_at` is when it was last saved, or found to be up to date, in seconds of the event loop's clock."""
+    """State of the checkpoint.
+
+    `up_to_date_at` is the time of the last save, or of the last check that found it up to date, in seconds of the event loop's clock.
+    """
 
     saved: Position | None = None
     up_to_date_at: float | None = None
@@ -27,19 +30,25 @@ class CheckpointStatus:
 
     @property
     def problem(self) -> str | None:
-        """Why it can't be written."""
+        """Why the checkpoint cannot be written, or None if it can."""
         return self._trouble.reason
 
     def found_up_to_date(self) -> None:
-        """Nothing has changed since it was saved."""
+        """Record that nothing has changed since the last save."""
         if self.problem is None:
             self.up_to_date_at = anyio.current_time()
 
     def was_saved(self, position: Position | None) -> None:
-        """It is on the disk; `position` is the latest that is settled."""
+        """Record that the checkpoint was saved.
+
+        `position` is the latest settled position.
+        """
         self._trouble.is_over()
         self.saved, self.up_to_date_at = position, anyio.current_time()
 
     def failed(self, problem: str) -> None:
-        """It can't be written; a problem is logged once, not at each attempt."""
+        """Record that the checkpoint cannot be written.
+
+        A problem is logged once, not at each attempt.
+        """
         self._trouble.note(problem)

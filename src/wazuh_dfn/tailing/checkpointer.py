@@ -1,4 +1,4 @@
-"""Saves how far each file is settled: noted after each acknowledgement, synced every so often and at the end."""
+"""Saves the settled position of each file: unsynced after each acknowledgement, synced at intervals and at the end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from wazuh_dfn.tailing.registry import Registry
 
 NOTE_SECONDS = 0.25
 NOTE_PAUSE_SECONDS = 60.0
-"""The longest wait for a note, and for how long none is tried after one that took longer: a disk that does not answer delays nothing."""
+"""`NOTE_SECONDS` is the maximum wait for a note. After a longer one, no note is tried for `NOTE_PAUSE_SECONDS`.
+
+This way a disk that does not answer does not delay delivery.
+"""
 
 
 class Checkpointer:
-    """Saves the registry when it has changed. A store that can't be written delays nothing: it is tried again."""
+    """Saves the registry when it has changed.
+
+    A failed save is retried later and delays nothing else.
+    """
 
     def __init__(self, registry: Registry, store: CheckpointStore, status: CheckpointStatus, interval_seconds: float) -> None:
         self._registry = registry
@@ -27,7 +33,7 @@ class Checkpointer:
         self._note_again_at = 0.0
 
     async def run(self, lifeline: Lifeline[None]) -> None:
-        """Save until asked to stop, and once more then."""
+        """Save at intervals until asked to stop, and then once more."""
         lifeline.started()
         is_last = False
         while not is_last:
@@ -38,7 +44,10 @@ class Checkpointer:
             lifeline.progress()
 
     async def save(self) -> None:
-        """Save durably, if anything has changed since the last time."""
+        """Save durably if anything has changed since the last save.
+
+        A failure is recorded in the status and not raised.
+        """
         async with self._saving:
             registry = self._registry
             changes, position, is_saved = registry.changes, registry.settled_through, False
@@ -57,7 +66,10 @@ class Checkpointer:
                 registry.end_save(is_saved=is_saved)
 
     async def note(self) -> None:
-        """Write down what was settled just now, so that a killed process does not repeat it; what fails is left to the next save."""
+        """Write what was settled just now, so that a killed process does not repeat it.
+
+        A failure is ignored, because the next save covers it.
+        """
         if anyio.current_time() < self._note_again_at:
             return
         with anyio.move_on_after(NOTE_SECONDS) as patience:

@@ -1,4 +1,7 @@
-"""Reads whole lines in chunks and hands them on, lines of any size in bounded memory."""
+"""Reads whole lines in chunks and passes them on.
+
+Lines of any size need only bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from wazuh_dfn.tailing.alert_file import AlertFile
 from wazuh_dfn.tailing.place import ReadingPlace
 
 UNSETTLED_BYTES = 4 * 1024 * 1024
-"""The most bytes of lines that are under way before a line longer than a chunk is read: as objects and records they take ten times that."""
+"""Maximum total of unsettled bytes when a line longer than a chunk is read. As objects and records they take ten times as much memory."""
 REST_SECONDS = 10.0
-"""How long what follows the last line feed of a complete file must stay as it is before it counts as all there will be of that line."""
+"""Time for which the bytes after the last line feed of a complete file must stay unchanged before they count as a whole line."""
 _WAIT_SECONDS = 0.02
 
 
@@ -29,15 +32,17 @@ class ChunkReader:
         self._outbox = outbox
         self._chunk_bytes = chunk_bytes
         self._rest: tuple[Position, int] | None = None
-        """What there was after the last line feed: from where, and how many bytes."""
+        """The bytes after the last line feed: their position and number."""
         self._rest_since = 0.0
 
     async def read(self, lifeline: Lifeline[None], file: AlertFile, at: Position) -> bool:
-        """Hand on the next chunk of whole lines; False if there is none by now.
+        """Pass on the next chunk of whole lines.
+
+        Return False if there is none yet.
 
         Raises:
-            FileTruncatedError: the file does not hold the position any more.
-            OSError: it can't be read.
+            FileTruncatedError: the file no longer holds the position.
+            OSError: the file cannot be read.
         """
         place = self._place
         data = await file.read(at, self._chunk_bytes, skip=place.scanned)
@@ -55,7 +60,10 @@ class ChunkReader:
         return bool(end)
 
     async def read_rest(self, lifeline: Lifeline[None], file: AlertFile, at: Position, quiet_seconds: float | None = None) -> bool:
-        """Hand on what follows the last line feed of a complete file; True once there is nothing left in it."""
+        """Pass on what follows the last line feed of a complete file.
+
+        Return True once nothing is left.
+        """
         length = await file.size() - at.offset
         if length <= 0:
             return True
@@ -69,7 +77,11 @@ class ChunkReader:
         return False
 
     async def _hand_on_long_line(self, lifeline: Lifeline[None], file: AlertFile, at: Position, length: int) -> None:
-        """Hand on one line of that length; not if there are several by now: the file was truncated within it, and written to again."""
+        """Pass on one line of that length.
+
+        If the data now has several lines or another length, nothing is passed on: the file was truncated within the line and written to
+        again.
+        """
         if length > self._chunk_bytes:
             with lifeline.waiting("lines before a long one to be settled"):
                 while (bytes_open := self._ledger.open_bytes) and bytes_open + length > UNSETTLED_BYTES:  # noqa: ASYNC110 - rare
@@ -101,14 +113,16 @@ class ChunkReader:
 
 
 async def _head(file: AlertFile, at: Position, data: bytes) -> Fingerprint:
-    """Return the fingerprint of more first bytes than were there before; `data` was read at the position.
+    """Return the fingerprint of the first bytes, now that more of them were read.
+
+    `data` was read at the position.
 
     Raises:
-        FileTruncatedError: the file does not hold the position any more.
+        FileTruncatedError: the file no longer holds the position.
     """
     if at.offset == 0:
         return Fingerprint.of(data[:FINGERPRINT_BYTES])
     beginning = replace(at, offset=0, tail=Fingerprint.of(b""))
     first = await file.read(beginning, min(FINGERPRINT_BYTES, at.offset + len(data)))
-    await file.read(at, 1)  # raises if the first bytes are those of another content by now
+    await file.read(at, 1)  # raises if the first bytes belong to another content by now
     return Fingerprint.of(first)

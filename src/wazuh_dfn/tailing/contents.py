@@ -1,4 +1,7 @@
-"""What Wazuh wrote, read from a plain or a packed file: blocking, and the same for a real and a simulated disk."""
+"""Content of plain and packed alert files.
+
+All calls block. The code is the same for a real and a simulated disk.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +32,29 @@ _FORMATS: dict[bytes, Callable[[Any], Any]] = {
     b"BZh": lambda file: bz2.BZ2File(file, "rb"),
     b"\x28\xb5\x2f\xfd": lambda file: zstd.ZstdFile(file, "rb"),
 }
-"""By the first bytes: names say what a site calls them."""
+"""Packers by the first bytes, because a name is chosen by the administrator and proves nothing."""
 _DAMAGED = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError)
 _TRIES = 3
-"""The number of reads of a packed file that changes meanwhile; the last one counts as it is, and its caller asks for `changes`."""
+"""Maximum number of reads of a packed file that changes meanwhile. The last read is returned as it is, and its caller checks `changes`."""
 PIECE_BYTES = 64 * 1024
-"""The amount unpacked at a time. The piece in which damage begins comes byte by byte instead, which takes a tenth of a second."""
+"""Number of bytes unpacked at a time. A piece with damage is unpacked byte by byte instead, which takes a tenth of a second."""
 
 
 class _DamageError(Exception):
-    """What is packed can't be unpacked from here on."""
+    """The packed data cannot be unpacked from here on."""
 
 
 class Content:
-    """A plain alert file. All methods block and may raise OSError."""
+    """A plain alert file.
+
+    All methods block and may raise OSError.
+    """
 
     is_packed = False
     damage: str | None = None
-    """Why a packed file cannot be read to its end. None as long as it can."""
+    """Why a packed file cannot be read to its end, or None while it can."""
     changes = 0
-    """How often a packed file was seen to be packed anew, or to have grown: what was read of it before may be another's."""
+    """How often a packed file was found to be replaced or to have grown. What was read of it before may belong to another content."""
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
@@ -66,12 +72,18 @@ class Content:
         return self._handle.read(offset, limit)
 
     def close(self) -> None:
-        """Close the file. A second call does nothing."""
+        """Close the file.
+
+        A second call does nothing.
+        """
         self._handle.close()
 
 
 def end_of_last_line(content: Content, end: int) -> int:
-    """Return the offset behind the last line feed before `end`, searching backwards; 0 if there is none."""
+    """Return the offset after the last line feed before `end`, or 0 if there is none.
+
+    Searches backwards.
+    """
     while end > 0:
         start = max(0, end - PIECE_BYTES)
         found = content.read(start, end - start).rfind(b"\n")
@@ -82,11 +94,13 @@ def end_of_last_line(content: Content, end: int) -> int:
 
 
 def open_content(disk: Disk, path: Path) -> Content:
-    """Open an alert file; one that is packed is unpacked while it is read.
+    """Open an alert file.
+
+    A packed file is unpacked during reading.
 
     Raises:
-        OSError: it can't be opened.
-        CannotUnpackError: its name says that it is packed, and not by a format known here.
+        OSError: the file cannot be opened.
+        CannotUnpackError: the name has a packer's suffix, but the format is unknown.
     """
     handle = disk.open(path)
     try:
@@ -108,10 +122,11 @@ def _unpacker_of(handle: Handle, path: Path) -> Callable[[Any], Any] | None:
 
 
 class PackedContent(Content):
-    """What monitord, logrotate or the site made of a former file. Offsets are those of the content.
+    """A former alert file that was packed by monitord, logrotate or an administrator.
 
-    It is complete as a rule. While it is being packed it grows, and monitord writes over one that is there already; then unpacking begins
-    anew, as an unpacker that stands in the middle gives bytes of neither content.
+    Offsets refer to the unpacked content. It is usually complete. While it is being packed it grows, and monitord overwrites an existing
+    packed file. After a change, unpacking starts again from the beginning, because an unpacker in the middle of a changed file returns
+    bytes of neither content.
     """
 
     is_packed = True
@@ -120,14 +135,17 @@ class PackedContent(Content):
         super().__init__(handle)
         self._unpacker = unpack
         self._lock = Lock()
-        """A read whose caller was cancelled may still be going on."""
+        """A read may still be running after its caller was cancelled."""
         self._size: tuple[int, int] | None = None
-        """The size of the content, and after how many `changes`."""
+        """Size of the content in bytes, and the value of `changes` for which it was determined."""
         self._begin()
 
     def size(self) -> int:
-        """See `Content`; found by reading all of it once, as a packed file does not tell reliably."""
-        self.read(0, 0)  # notices changes
+        """Return the size of the content, found by unpacking all of it once.
+
+        The size recorded in a packed file is not reliable.
+        """
+        self.read(0, 0)  # detects changes
         if self._size is None or self._size[1] != self.changes:
             end, changes = 0, self.changes
             while piece := self.read(end, PIECE_BYTES):
@@ -136,9 +154,10 @@ class PackedContent(Content):
         return self._size[0]
 
     def read(self, offset: int, limit: int) -> bytes:
-        """See `Content`. Damage ends the content.
+        """Return up to `limit` bytes from `offset` on.
 
-        Cheap are reads that begin in what was read last (its last line may not be whole) or behind; others unpack from the beginning.
+        Damage ends the content. A read is cheap if it begins within the last one (whose last line may be incomplete) or after it. Any other
+        read unpacks from the beginning.
         """
         with self._lock:
             for _ in range(_TRIES):
@@ -155,7 +174,7 @@ class PackedContent(Content):
         self._appearance = self._look()
         self._file = self._unpack()
         self._latest = (0, b"")
-        """What was read last, and its offset."""
+        """What was read last: offset and bytes."""
 
     def _has_changed(self) -> bool:
         return self._look() != self._appearance
@@ -176,33 +195,33 @@ class PackedContent(Content):
         except (EOFError, _DamageError) as error:
             self.damage = str(error)
         except OSError:
-            self._file = self._unpack()  # an error of the disk: its place is lost
+            self._file = self._unpack()  # after a disk error the position of the unpacker is undefined
             raise
         self._latest = offset, bytes(data)
         return self._latest[1]
 
     def _unpack_to(self, data: bytearray, offset: int, limit: int, piece_bytes: int) -> None:
-        """Add to `data`, which begins at `offset`, up to `limit` bytes in all."""
+        """Append to `data`, which begins at `offset`, up to a total of `limit` bytes."""
         try:
             self._file.seek(offset + len(data))
             while len(data) < limit and (piece := self._file.read1(min(piece_bytes, limit - len(data)))):
                 data += piece
         except _DAMAGED as error:
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # of the disk; gzip and bzip2 use the type without a number for damage
+                raise  # a disk error, as gzip and bzip2 report damage with an OSError without a number
             raise _DamageError(str(error)) from error
 
     def _unpack(self) -> Any:
         return self._unpacker(_Stream(self._handle))
 
     def close(self) -> None:
-        """See `Content`."""
+        """Close the file (see `Content.close`)."""
         self._file.close()
         super().close()
 
 
 class _Stream(io.RawIOBase):
-    """A handle as the file object that the unpackers want."""
+    """A handle as the file object that the unpackers need."""
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle

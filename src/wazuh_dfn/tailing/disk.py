@@ -1,4 +1,7 @@
-"""What the adapters need of an operating system's files, so that a simulated disk can stand in for it, with its crashes and power cuts."""
+"""The file operations that the adapters need.
+
+A simulated disk, with crashes and power cuts, can replace the real one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Of a file: `size` in bytes, `modified` in seconds since the epoch, `links` is how many names it has."""
+    """Status of a file.
+
+    `size` is in bytes, `modified` in seconds since the epoch, and `links` is the number of its names.
+    """
 
     device: int
     inode: int
@@ -20,12 +26,18 @@ class Status:
 
     @property
     def node(self) -> tuple[int, int]:
-        """Device and inode: they tell files apart that exist at the same time; when one is gone, another can get them."""
+        """Device and inode, which distinguish files that exist at the same time.
+
+        After a file is gone, another can get both.
+        """
         return self.device, self.inode
 
 
 class Handle(Protocol):
-    """A file held open for reading; it stays readable when its last name is removed."""
+    """A file held open for reading.
+
+    It stays readable after its last name is removed.
+    """
 
     def read(self, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset` on, without moving a shared file position."""
@@ -34,69 +46,108 @@ class Handle(Protocol):
         """Return its present status."""
 
     def close(self) -> None:
-        """Close it; a second call does nothing."""
+        """Close the file.
+
+        A second call does nothing.
+        """
 
 
 class Disk(Protocol):
-    """Files by path. All but the first two block, and all of those but the last raise OSError as the operating system does."""
+    """Files by path.
+
+    All methods block, except `run` and `run_to_its_end`. The blocking ones raise OSError as the operating system does, except
+    `return_memory`.
+    """
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call something that reads, away from the event loop; if cancelled, its result is thrown away."""
+        """Call a function that reads, outside the event loop.
+
+        After a cancellation its result is discarded.
+        """
 
     async def run_to_its_end[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call something that writes, away from the event loop; a cancellation waits for it, so that no two ever write at once."""
+        """Call a function that writes, outside the event loop.
+
+        A cancellation waits for it, so that two never write at once.
+        """
 
     def open(self, path: Path) -> Handle:
-        """Open for reading; a folder raises IsADirectoryError."""
+        """Open for reading.
+
+        A folder raises IsADirectoryError.
+        """
 
     def status(self, path: Path) -> Status:
         """Return the status of what the path names."""
 
     def resolve(self, path: Path) -> Path:
-        """Return the path without symbolic links; what it names need not be there."""
+        """Return the path without symbolic links.
+
+        Its target need not exist.
+        """
 
     def is_mount_point(self, path: Path) -> bool:
-        """Return whether something was mounted on this very path."""
+        """Return whether something is mounted on this very path."""
 
     def names(self, folder: Path) -> list[str]:
         """Return the names in a folder."""
 
     def read(self, path: Path) -> bytes:
-        """Return all content."""
+        """Return the whole content."""
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write all content, and return once it would survive a power cut; the name may not, before `sync_folder`."""
+        """Write the whole content so that it survives a power cut.
+
+        The name may not survive before `sync_folder`.
+        """
 
     def write_unsynced(self, path: Path, data: bytes) -> None:
-        """Write all content in place: a killed process has written it, a power cut may leave any mixture of old and new."""
+        """Write the whole content in place.
+
+        It survives a killed process, but a power cut may leave any mixture of old and new.
+        """
 
     def write_cached(self, path: Path, data: bytes) -> None:
-        """Write all content without waiting for the disk; neither content nor name survives a power cut before `sync_file_system`."""
+        """Write the whole content without waiting for the disk.
+
+        Neither content nor name survives a power cut before `sync_file_system`.
+        """
 
     def rename(self, path: Path, to: Path) -> None:
-        """Give it another name, in place of what has that name."""
+        """Rename a file and replace an existing target."""
 
     def remove(self, path: Path) -> None:
-        """Remove a name; none is no error."""
+        """Remove a name.
+
+        A missing one is not an error.
+        """
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and those above; that it is there already is no error."""
+        """Create a folder and its parents.
+
+        An existing one is not an error.
+        """
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder survive a power cut."""
 
     def sync_file_system(self, folder: Path) -> None:
-        """Make all contents and names on the file system of a folder survive a power cut: one wait, however many files there are."""
+        """Make all contents and names on the file system of a folder survive a power cut, with one wait for any number of files."""
 
     def return_memory(self) -> None:
-        """Give memory that is free back to the operating system; takes about a millisecond, and can't fail."""
+        """Return free memory to the operating system.
+
+        Takes about a millisecond and cannot fail.
+        """
 
 
 def write_durably(disk: Disk, path: Path, data: bytes) -> None:
-    """Write beside and rename: a reader sees the old content or the new one. `sync_folder` makes the rename last.
+    """Write a temporary file and rename it, so that a reader sees the old content or the new one.
+
+    `sync_folder` makes the rename durable.
 
     Raises:
-        OSError: it can't be written; the old content is still there.
+        OSError: the file cannot be written. The old content is still there.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     disk.write(temporary, data)

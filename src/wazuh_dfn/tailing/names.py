@@ -1,4 +1,4 @@
-"""What alert files are called: Wazuh's dated files, and what logrotate and the site make of them.
+"""Names of alert files: the dated files of Wazuh, and the files that logrotate and administrators make of them.
 
 `alerts.json` is a hard link to a dated file, `YYYY/Mon/ossec-alerts-DD[-NNN].json`, which is packed after the day (`.json.gz`).
 logrotate leaves copies beside `alerts.json`: `alerts.json.1`, `alerts-20260102.json`, `alerts.json-20260102T000000.xz` and so on.
@@ -21,10 +21,13 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _PACKED = r"(?:\.(?:gz|xz|zst|zstd|bz2|lz4|lzma|lzo|lz|br|Z|7z|zip))"
 _DATED = re.compile(rf"ossec-alerts-(?P<day>\d\d)(?:-(?P<number>\d+))?\.json{_PACKED}?")
 _OTHER = re.compile(r"\d{4}|\..*")
-"""Beside `alerts.json`: the folders of years, and hidden files."""
+"""Names beside `alerts.json` that are not alert files: the year folders, and hidden files."""
 _SUFFIX = re.compile(rf"{_PACKED}$")
 type Slot = tuple[int, int, int, int]
-"""Year, month, day, and number within the day: the order in which Wazuh begins its files, not that in which it writes to them."""
+"""Year, month, day, and number within the day.
+
+It is the order in which Wazuh begins its files, not the order in which it writes to them.
+"""
 
 type Month = tuple[int, int]
 """Year and month."""
@@ -33,12 +36,21 @@ FIRST_SLOT: Slot = (0, 0, 0, 0)
 LAST_SLOT: Slot = (10_000, 0, 0, 0)
 
 type Naming = Literal["dated", "copy", "lettered", "stranger"]
-"""A dated file; a name that logrotate gives; one that is like it but holds other letters; any other file beside `alerts.json`."""
+"""Kind of a file name.
+
+- dated: a dated file of Wazuh.
+- copy: a name that logrotate gives.
+- lettered: a name like a copy, but with other letters in it.
+- stranger: any other file beside `alerts.json`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A file as one look at the disk finds it. `is_current` tells that `alerts.json` names it."""
+    """A file as seen by one look at the disk.
+
+    `is_current` is true if `alerts.json` names it.
+    """
 
     path: Path
     status: Status
@@ -46,26 +58,26 @@ class Sighting:
     slot: Slot | None = None
     is_current: bool = False
     is_beside_plain: bool = False
-    """Whether a file of the same name without the suffix of the packer is there too: this one may be an unfinished copy of it."""
+    """Whether a file of the same name without the packer's suffix exists too. This file may then be an unfinished packed copy of it."""
 
     @property
     def has_packed_name(self) -> bool:
-        """Whether the name says that it is packed."""
+        """Whether the file has the suffix of a packer."""
         return is_packed_name(self.path)
 
 
 def is_packed_name(path: Path) -> bool:
-    """Return whether the name ends like that of a packed file."""
+    """Return whether the name has the suffix of a packer."""
     return _SUFFIX.search(path.name) is not None
 
 
 def unpacked_name(path: Path) -> Path:
-    """Return the name without the suffix of the packer."""
+    """Return the path without the suffix of the packer."""
     return path.with_name(_SUFFIX.sub("", path.name))
 
 
 def slot_of(path: Path) -> Slot | None:
-    """Return the place of a dated file's name in the order of days and numbers; None for any other name."""
+    """Return the slot of a dated file, or None for any other name."""
     name, month, year = _DATED.fullmatch(path.name), path.parent.name, path.parent.parent.name
     if name is None or month not in _MONTHS or not re.fullmatch(r"\d{4}", year):
         return None
@@ -73,7 +85,7 @@ def slot_of(path: Path) -> Slot | None:
 
 
 def naming_of(path: Path, alerts: Path) -> Naming:
-    """Return what kind of name a file in the folder of `alerts` has."""
+    """Return the kind of name of a file in the folder of `alerts`."""
     copy, lettered = _patterns(alerts.stem, alerts.suffix)
     name = _SUFFIX.sub("", path.name)
     return "copy" if copy.fullmatch(name) else "lettered" if lettered.fullmatch(name) else "stranger"
@@ -87,7 +99,10 @@ def _patterns(stem: str, suffix: str) -> tuple[re.Pattern[str], re.Pattern[str]]
 
 @dataclass(slots=True)
 class Listing:
-    """The files around `alerts.json`, and the folders and files that cannot be looked into, with why."""
+    """The files around `alerts.json`.
+
+    `failed` holds the folders and files that cannot be read, with the reason.
+    """
 
     sightings: list[Sighting] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
@@ -99,7 +114,10 @@ class Listing:
 
 
 def dated_paths(disk: Disk, folder: Path, failed: dict[Path, str], since: Month = FIRST_MONTH) -> Iterator[Path]:
-    """Yield the dated files in the month folders below `folder`, from one month on; folders that cannot be listed are put into `failed`."""
+    """Yield the dated files in the month folders below `folder`, from month `since` on.
+
+    Folders that cannot be listed are added to `failed`.
+    """
     for year in (name for name in disk.names(folder) if re.fullmatch(r"\d{4}", name)):
         there = _names(disk, folder / year, failed) if int(year) >= since[0] else []
         for number, month in enumerate(_MONTHS, start=1):
@@ -114,10 +132,12 @@ def month_before(slot: Slot) -> Month:
 
 
 def list_files(disk: Disk, alerts: Path, since: Month = FIRST_MONTH) -> Listing:
-    """Return all files that may hold alerts: the dated ones from a month on, those beside `alerts`, and `alerts` itself where it has no dated name.
+    """Return all files that may hold alerts.
+
+    These are the dated files from month `since` on, the files beside `alerts`, and `alerts` itself if it has no dated name.
 
     Raises:
-        OSError: the folder of `alerts` cannot be listed, or `alerts` not be reached.
+        OSError: the folder of `alerts` cannot be listed, or `alerts` cannot be reached.
     """
     listing = Listing()
     paths = [*dated_paths(disk, alerts.parent, listing.failed, since), *_beside(disk, alerts)]
@@ -135,7 +155,7 @@ def list_files(disk: Disk, alerts: Path, since: Month = FIRST_MONTH) -> Listing:
             Sighting(path, status, naming, slot, is_beside_plain=is_packed_name(path) and unpacked_name(path) in there)
         )
     with suppress(FileNotFoundError):
-        current = disk.status(alerts)  # at last, so that all others are complete
+        current = disk.status(alerts)  # last, so that all other sightings are complete
         listing.sightings = [replace(each, is_current=each.status.node == current.node) for each in listing.sightings]
         if listing.current is None:
             listing.sightings.append(Sighting(alerts, current, is_current=True))

@@ -1,4 +1,7 @@
-"""The open alert files: what a survey finds is opened in its order, and what has lost its name is held until it is read."""
+"""The open alert files.
+
+Files are opened in the order of the survey. A file that has lost its name stays open until it is read.
+"""
 
 from __future__ import annotations
 
@@ -19,58 +22,64 @@ from wazuh_dfn.tailing.registry import Appearance, appearance_of
 from wazuh_dfn.tailing.survey import Survey, Unread, damage_of
 
 SURVEY_SECONDS = 10.0
-"""How often all files are looked at, besides when one was read to its end."""
+"""Time between surveys. A survey also follows when a file was read to its end."""
 SURVEY_SHARE = 20
-"""The time between surveys as a multiple of what the last one took: many files must not leave time for nothing else."""
+"""Minimum time between surveys as a multiple of the last one's duration, so that many files leave time for reading."""
 LONGEST_SURVEY_PAUSE_SECONDS = 300.0
-"""The longest time between surveys: one that took long because a disk did not answer says nothing about the next."""
+"""Maximum time between surveys. A survey that was slow because a disk did not answer says nothing about the next one."""
 OLD_SURVEY_SECONDS = 600.0
-"""A survey after a longer time looks at all months again."""
+"""After a longer time without a survey, the next one covers all months again."""
 PATIENCE_SECONDS = 3.0
-"""After this time without a survey in which all files could be looked into, the others are read without them."""
+"""Time after which reading continues although surveys have failed to examine some files."""
 PACKING_SECONDS = 120.0
-"""For how long a file stays open after a packed copy of it was last written to."""
+"""Time for which a file stays open after a packed copy of it was last written to."""
 AVOIDED_SECONDS = 60.0
-"""For how long a file that could not be read comes after all others."""
+"""Time for which a file that could not be read comes after all others."""
 log = structlog.get_logger(__name__)
 
 
 class OpenFiles:
-    """Turns `place` to the file that is to be read next. `now` is the clock of the file system, in seconds since the epoch."""
+    """Selects the file in `place` that is to be read next.
+
+    `now` is the clock of the file system, in seconds since the epoch.
+    """
 
     def __init__(self, files: AlertFolder, place: ReadingPlace, now: Callable[[], float]) -> None:
         self._files = files
         self._place = place
         self._now = now
         self._queue: list[Unread] = []
-        """What the last survey has found and was not read yet; at last the current file, even if it is empty."""
+        """Files from the last survey that are still to be read. The last one is the current file, even if it is empty."""
         self._is_first = True
-        """Whether nothing of that was chosen yet."""
+        """Whether no file of the last survey was chosen yet."""
         self._survey_at = 0.0
         self._failing_since: float | None = None
-        """When the first survey in a row failed to look into all files."""
+        """Time of the first survey in the present row of surveys that could not examine all files."""
         self._surveyed_at = 0.0
         self._since = FIRST_MONTH
-        """All files of earlier months were read when the last survey was made."""
+        """All files of earlier months had been read at the last survey."""
         self._current_node: tuple[int, int] | None = None
         self._avoided: dict[str, float] = {}
-        """By path, until when."""
+        """Files to read after all others: path, and until when on the event loop's clock."""
         self._reopened = ("", 0.0)
-        """The file that was opened again last after a failover of its file server, and when: a second time in a row it is avoided."""
+        """The last file that was opened again after a failover of its file server, and when. If it fails soon after, it is avoided."""
         self._damaged: dict[Path, str] = {}
         self._chosen: Sighting | None = None
-        """How the present file looked when it was chosen."""
+        """The present file as it was seen when it was chosen."""
         self._still: tuple[Appearance, float] | None = None
-        """How the current file looks, and since when, while others are newer."""
+        """Appearance of the current file, and since when, while other files are newer."""
         self._in_use = anyio.Lock()
 
     @property
     def is_survey_due(self) -> bool:
-        """Whether the last survey is too long ago."""
+        """Whether the next survey is due."""
         return anyio.current_time() >= self._survey_at
 
     async def is_replaced(self) -> bool:
-        """Return whether `alerts.json` is another file than the one being read. A missing one is reported."""
+        """Return whether `alerts.json` is another file than the one being read.
+
+        A missing `alerts.json` is reported.
+        """
         node, file = await self._files.current_node(), self._place.file
         if node is None:
             self._note_missing()
@@ -82,11 +91,16 @@ class OpenFiles:
         self._place.note(ReadingTrouble.MISSING, f"{self._files.path} does not exist")
 
     async def turn_to_next(self, *, anew: bool = False) -> bool:
-        """Turn to the next file with unread bytes, or to the current one; `anew` after another survey. False if there is nothing new.
+        """Turn to the next file with unread bytes, or to the current one.
+
+        Return False if there is nothing new.
+
+        Args:
+            anew: survey again before choosing.
 
         Raises:
-            OSError: the folder can't be looked into, or the file not be opened.
-            CannotUnpackError: it was packed since the survey.
+            OSError: the folder cannot be examined, or the file cannot be opened.
+            CannotUnpackError: the file was packed since the survey.
         """
         if anew or not self._queue or self.is_survey_due:
             async with self._in_use:
@@ -119,7 +133,10 @@ class OpenFiles:
         return True
 
     async def is_packed_again(self) -> bool:
-        """Return whether the present file is a packed one that is not any more what was chosen; then it is left, for another survey to judge."""
+        """Return whether the present file is packed and has changed since it was chosen.
+
+        If so, it is left, and the next survey judges it.
+        """
         file, chosen = self._place.file, self._chosen
         if file is None or not file.is_packed or chosen is None:
             return False
@@ -131,7 +148,10 @@ class OpenFiles:
         return True
 
     async def finish(self) -> None:
-        """Leave the present file, which is complete and read to its end; without a name it stays open until a survey has judged it."""
+        """Leave the present file, which is complete and read to its end.
+
+        A file without a name stays open until a survey has judged its copies.
+        """
         place, file = self._place, self._place.file
         if file is not None and file.number is not None:
             known, appearance = place.registry.files[file.number], await file.appearance()
@@ -142,20 +162,30 @@ class OpenFiles:
             await self._close_named(file)
 
     async def _close_named(self, file: AlertFile) -> None:
-        """Close a file that has nothing unread. Without a name it stays open until the next survey has judged copies of it."""
+        """Close a file that has nothing unread.
+
+        A file without a name stays open until the next survey has judged its copies.
+        """
         async with self._in_use:
             if file in self._place.held and not await file.unnamed_bytes():
                 await self._close(file)
 
     def leave(self) -> None:
-        """Leave the present file; it stays open until a survey has shown that nothing else needs it."""
+        """Leave the present file.
+
+        It stays open until a survey has shown that it is not needed.
+        """
         file = self._place.file
         if file is not None and file.content.damage is not None:
             self._damaged[Path(file.path)] = damage_of(file.path, file.content)
         self._place.file, self._place.scanned = None, 0
 
     async def give_up(self, error: OSError) -> None:
-        """Leave the present file, which can't be read; it is opened again by its path: at once after a failover, else after all others."""
+        """Leave the present file, which cannot be read.
+
+        It is opened again by its path. After a failover of its file server (ESTALE) it is opened again at once, unless that was done less
+        than `AVOIDED_SECONDS` ago. Otherwise it is opened again after all other files.
+        """
         file, now = self._place.file, anyio.current_time()
         self.leave()
         if file is not None:
@@ -168,7 +198,10 @@ class OpenFiles:
                 await self._close_broken(file, error)
 
     async def _close_broken(self, file: AlertFile, error: OSError) -> None:
-        """Close a file that answers with errors, so that its path is opened again; without a name it is closed only if it is of no use."""
+        """Close a file that returns errors, so that its path is opened again.
+
+        An unnamed file with content is kept open, unless its handle is stale.
+        """
         unnamed_bytes = 0
         with suppress(OSError):
             unnamed_bytes = await file.unnamed_bytes()
@@ -176,11 +209,14 @@ class OpenFiles:
             await self._close(file)
 
     def look_again(self) -> None:
-        """What the last survey has found is not true any more."""
+        """Discard the result of the last survey, which is out of date."""
         self._queue.clear()
 
     async def keep_the_current_open(self) -> None:
-        """Hold what `alerts.json` names, also while nobody takes what is read: what loses its name is found nowhere else."""
+        """Keep the file that `alerts.json` names open, even while the pipeline has no room.
+
+        A file that loses its name cannot be found again.
+        """
         while True:
             await anyio.sleep(SURVEY_SECONDS)
             with suppress(OSError, CannotUnpackError):
@@ -198,14 +234,17 @@ class OpenFiles:
             place.held.append(await self._files.open(path))
 
     async def _survey(self) -> bool:
-        """Find what is unread; False if that has to be tried again."""
+        """Survey the disk for unread files.
+
+        Return False if the survey has to be repeated.
+        """
         place, began = self._place, anyio.current_time()
         since = self._since if began - self._surveyed_at < OLD_SURVEY_SECONDS else FIRST_MONTH
         found = await self._files.survey(place.registry, place.held, since)
         place.note_all(ReadingTrouble.FILE_UNREADABLE, found.failed)
         self._failing_since = (self._failing_since or began) if found.failed or found.has_changed else None
         if self._failing_since is not None and began - self._failing_since < PATIENCE_SECONDS:
-            return False  # it may pass, and files are read in their order
+            return False  # the error may be transient, and files are read in order
         self._surveyed_at = anyio.current_time()
         self._survey_at = self._surveyed_at + _pause_seconds(self._surveyed_at - began)
         self._remember(found, is_of_all_months=since == FIRST_MONTH)
@@ -215,7 +254,7 @@ class OpenFiles:
         return True
 
     def _remember(self, found: Survey, *, is_of_all_months: bool) -> None:
-        """Put into the registry what the survey says of files without unread bytes; find out which months the next one can do without."""
+        """Update the registry for files without unread bytes, and determine from which month on the next survey has to look."""
         place, registry, now = self._place, self._place.registry, self._now()
         self._current_node = found.current.status.node if found.current is not None else None
         registry.passed_over = frozenset(found.passed_over)
@@ -231,7 +270,7 @@ class OpenFiles:
         self._since = month_before(newest) if newest is not None and not are_old_waiting else FIRST_MONTH
 
     async def _tell(self, found: Survey) -> None:
-        """Note what of the survey an administrator has to know."""
+        """Record the findings of the survey that an administrator has to know."""
         place, there = self._place, {sighting.path for sighting in found.sightings}
         place.is_over(ReadingTrouble.UNREADABLE)
         place.note_all(ReadingTrouble.CANNOT_UNPACK, found.cannot_unpack)
@@ -250,7 +289,10 @@ class OpenFiles:
         return queue
 
     async def _close_all_but(self, found: Survey) -> None:
-        """Close what answers with errors; and what is not read, is not the current file, and holds nothing unread."""
+        """Close open files that are broken or no longer needed.
+
+        A file is kept if it is the present or the current one, holds unread bytes, or is being packed.
+        """
         for broken, error in found.broken:
             if isinstance(broken, AlertFile):
                 await self._close_broken(broken, error)
@@ -261,7 +303,10 @@ class OpenFiles:
                 await self._close(file)
 
     def _is_being_packed(self, file: AlertFile, found: Survey) -> bool:
-        """Return whether a packed copy of its first part was written to just now: how much of it that holds, only the file can tell."""
+        """Return whether a packed copy of its first part was written to just now.
+
+        Only the open file can show how much of it the copy holds.
+        """
         since = self._now() - PACKING_SECONDS
         return any(whole.number == file.number and copy.status.modified >= since for whole, copy, *_ in found.copies)
 
@@ -273,7 +318,7 @@ class OpenFiles:
         await file.aclose()
 
     async def _look_for_a_wrong_link(self, found: Survey) -> None:
-        """Notice that `alerts.json` is not what Wazuh writes to."""
+        """Detect an `alerts.json` that is not the file to which Wazuh writes."""
         place, current = self._place, found.current
         if await self._files.is_mount_point():
             place.note(ReadingTrouble.MOUNT_POINT, f"{self._files.path} is a mount point of its own")
@@ -287,7 +332,10 @@ class OpenFiles:
             place.note(ReadingTrouble.STANDS_STILL, f"{self._files.path} does not change although {newer[0]} was written to after it")
 
     async def _recognise(self, file: AlertFile, chosen: Unread) -> bool:
-        """Find its number in the registry, if it has one; False if it is not what the survey has found (any more)."""
+        """Set the file's registry number if it is known.
+
+        Return False if it is not, or no longer, what the survey has found.
+        """
         registry = self._place.registry
         found = await self._files.match(registry, file)
         if found is None or found.known.is_whole:
@@ -297,7 +345,7 @@ class OpenFiles:
             known = found.known
             registry.move(known, file.path)
             if known.read_to.offset and (begun := await file.begun_line(known.read_to.offset)) is not None:
-                registry.go_back(known, begun)  # its beginning counted as all there would be of that line
+                registry.go_back(known, begun)  # reading had stopped in the middle of this line, whose beginning was taken for all of it
         elif not chosen.is_shorter:  # another file with its content was read since
             return False
         else:

@@ -1,4 +1,7 @@
-"""Where the reading stands. It outlives the tailer, so that a crash of the tailer loses neither the place nor an open file."""
+"""The reading position.
+
+It survives the tailer, so a crash of the tailer loses neither the position nor an open file.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ log = structlog.get_logger(__name__)
 
 
 class ReadingTrouble(Enum):
-    """What keeps reading from going on as usual; the value is what to do about it."""
+    """Reasons why reading cannot continue as usual.
+
+    The value is the remedy.
+    """
 
     MISSING = "check that Wazuh runs and that wazuh.json_alert_file names its alerts.json"
     UNREADABLE = "check the permissions (group wazuh) and the disk; `wazuh-dfn check` looks at both"
@@ -32,21 +38,21 @@ class ReadingTrouble(Enum):
 
 @dataclass(slots=True)
 class ReadingPlace:
-    """The registry, the open files, and the one that is being read."""
+    """The registry, the open files, and the file being read."""
 
     registry: Registry = field(default_factory=Registry)
     held: list[AlertFile] = field(default_factory=list)
     file: AlertFile | None = None
-    """The one that is being read, of `held` as a rule."""
+    """The file being read, usually one of `held`."""
     is_complete: bool = False
-    """Whether nobody writes to the file that is being read any more."""
+    """Whether the file being read is complete, that is, no longer written to."""
     scanned: int = 0
-    """From the position on, this many bytes are known to hold no line feed: the beginning of a long line."""
+    """Number of bytes from the position on that are known to hold no line feed: the beginning of a long line."""
     _troubles: dict[ReadingTrouble, dict[str, Trouble]] = field(default_factory=dict)
 
     @property
     def at(self) -> Position | None:
-        """The byte up to which the file's lines have been handed on; None as long as there is no file."""
+        """The position up to which the lines of the file have been passed on, or None while there is no file."""
         if self.file is None:
             return None
         path, inode = self.file.path, self.file.node[1]
@@ -57,15 +63,15 @@ class ReadingPlace:
 
     @property
     def problems(self) -> list[str]:
-        """Why there is nothing to read, or not from where it should be, and what to do."""
+        """One text per problem that keeps reading from continuing as usual: the reason and the remedy."""
         return [f"{each.reason}; {kind.value}" for kind, troubles in self._troubles.items() for each in troubles.values()]
 
     def note(self, kind: ReadingTrouble, text: str) -> None:
-        """Log trouble with reading, once until it is over."""
+        """Log a reading problem, once until it is over."""
         self.note_all(kind, {"": text})
 
     def note_all(self, kind: ReadingTrouble, texts: Mapping[str, str] | Mapping[Path, str]) -> None:
-        """Set all that there is of one kind of trouble, by file."""
+        """Replace all problems of one kind, each under the file that it concerns."""
         known, now = self._troubles.setdefault(kind, {}), {str(key): text for key, text in texts.items()}
         for key in known.keys() - now.keys():
             known.pop(key).is_over(trouble=kind.name.lower())
@@ -75,12 +81,12 @@ class ReadingPlace:
             known[key].note(text, "warning", trouble=kind.name.lower(), remedy=kind.value)
 
     def is_over(self, *kinds: ReadingTrouble) -> None:
-        """These kinds of trouble are over."""
+        """Clear all problems of these kinds."""
         for kind in kinds:
             self.note_all(kind, {})
 
     def go_on(self, end: Position) -> None:
-        """All before `end` in the present file has been handed on."""
+        """Record that everything before `end` in the present file has been passed on."""
         self.registry.go_on(end)
         self.scanned = 0
         self.is_over(ReadingTrouble.UNREADABLE)

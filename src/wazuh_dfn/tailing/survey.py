@@ -1,4 +1,7 @@
-"""One survey of the disk: which of the files there hold bytes that were not read yet, and in which order to read them. Blocks."""
+"""A survey of the disk: which files hold unread bytes, and in which order to read them.
+
+The survey blocks.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ NO_REGULAR_FILE = frozenset({errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXI
 
 
 class HeldFile(Protocol):
-    """A file that is open already: what has lost its name is found nowhere else. `number` is that in the registry."""
+    """A file that is already open.
+
+    If it has lost its name, it is found nowhere else. `number` is its key in the registry.
+    """
 
     path: str
     number: int | None
@@ -29,54 +35,63 @@ class HeldFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file with unread bytes, which is open if it is `held`; `number` is that in the registry if all that was read of it is there."""
+    """A file with unread bytes.
+
+    `number` is its key in the registry if it holds everything that was read of the known file. `held` is the open file, if it is open.
+    """
 
     sighting: Sighting
     number: int | None = None
     size: int = 0
-    """Of a plain file, in bytes."""
+    """Size of a plain file in bytes, 0 for a packed one."""
     is_packed: bool = False
     is_shorter: bool = False
-    """Whether it is a known file that came back shorter than it was."""
+    """Whether it is a known file that came back shorter."""
     is_short: bool = False
-    """Whether it may be a part of a file that is read before it: only another survey can tell then."""
+    """Whether it may be a part of a file that is read before it. Only another survey can decide that then."""
     held: HeldFile | None = None
 
 
 @dataclass(slots=True)
 class Survey:
-    """What was found. `read` has nothing unread; `copies` are parts of known files that are elsewhere, with their first bytes and ends."""
+    """The result of a survey.
+
+    `read` are files with nothing unread. `copies` are copies of the first parts of known files, each with the fingerprint of its first
+    bytes and the mark at its end.
+    """
 
     sightings: list[Sighting]
     current: Sighting | None
     unread: list[Unread] = field(default_factory=list)
-    """In the order in which they are to be read; of several files with the same content the longest alone."""
+    """Files in reading order. Of several files with the same content, a plain one and then the longest is kept."""
     read: list[tuple[KnownFile, Sighting]] = field(default_factory=list)
     copies: list[tuple[KnownFile, Sighting, Fingerprint, Mark]] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
-    """Files that may have unread bytes, and why they can't be looked into."""
+    """Files and folders that may hold unread bytes but cannot be examined, with the reason."""
     has_changed: bool = False
-    """Whether a file was not there any more when it was opened: what was found then may be wrong."""
+    """Whether a file had disappeared or changed when it was examined, so that the result may be wrong."""
     broken: list[tuple[HeldFile, OSError]] = field(default_factory=list)
-    """Open files that answer with an error."""
+    """Open files that return errors."""
     passed_over: list[Appearance] = field(default_factory=list)
-    """Of files that were known once, and forgotten."""
+    """Appearances of files that were known once and forgotten."""
     cannot_unpack: dict[Path, str] = field(default_factory=dict)
     damaged: dict[Path, str] = field(default_factory=dict)
 
 
 def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile] = (), since: Month = FIRST_MONTH) -> Survey:
-    """Look at all files from a month on; contents are opened only where something changed.
+    """Examine all files from a month on.
+
+    Contents are opened only where something changed.
 
     Args:
-        disk: where they are.
+        disk: the disk that holds the files.
         alerts: the path of `alerts.json`.
-        registry: what is known.
+        registry: the known files.
         held: the open files.
-        since: the first month whose files are looked at.
+        since: the first month whose files are examined.
 
     Raises:
-        OSError: the folder of `alerts` or its status can't be read.
+        OSError: the folder of `alerts` or its status cannot be read.
     """
     alerts = disk.resolve(alerts)
     listing = list_files(disk, alerts, since)
@@ -85,7 +100,10 @@ def survey(disk: Disk, alerts: Path, registry: Registry, held: Sequence[HeldFile
 
 
 def match(registry: Registry, content: Content, path: str, number: int | None) -> Match | None:
-    """Return which known file it is: the one of that number as long as it holds what was read of it, or by its content; None if it is new."""
+    """Return the known file that a content belongs to, or None if it is new.
+
+    It is the file with that number if the content holds everything that was read of it. Otherwise the content decides.
+    """
     known = registry.files.get(number) if number is not None else None
     if known is not None and is_same(content, known.head, known.read_to):
         return Match(known, known.read_to)
@@ -93,7 +111,7 @@ def match(registry: Registry, content: Content, path: str, number: int | None) -
 
 
 def is_same(content: Content, head: Fingerprint, mark: Mark) -> bool:
-    """Return whether a content that was known before still is what it was up to the mark."""
+    """Return whether the content of a known file is unchanged up to the mark."""
     if not holds(content, mark):
         return False
     is_telling = mark.tail.length >= TELLING_BYTES or not mark.tail.length
@@ -101,13 +119,16 @@ def is_same(content: Content, head: Fingerprint, mark: Mark) -> bool:
 
 
 def has_more(content: Content, offset: int) -> bool:
-    """Return whether there are bytes behind the offset."""
+    """Return whether there are bytes after the offset."""
     return bool(content.read(offset, 1)) if content.is_packed else content.size() > offset
 
 
 @dataclass(slots=True)
 class _Part:
-    """A file that holds fewer bytes than were read of a known one, or too few to tell: perhaps a copy of the first part of another."""
+    """A file with fewer bytes than were read of a known one, or too few to identify it.
+
+    It may be a copy of the first part of another file.
+    """
 
     unread: Unread
     found: Match | None
@@ -122,7 +143,7 @@ class _Surveyor:
         self._registry = registry
         self._found = found
         self._whole: dict[int, HeldFile | Path] = {}
-        """Where all that was read of a known file is, by its number."""
+        """The file that holds everything that was read of a known file, by number."""
         self._parts: list[_Part] = []
 
     def look(self, held: Sequence[HeldFile]) -> Survey:
@@ -159,7 +180,7 @@ class _Surveyor:
                 if content.damage is not None and sighting.naming != "stranger":
                     self._found.damaged[sighting.path] = damage_of(sighting.path, content)
         except (FileNotFoundError, FileTruncatedError):
-            self._found.has_changed = True  # renamed or packed just now: the next survey finds it
+            self._found.has_changed = True  # renamed or packed just now, so the next survey finds it
         except CannotUnpackError as error:
             if sighting.naming != "stranger" and not self._was_read_before_packing(sighting):
                 self._found.cannot_unpack[sighting.path] = str(error)
@@ -169,7 +190,7 @@ class _Surveyor:
 
     def _was_read_before_packing(self, sighting: Sighting) -> bool:
         plain = str(unpacked_name(sighting.path))
-        latest = sighting.status.modified + 2  # packers keep the time of what they pack, some to the second
+        latest = sighting.status.modified + 2  # packers keep the time of the original, some of them to the second
         all_known = list(self._registry.files.values())
         return any(known.path == plain and known.read is not None and known.read.modified <= latest for known in all_known)
 
@@ -177,7 +198,7 @@ class _Surveyor:
         found = match(self._registry, content, str(sighting.path), held.number if held is not None else None)
         is_written_to = sighting.is_current or held is not None
         if found is not None and found.known.is_whole and is_written_to and not content.is_packed:
-            found = None  # what was packed then may be its first part alone
+            found = None  # the file that was packed then may be only its first part
         unread = Unread(sighting, None, 0 if content.is_packed else content.size(), content.is_packed, held=held)
         if found is None:
             if self._may_be_new(sighting, content, is_written_to=is_written_to) and has_more(content, 0):
@@ -193,7 +214,7 @@ class _Surveyor:
             if found.known.is_whole or not has_more(content, found.mark.offset):
                 self._found.read.append((found.known, sighting))
             elif content.is_packed and (whole := self._registry.files.get(found.known.copy_of)) is not None:
-                self._add_part(unread, Match(whole, found.mark), content)  # it was not packed to its end when it was looked at
+                self._add_part(unread, Match(whole, found.mark), content)  # it was not packed to its end when it was examined
             else:
                 self._found.unread.append(replace(unread, number=found.known.number))
 
@@ -209,7 +230,7 @@ class _Surveyor:
         return not (sighting.is_beside_plain and self._is_part_of_plain(sighting, content, first))
 
     def _is_part_of_plain(self, sighting: Sighting, content: Content, first: bytes) -> bool:
-        """Whether it is just being packed, or a crash of the machine left both files."""
+        """Return whether the file is being packed right now, or a crash of the machine left both files."""
         with closing(open_content(self._disk, unpacked_name(sighting.path))) as plain:
             return plain.read(0, len(first)) == first and holds(plain, Mark.at_end(content, content.size()))
 
@@ -222,7 +243,10 @@ class _Surveyor:
         self._parts.append(_Part(unread, found, head, end))
 
     def _judge_part(self, part: _Part) -> None:
-        """If a known file that is still there begins with all of it, it is a copy of that, made (or packed) before the rest was written."""
+        """Decide whether a short file is a copy of a known file.
+
+        It is one, made or packed before the rest was written, if a known file that still exists begins with all of it.
+        """
         sighting, end = part.unread.sighting, part.end
         try:
             whole = self._whole_of(part)
@@ -232,7 +256,7 @@ class _Surveyor:
         if whole is None:
             self._found.unread.append(replace(part.unread, is_shorter=part.found is not None, is_short=True))
         elif TELLING_BYTES <= end.offset <= whole.read_to.offset:
-            # fewer bytes are a packed file that is just begun, more than were read one that has grown since it was looked at
+            # fewer bytes are a packed file that has just begun, more than were read are one that has grown since it was examined
             self._found.copies.append((whole, sighting, part.head, end))
 
     def _whole_of(self, part: _Part) -> KnownFile | None:
@@ -246,7 +270,7 @@ class _Surveyor:
         return next((known for known in candidates if self._is_part_of(known, end, sighting)), None)
 
     def _is_part_of(self, known: KnownFile, end: Mark, sighting: Sighting) -> bool:
-        """Whether the known file is still there, and begins with all of this one, which is another."""
+        """Return whether the known file still exists as a different file that begins with all of this one."""
         where = self._whole.get(known.number, Path(known.path))
         if not isinstance(where, Path):
             return holds(where.content, end)
@@ -254,12 +278,12 @@ class _Surveyor:
             with closing(open_content(self._disk, where)) as whole:
                 return whole.status().node != sighting.status.node and holds(whole, known.read_to) and holds(whole, end)
         except (FileNotFoundError, CannotUnpackError):
-            self._found.has_changed |= known.number in self._whole  # it was there before in this survey
+            self._found.has_changed |= known.number in self._whole  # it existed earlier in this survey
             return False
 
 
 def damage_of(path: Path | str, content: Content) -> str:
-    """Return what to say of a packed file that can't be read to its end."""
+    """Return the problem text for a packed file that cannot be unpacked to its end."""
     return f"{path} is damaged, its rest can't be unpacked: {content.damage}"
 
 

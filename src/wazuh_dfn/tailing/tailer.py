@@ -1,4 +1,4 @@
-"""The tailer: reads what is unread, wherever it lies, and waits when nobody takes what it reads."""
+"""The tailer: reads unread alert files in order and waits while the pipeline has no room."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from wazuh_dfn.tailing.open_files import OpenFiles
 from wazuh_dfn.tailing.place import ReadingPlace, ReadingTrouble
 
 SHORTEST_WAIT_SECONDS = 0.02
-"""The wait after something was read, doubled each time up to the poll interval: alerts rarely come alone."""
+"""The wait after a successful read, doubled each time up to the poll interval, because alerts rarely come alone."""
 TRIES = 3
-"""The number of errors in a row after which a file is opened again."""
+"""Number of errors in a row after which a file is opened again."""
 log = structlog.get_logger(__name__)
 
 
 class Tailer:
-    """Reads the file to which `files` turns `place`. `beginning` fills the registry at first.
+    """Reads the file that `files` selects into `place`.
 
     Args:
-        place: where the reading stands.
-        beginning: called until it has succeeded once.
-        files: know which file is next.
-        reader: hands on what is read.
-        poll_interval_seconds: how often a file without news is looked at.
+        place: the reading position and the open files.
+        beginning: fills the registry, and is called until it has succeeded once.
+        files: selects the next file.
+        reader: reads chunks and passes them on.
+        poll_interval_seconds: maximum time between two checks of a file for new data.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Tailer:
         self._reader = reader
         self._poll_interval_seconds = poll_interval_seconds
         self._errors = 0
-        """Of the file at hand, in a row."""
+        """Number of errors in a row with the present file."""
 
     async def run(self, lifeline: Lifeline[None]) -> None:
         """Read until asked to stop."""
@@ -63,7 +63,10 @@ class Tailer:
             lifeline.progress()
 
     async def _step(self, lifeline: Lifeline[None]) -> bool:
-        """Read some, or go on to another file; False if there is nothing to do now."""
+        """Read a chunk, or turn to another file.
+
+        Return False if there is nothing to do now.
+        """
         place = self._place
         try:
             if not place.registry.is_begun:
@@ -88,7 +91,7 @@ class Tailer:
         return False
 
     async def _read(self, lifeline: Lifeline[None], file: AlertFile, at: Position) -> bool:
-        """Read the present file; at its end look for the next one."""
+        """Read the present file, and at its end look for the next one."""
         if await self._reader.read(lifeline, file, at):
             return True
         if not self._place.is_complete:
@@ -102,16 +105,19 @@ class Tailer:
         return await self._turn_to_next(lifeline)
 
     async def _turn_to_next(self, lifeline: Lifeline[None], *, anew: bool = False) -> bool:
-        self._errors = 0  # what fails from here on is no reason to close the file at hand: it may have lost its name
+        self._errors = 0  # an error from here on is no reason to close the present file, which may have lost its name
         with lifeline.waiting("a survey of the alert files"):  # packed ones may have to be unpacked
             return await self._files.turn_to_next(anew=anew)
 
     async def _failed(self, error: OSError) -> None:
-        """Note it; a file that can't be read again and again is opened anew."""
+        """Record the error, unless the file was not found.
+
+        After `TRIES` errors in a row the present file is given up (see `OpenFiles.give_up`).
+        """
         place, file = self._place, self._place.file
         self._files.look_again()
         if isinstance(error, FileNotFoundError):
-            return  # renamed or packed since the survey: the next one finds it
+            return  # renamed or packed since the survey, so the next survey finds it
         path = file.path if file is not None else error.filename or "the folder of the alert file"
         place.note(ReadingTrouble.UNREADABLE, f"{path} can't be read: {error.strerror or error}")
         self._errors += 1

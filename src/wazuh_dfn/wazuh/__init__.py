@@ -1,1 +1,1 @@
-"""What Wazuh is told of what was delivered, through its queue socket."""
+"""Feedback to Wazuh about deliveries and errors, through its queue socket."""

@@ -1,4 +1,7 @@
-"""The actor that tells Wazuh what was delivered and what went wrong. Whatever becomes of it, no record waits for it."""
+"""The actor that reports deliveries and errors to Wazuh.
+
+Its failures never delay a record.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +24,26 @@ from wazuh_dfn.wazuh.queue_connection import WazuhConnection, WazuhSocket
 DRAIN_SECONDS = 1.0
 CLOSE_TIMEOUT_SECONDS = 0.5
 TURN_SECONDS = 0.002
-"""How long notes are told before the other actors get their turn again."""
+"""Time for sending notes before other actors get their turn."""
 OLD_SECONDS = 90.0
-"""An error that is told later than this says how long ago it was; more than the minute that an error may have to wait anyway."""
+"""Age from which on an error is reported with its age, longer than the minute that an error may have to wait anyway."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedbackActorOptions:
-    """Waits between attempts to connect: the first, and the longest after doubling."""
+    """Delays between attempts to connect: the first, and the maximum after doubling.
+
+    Both vary by `RETRY_JITTER`.
+    """
 
     first_retry_seconds: float = 5.0
     longest_retry_seconds: float = 30.0
 
 
 class FeedbackActor:
-    """Connects, greets, and then passes on what the queue gives; connects anew after each failure, for ever.
+    """Connects, sends a greeting, and then passes on the notes of the queue.
 
-    Lines are parsed again here, so that the way of the records to the broker pays nothing for it.
+    It reconnects after each failure, without limit. Lines are parsed again here, so that delivery to the broker does not pay for feedback.
     """
 
     def __init__(
@@ -60,7 +66,10 @@ class FeedbackActor:
         self._failures_in_a_row = 0
 
     async def run(self, lifeline: Lifeline[None]) -> None:
-        """Tell until asked to stop; then tell what is left, if Wazuh takes it within a second."""
+        """Send feedback until asked to stop.
+
+        Then send the rest, if Wazuh accepts it within a second.
+        """
         lifeline.started()
         try:
             async with anyio.create_task_group() as tasks:
@@ -119,7 +128,7 @@ class FeedbackActor:
         except WazuhUnavailableError:
             self._queue.put_back(note)
             raise
-        except BaseException:  # a crash, or cancelled: it may have been told
+        except BaseException:  # after a crash or a cancellation, the note may have been sent
             self._status.dropped += 1
             raise
         self._status.sent += 1

@@ -1,4 +1,4 @@
-"""What Wazuh is told (kinds/CONTRACT.md, "Feedback to Wazuh"): messages `1:LOCATION:JSON` for its queue."""
+"""Format of the feedback (kinds/CONTRACT.md, "Feedback to Wazuh"): messages `1:LOCATION:JSON` for Wazuh's queue."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _CUT = "..."
 
 @dataclass(frozen=True, slots=True)
 class FeedbackFormat:
-    """Builds the messages; none is longer than `max_bytes`, and nothing raises for what `parse_alert` returned.
+    """Builds the messages.
 
-    A description that is too long loses its end. What tells of a delivery has nothing that could be cut without lying: if it is too
-    long, there is none.
+    Nothing raises for an alert from `parse_alert`. No message is longer than `max_bytes`. A description that is too long loses its end. A
+    delivery confirmation has nothing that could be cut without making it wrong, so a confirmation that is too long is not built.
     """
 
     integration: str = "dfn"
     max_bytes: int = 65_535
 
     def delivered(self, kind: Kind, alert: Mapping[str, Any]) -> bytes | None:
-        """Tell that the alert's record of this kind was acknowledged; None if the message would be too long."""
+        """Return the message that the alert's record of this kind was acknowledged, or None if it would be too long."""
         content = {
             "integration": self.integration,
             "alert_id": alert.get("id"),
@@ -42,11 +42,11 @@ class FeedbackFormat:
         return message if len(message) <= self.max_bytes else None
 
     def error(self, text: str) -> bytes:
-        """Tell of an error."""
+        """Return the message that reports an error."""
         return self._described({"error": _UNAVAILABLE, "description": text, "integration": self.integration})
 
     def description(self, text: str) -> bytes:
-        """Tell something else, such as that the feedback begins."""
+        """Return a message with another text, such as that the feedback begins."""
         return self._described({"integration": self.integration, "description": text})
 
     def _agent_location(self, alert: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ class FeedbackFormat:
         if excess <= 0:
             return message
         text = str(content["description"])
-        kept = text[: max(0, len(text) - excess - len(_CUT))]  # each character is a byte at least
+        kept = text[: max(0, len(text) - excess - len(_CUT))]  # each character takes at least one byte
         return _message(self.integration, content | {"description": kept + _CUT})
 
 

@@ -1,4 +1,4 @@
-"""What Wazuh is to be told: a bounded queue that never makes its senders wait, and errors, one of a kind a minute."""
+"""Notes for Wazuh: a bounded queue that never blocks its senders and limits errors to one of each kind per minute."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
 CAPACITY_BYTES = 2 * 1024 * 1024
 ERROR_INTERVAL_SECONDS = 60.0
 _NOTE_BYTES = 200
-"""What a note takes besides its line."""
+"""Memory that a note takes besides its line."""
 _SHORTEST_WAIT_SECONDS = 0.001
-"""Less could be lost in the rounding of the clock."""
+"""Lower bound of a wait. A shorter one could vanish in clock rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryNote:
-    """A record of this kind was acknowledged; `raw` is the line that it was made of."""
+    """A record of this kind was acknowledged.
+
+    `raw` is the line that it was made of.
+    """
 
     kind: KindName
     raw: bytes
@@ -30,7 +33,7 @@ class DeliveryNote:
 
 @dataclass(frozen=True, slots=True)
 class ErrorNote:
-    """Something went wrong `at` this time (seconds of the event loop's clock)."""
+    """An error occurred at the time `at`, in seconds of the event loop's clock."""
 
     kind: str
     text: str
@@ -42,14 +45,15 @@ type Note = DeliveryNote | ErrorNote
 
 
 class FeedbackQueue:
-    """Belongs to the pipeline, so that it outlives FeedbackActor. All but `take` return at once and never raise.
+    """Notes that wait to be sent.
 
-    Deliveries that find it full are dropped and counted. Of the errors of a kind the newest is kept, until a minute has passed
-    since the last one of its kind was taken. While the status says that feedback is off, nothing is kept and nothing is counted.
+    All methods but `take` return at once and never raise. The queue belongs to the pipeline, so that it survives FeedbackActor. A delivery
+    that finds it full or closed is dropped and counted. For each kind of error the newest is kept until a minute has passed since the last
+    one of its kind was taken. While the status says that feedback is off, nothing is kept or counted.
 
     Args:
-        status: gets the counts.
-        capacity_bytes: how much memory what waits may take.
+        status: holds the counts.
+        capacity_bytes: maximum memory of the waiting deliveries.
     """
 
     def __init__(self, status: FeedbackStatus, capacity_bytes: int = CAPACITY_BYTES) -> None:
@@ -63,11 +67,11 @@ class FeedbackQueue:
 
     @property
     def depth(self) -> int:
-        """Notes that wait."""
+        """Number of waiting notes."""
         return len(self._deliveries) + len(self._errors)
 
     def delivered(self, kind: KindName, raw: bytes) -> None:
-        """Tell of a record that was acknowledged."""
+        """Add a note of a record that was acknowledged."""
         if self._status.state == "off":
             return
         size = len(raw) + _NOTE_BYTES
@@ -79,18 +83,27 @@ class FeedbackQueue:
         self._changed.set()
 
     def error(self, kind: str, text: str) -> None:
-        """Tell of an error; `kind` is one of a few constants."""
+        """Add a note of an error.
+
+        `kind` is one of a few constants.
+        """
         if self._status.state != "off" and not self._is_closed:
             self._errors[kind] = ErrorNote(kind, text, anyio.current_time())
             self._changed.set()
 
     def close(self) -> None:
-        """Take nothing more; `take` gives what is left."""
+        """Accept no more notes.
+
+        `take` returns the rest.
+        """
         self._is_closed = True
         self._changed.set()
 
     async def take(self) -> Note | None:
-        """Wait for the next note and take it out, errors first; None when closed and nothing is left that may be told now."""
+        """Wait for the next note and remove it, errors first.
+
+        Return None if the queue is closed and holds nothing that may be sent now.
+        """
         await checkpoint()
         while (note := self.take_nowait()) is None:
             if self._is_closed:
@@ -101,11 +114,17 @@ class FeedbackQueue:
         return note
 
     def take_nowait(self) -> Note | None:
-        """Take the next note out as `take` does; None if there is none now."""
+        """Remove the next note as `take` does.
+
+        Return None if there is none now.
+        """
         return self._take_due_error() or self._take_delivery()
 
     def put_back(self, note: Note) -> None:
-        """Put a note that could not be told before all others, once: the second time it is dropped, so that it can't block them for ever."""
+        """Put back a note that could not be sent, ahead of the others.
+
+        It is dropped the second time, so that it cannot block the others for ever. A newer error of the same kind replaces it.
+        """
         if note.was_put_back:
             self._status.dropped += 1
         elif isinstance(note, ErrorNote):
@@ -116,7 +135,7 @@ class FeedbackQueue:
             self._deliveries.appendleft(replace(note, was_put_back=True))
 
     def drop_rest(self) -> None:
-        """Give up what is left."""
+        """Drop and count the rest."""
         self._status.dropped += self.depth
         self._deliveries.clear()
         self._errors.clear()

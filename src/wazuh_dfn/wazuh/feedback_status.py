@@ -1,4 +1,4 @@
-"""How the feedback to Wazuh stands; written by FeedbackActor and its queue, read by those who report."""
+"""State of the feedback to Wazuh, written by FeedbackActor and its queue and read by the reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class FeedbackStatus:
-    """State and counts of messages since the start of this process; `sent` includes those that only greet."""
+    """State and message counts since the start of this process.
+
+    `sent` includes greetings.
+    """
 
     state: FeedbackState = "off"
     sent: int = 0
@@ -27,17 +30,20 @@ class FeedbackStatus:
 
     @property
     def reason(self) -> str | None:
-        """Why Wazuh can't be told."""
+        """Why feedback cannot be sent, or None if it can."""
         return self._trouble.reason
 
     def connected(self) -> None:
-        """Wazuh has taken the first message."""
+        """Record that Wazuh has accepted the first message."""
         if self.state != "connected":
             log.info("feedback: Wazuh is told what is delivered")
         self._trouble.is_over()
         self.state = "connected"
 
     def failed(self, error: WazuhUnavailableError) -> None:
-        """Wazuh can't be told; a reason is logged once, not at each attempt."""
+        """Record that feedback cannot be sent.
+
+        A reason is logged once, not at each attempt.
+        """
         self._trouble.note(error.reason, "info" if error.is_absent else "warning")
         self.state = "absent" if error.is_absent else "unavailable"

@@ -1,4 +1,4 @@
-"""Wazuh's queue as the feedback sees it: protocols that a real socket implements, and simulations."""
+"""Protocols of Wazuh's queue, implemented by real sockets and by simulations."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ from typing import Protocol
 
 
 class WazuhConnection(Protocol):
-    """A connection to the queue socket of Wazuh; one `send` at a time."""
+    """A connection to the queue socket of Wazuh.
+
+    Only one `send` may run at a time.
+    """
 
     async def send(self, message: bytes) -> None:
-        """Hand one message over to the operating system; whether Wazuh reads it is not known.
+        """Pass one message to the operating system.
 
-        Where there is room at once, this may return without a turn of the event loop: the caller has to give up its own.
+        Whether Wazuh reads it is not known. If there is room at once, this may return without yielding to the event loop, so the caller has
+        to yield.
 
         Raises:
-            WazuhUnavailableError: Wazuh is gone, or did not take it in time; close this connection.
+            WazuhUnavailableError: Wazuh is gone, or did not accept the message in time. The connection must be closed.
         """
 
     async def aclose(self) -> None:
-        """Close it without waiting for anything."""
+        """Close the connection without waiting."""
 
 
 class WazuhSocket(Protocol):
-    """Makes connections to the queue socket of Wazuh; after a restart of Wazuh it is another one of the same name."""
+    """Makes connections to the queue socket of Wazuh.
+
+    After a restart of Wazuh it is a new socket of the same name.
+    """
 
     async def connect(self) -> WazuhConnection:
-        """Connect in time.
+        """Connect within the time limit.
 
         Raises:
-            WazuhUnavailableError: there is no socket, or nobody behind it.
+            WazuhUnavailableError: there is no socket, or nothing listens on it.
         """

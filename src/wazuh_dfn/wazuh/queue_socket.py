@@ -1,4 +1,7 @@
-"""Wazuh's queue socket: datagrams, or a stream where something else listens at the path. Every wait has a deadline."""
+"""Wazuh's queue socket: datagrams, or a stream if something else listens at the path.
+
+Every wait has a deadline.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,14 @@ from wazuh_dfn.errors import WazuhUnavailableError
 from wazuh_dfn.wazuh.queue_connection import WazuhConnection
 
 _FULL_BACKLOG_SECONDS = 0.1
-"""How often a stream's listener that accepts nobody is tried: its socket always looks writable, so waiting for that would spin."""
+"""Time between attempts to connect to a stream whose listener accepts nothing.
+
+Its socket always looks writable, so waiting for that would spin.
+"""
 
 _BRIEF_WAIT_MILLISECONDS = 1
 _PAUSE_FACTOR = 9
-"""How many times as long as the last brief wait took there is none: they cost the pipeline a tenth of its time at most."""
+"""Length of the pause after a brief wait, as a multiple of that wait. Brief waits then take at most a tenth of the pipeline's time."""
 
 _REASONS = {
     errno.ENOENT: "there is no such socket; Wazuh is not running, or wazuh.unix_socket_path names another place",
@@ -38,14 +44,20 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 @dataclass(frozen=True, slots=True)
 class QueueSocket:
-    """Implements `WazuhSocket`. `address` is a path, or host and port of a TCP listener."""
+    """Implements `WazuhSocket`.
+
+    `address` is a path, or host and port of a TCP listener.
+    """
 
     address: Path | tuple[str, int]
     connect_timeout_seconds: float = 30.0
     write_timeout_seconds: float = 10.0
 
     async def connect(self) -> WazuhConnection:
-        """Connect; at a path a stream is tried where there is no datagram socket."""
+        """Connect.
+
+        See `WazuhSocket`. At a path without a datagram socket, a stream is tried.
+        """
         timeout = self.connect_timeout_seconds
         with self.translated(f"no connection within {timeout:g} s"), anyio.fail_after(timeout):
             if isinstance(self.address, tuple):
@@ -59,14 +71,14 @@ class QueueSocket:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Give a message the time that it may take."""
+        """Limit the time that a message may take."""
         timeout = self.write_timeout_seconds
         with self.translated(f"Wazuh reads nothing, its buffer was full for {timeout:g} s"), anyio.fail_after(timeout):
             yield
 
     @contextmanager
     def translated(self, timeout_text: str = "") -> Iterator[None]:
-        """Turn what the operating system and anyio raise into the one clear line for the operator."""
+        """Translate exceptions of the operating system and anyio into one clear line for the operator."""
         try:
             yield
         except TimeoutError as error:
@@ -86,9 +98,10 @@ class QueueSocket:
 
 
 class UnixConnection:
-    """Implements `WazuhConnection`: a message is a datagram, taken whole or not at all, or is ended by `end` in a stream.
+    """Implements `WazuhConnection` on a Unix socket.
 
-    The socket is used directly: anyio's own would give up the turn of the event loop for each message.
+    A message is a datagram, which is accepted as a whole or not at all, or is ended by `end` in a stream. The socket is used directly,
+    because anyio's own would yield to the event loop for each message.
     """
 
     def __init__(self, to: QueueSocket, connected: socket.socket, *, end: bytes = b"") -> None:
@@ -100,10 +113,11 @@ class UnixConnection:
         self._may_wait_at = 0.0
 
     async def send(self, message: bytes) -> None:
-        """Send; a full receive buffer is waited for. After a timeout a stream may have taken a part, and is of no use any more.
+        """Send a message, and wait while the receive buffer is full.
 
-        Many systems keep ten datagrams. A reader that is not slow makes room in less time than the event loop takes for a turn while
-        the pipeline works, so that is waited for first, without a turn.
+        After a timeout, a stream may have accepted a part, and the connection can no longer be used. Many systems queue ten datagrams.
+        While the pipeline works, a normal reader makes room in less time than one turn of the event loop takes, so a brief wait without a
+        turn comes first.
         """
         data = message + self._end
         with self._to.translated():
@@ -126,31 +140,37 @@ class UnixConnection:
         return has_room
 
     def _rest(self, data: bytes) -> bytes:
-        """Send what there is room for; returns the rest."""
+        """Send as much as there is room for, and return the rest."""
         try:
             return data[self._socket.send(data) :]
         except BlockingIOError:
             return data
 
     async def aclose(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self._socket.close()
 
 
 class TcpConnection:
-    """Implements `WazuhConnection`: a line feed ends each message, which its JSON can't contain."""
+    """Implements `WazuhConnection` on TCP.
+
+    A line feed ends each message, because its JSON cannot contain one.
+    """
 
     def __init__(self, to: QueueSocket, stream: ByteStream) -> None:
         self._to = to
         self._stream = stream
 
     async def send(self, message: bytes) -> None:
-        """Send; after a timeout a part may have gone out, so the connection is of no use any more."""
+        """Send a message.
+
+        After a timeout a part may have been sent, and the connection can no longer be used.
+        """
         with self._to.writing():
             await self._stream.send(message + b"\n")
 
     async def aclose(self) -> None:
-        """Close it; what is still on its way is not waited for."""
+        """Close the connection without waiting for data in flight."""
         await anyio.aclose_forcefully(self._stream)
 
 
