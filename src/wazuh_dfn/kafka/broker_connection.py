@@ -1,7 +1,7 @@
-"""One AIOKafkaProducer that is connected and knows its topic, and why it does not work if it does not.
+"""One connected AIOKafkaProducer bound to a topic, and the diagnosis of its failures.
 
-aiokafka logs to the loggers `aiokafka.*` by itself, repeatedly while a broker is away; what matters of it is said by the exceptions
-raised here, so that the application may well keep those loggers at ERROR or silent.
+aiokafka logs to the `aiokafka.*` loggers, repeatedly while a broker is away. The exceptions raised here carry the relevant information, so
+the application can set those loggers to ERROR or disable them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from wazuh_dfn.kafka.record_producer import Told
 from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts
 
 TOPIC_PATIENCE = 10.0
-"""So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
+"""Maximum time in seconds that a topic may be missing after connecting. Brokers that create topics on first use need a moment."""
 
 EXPLAIN_SECONDS = 2.5
-"""The longest look at a broker that is out of reach: it has been tried for as long already."""
+"""Maximum time in seconds to diagnose an unreachable broker. It has been tried for about as long already."""
 ID_LENGTH = 32
 SOURCE = f"{socket.gethostname()} wazuh-dfn/{version('wazuh-dfn')}".encode()
 _UNLIMITED = 2**31 - 1
@@ -52,7 +52,7 @@ _NOBODY = -1
 
 
 class KafkaConnection:
-    """One connected producer, bound to one partition of the topic. Made by `open_connection`."""
+    """One connected producer, bound to one partition of the topic. Created by `open_connection`."""
 
     def __init__(self, options: KafkaOptions, tls: TlsContexts | None, told: Told) -> None:
         self._options = options
@@ -60,7 +60,8 @@ class KafkaConnection:
         self._told = told
         self._partition = -1
         self.appended_at: float | None = None
-        # A request that is asked again has its number: only without numbers it is better to wait as long as possible.
+        # An idempotent producer can repeat a request safely, because of its sequence numbers: half the timeout leaves time for a second
+        # attempt. Without them a repetition may duplicate records, so it waits as long as possible.
         timeout_ms = max(1, round(options.timeout_seconds * (500 if options.idempotence else 1000)))
         use_fast_gzip()
         self._producer = AIOKafkaProducer(
@@ -91,12 +92,15 @@ class KafkaConnection:
         self._throttled_until = 0.0
         self._unacknowledged: deque[list[bytes]] = deque()
         self._sending: asyncio.Future[Any] | None = None
-        """The first of those, once it is on its way."""
-        if options.idempotence:  # it would be given up without a leader, although it may have been written
+        """Delivery of the first unacknowledged batch. None if it is not being sent."""
+        if options.idempotence:  # without a leader, aiokafka would drop a batch that may have been written
             self._producer._message_accumulator._batch_ttl = math.inf  # noqa: SLF001
 
     async def start(self) -> None:
-        """Connect and choose the partition: always the same one of a topic, so that the order of the records is kept."""
+        """Connect and choose the partition.
+
+        It is always the same partition of a topic, so that the order of the records is kept.
+        """
         await self._producer.start()
         with anyio.fail_after(min(TOPIC_PATIENCE, self._options.timeout_seconds / 2)):
             partitions = sorted(await self._producer.partitions_for(self._options.topic))
@@ -109,18 +113,18 @@ class KafkaConnection:
 
     @property
     def is_sending(self) -> bool:
-        """Whether `wait` goes on where it was, without a repetition."""
+        """Whether `wait` can resume without duplicating records."""
         return self._options.idempotence and bool(self._unacknowledged)
 
     def renew(self, options: KafkaOptions) -> None:
-        """Dial with these certificates from now on."""
+        """Use the certificates of these options for new connections, and dial without delay."""
         self._options = replace(self._options, tls=options.tls)
         self._leash.dial_at_once()
 
     async def wait(self) -> None:
-        """Send what is not sent yet, one batch after the other, and wait for the acknowledgement of all.
+        """Send the batches that are not acknowledged yet, one after the other, and wait for all acknowledgements.
 
-        Cancelled, it can be called again and goes on where it was: aiokafka keeps what it was given.
+        After a cancellation it can be called again and resumes, because aiokafka keeps the batches it was given.
         """
         while self._unacknowledged:
             if self._sending is None:
@@ -144,34 +148,46 @@ class KafkaConnection:
 
     @property
     def _throttled_seconds(self) -> float:
-        """For how long the broker's quota wants nothing to be sent; on a connection of ours it reads nothing before."""
+        """Seconds until the broker's quota allows to send again.
+
+        On an existing connection the broker reads nothing before that.
+        """
         return max(0.0, self._throttled_until - asyncio.get_running_loop().time())
 
     async def _heed_throttling(self, send: Callable[..., Awaitable[Any]], request: Any, **options: Any) -> Any:
-        """Send a request, and remember what the answer says of a quota: aiokafka would dial anew in the middle of it, and so get round it."""
+        """Send a request and remember the throttle time in the response.
+
+        aiokafka would reconnect while it is throttled, and so evade the quota.
+        """
         response = await send(request, **options)
         throttled_ms = getattr(response, "throttle_time_ms", 0)
         self._throttled_until = max(self._throttled_until, asyncio.get_running_loop().time() + throttled_ms / 1000)
         return response
 
     def _needed(self) -> list[int]:
-        """Return the id of the partition's leader, or those of all known brokers if there is none now."""
+        """Return the id of the partition's leader, or the ids of all known brokers if there is no leader."""
         cluster = self._producer.client.cluster
         leader = cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
         return [leader] if cluster.broker_metadata(leader) is not None else [broker.nodeId for broker in cluster.brokers()]
 
     def _leaderless(self) -> Fault | None:
-        """Tell that our partition has no leader by the latest metadata; nothing can be delivered then, whoever is within reach."""
+        """Return a fault if our partition has no leader according to the latest metadata.
+
+        Nothing can be delivered then, even if all brokers are reachable.
+        """
         leader = self._producer.client.cluster.leader_for_partition(TopicPartition(self._options.topic, self._partition))
         return no_leader(self._options.topic, self._partition) if leader == _NOBODY else None
 
     def _leader(self) -> list[BrokerAddress]:
-        """Return the address of the partition's leader, or of all known brokers if there is none now."""
+        """Return the address of the partition's leader, or the addresses of all known brokers if there is no leader."""
         brokers = map(self._producer.client.cluster.broker_metadata, self._needed())
         return [BrokerAddress(broker.host, broker.port) for broker in brokers if broker is not None]
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> Fault:
-        """Say why it did not work after `waited` seconds, if need be by climbing to the broker, for at most `within` seconds."""
+        """Return why delivery failed after `waited` seconds.
+
+        If the error does not show the cause, probe the broker. This takes at most `within` seconds.
+        """
         if self._leash.fault is not None and isinstance(error, TimeoutError):
             return self._leash.fault
         if self._throttled_seconds:
@@ -185,7 +201,7 @@ class KafkaConnection:
         return found or self._not_delivered(error, ", ".join(map(str, addresses)), waited)
 
     async def close(self) -> None:
-        """See `ProducerEnding`."""
+        """Close the connection. See `ProducerEnding`."""
         if self._sending is not None:
             self._sending.cancel()
         try:
@@ -197,7 +213,7 @@ class KafkaConnection:
         options, client = self._options, self._producer.client
         await self._renew_tls()
         tls = self._tls.verifying if self._tls is not None else None
-        limit = client._request_timeout_ms / 1000  # noqa: SLF001 - what it gives its own connections
+        limit = client._request_timeout_ms / 1000  # noqa: SLF001 - the limit that aiokafka gives its own connections
         connection = await dial(where, options, tls, on_close=on_close, within=min(DIAL_SECONDS, limit))
         connection._request_timeout = limit  # noqa: SLF001
         connection.send = partial(self._heed_throttling, connection.send)
@@ -212,7 +228,7 @@ class KafkaConnection:
         except BrokerUnavailableError:
             if self._tls is None or self._leash.fault is not None:
                 raise
-            return  # files are being replaced: those of before may do
+            return  # the files are being replaced: keep the previous contexts
         for certificate in self._tls.certificates if self._tls is not None else ():
             self._told(certificate)
 
@@ -233,7 +249,10 @@ class KafkaConnection:
         return replace(fault, text=f"the broker sends us to its advertised address: {fault.text}")
 
     async def _inquire(self, within: float) -> Fault | None:
-        """Ask about the topic and our rights: aiokafka's own bookkeeping does not tell a missing topic from a slow broker."""
+        """Query the topic and our rights on the broker.
+
+        aiokafka's own metadata does not distinguish a missing topic from a slow broker.
+        """
         with anyio.move_on_after(within), suppress(*DIAL_ERRORS):
             connection = await self._leash.connection()
             if connection is not None:
@@ -241,9 +260,9 @@ class KafkaConnection:
         return None
 
     def _not_delivered(self, error: BaseException, where: str, waited: float) -> Fault:
-        """Return what is left to say if neither the way nor the topic are to blame."""
+        """Return the fault that remains if neither the network path nor the topic is the cause."""
         timed_out = isinstance(error, TimeoutError)
-        manager = self._producer._txn_manager  # noqa: SLF001 - nothing else tells whether a producer id is missing
+        manager = self._producer._txn_manager  # noqa: SLF001 - nothing else shows whether a producer id is missing
         if manager is not None and not manager.has_pid() and (timed_out or isinstance(error, BrokerResponseError)):
             what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
             return Fault(FaultCode.NO_PRODUCER_ID, f"{where} gives no producer id {what}")
@@ -253,10 +272,10 @@ class KafkaConnection:
 
 
 async def open_connection(options: KafkaOptions, told: Told) -> KafkaConnection:
-    """Connect, within `options.timeout_seconds`, diagnosis included; see `Leash` for `told`.
+    """Connect within `options.timeout_seconds`, diagnosis included. `told` is described in `Leash`.
 
     Raises:
-        BrokerUnavailableError: with the reason in one line.
+        BrokerUnavailableError: Connecting failed. The error carries the reason in one line.
     """
     connection = KafkaConnection(options, await _read_tls(options), told)
     allowed, for_diagnosis = split_time(options.timeout_seconds)
@@ -279,7 +298,7 @@ async def _read_tls(options: KafkaOptions) -> TlsContexts | None:
     if options.tls is None:
         return None
     try:
-        with anyio.fail_after(options.timeout_seconds):  # the files may be on a file system that hangs
+        with anyio.fail_after(options.timeout_seconds):  # the file system may hang
             return await anyio.to_thread.run_sync(make_tls_contexts, options.tls, abandon_on_cancel=True)
     except TimeoutError as error:
         fault = Fault(FaultCode.TLS_FILES, "the TLS files can't be read: the file system does not answer")
@@ -287,11 +306,14 @@ async def _read_tls(options: KafkaOptions) -> TlsContexts | None:
 
 
 def record_headers(value: bytes) -> list[tuple[str, bytes]]:
-    """Return the headers of a record: a value that is sent again has the same `id`, so that a receiver can drop it."""
+    """Return the headers of a record.
+
+    The `id` depends on the value alone, so a receiver can drop a record that was sent twice.
+    """
     return [("id", sha256(value).hexdigest()[:ID_LENGTH].encode()), ("source", SOURCE)]
 
 
 def split_time(timeout: float) -> tuple[float, float]:
-    """Return how much of a deadline the work may take, and what is kept for telling why it failed."""
+    """Split a deadline into the seconds for the work and those for the diagnosis of a failure."""
     for_diagnosis = min(5.0, timeout / 3)
     return timeout - for_diagnosis, for_diagnosis
