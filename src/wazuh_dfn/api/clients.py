@@ -49,6 +49,6 @@ def is_own_name(host: str) -> bool:
 
 
 def is_authorised(header: str, token: str) -> bool:
-    """Return whether the `Authorization` header has the token. The comparison takes constant time."""
+    """Return whether the `Authorization` header has the token. The token is compared in constant time (`secrets.compare_digest`)."""
     scheme, _, given = header.partition(" ")
     return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), token.encode())

@@ -93,7 +93,7 @@ async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
         await run_supervised(supervisor, [service.run], on_stop=service.stopping, on_reload=on_reload)
         log.info("stopped", **log_fields(await pipeline.observed.report()))
     except SupervisionError:
-        log.error("gave up", **log_fields(await pipeline.observed.report()))  # noqa: TRY400 - the command tells the cause
+        log.error("gave up", **log_fields(await pipeline.observed.report()))  # noqa: TRY400 - the command prints the cause
         raise
     finally:
         await pipeline.aclose()
