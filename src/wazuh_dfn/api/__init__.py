@@ -1,1 +1,1 @@
-"""The HTTP API: it tells how the daemon is, and changes nothing. Imported only where it is turned on."""
+"""The HTTP API: reports the daemon's health, read-only. It is imported only if it is enabled."""

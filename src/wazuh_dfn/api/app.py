@@ -1,4 +1,4 @@
-"""The routes, each fed by one observation."""
+"""The routes. Each answers from one observation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATHS = ("/", "/health", "/health/live", "/health/ready", "/health/detailed", "/
 
 
 def make_app(observed: Observed, api: HealthApiSettings) -> Starlette:
-    """Return the application; it answers GET and HEAD."""
+    """Return the application. It answers GET and HEAD."""
     page = page_html()
     page_headers = {"Content-Security-Policy": _page_policy(page)}
 
@@ -75,7 +75,7 @@ def _fail(_: Request, __: Exception) -> Response:
 
 
 def _page_policy(page: str) -> str:
-    """Let the browser run what stands in the page, and nothing else."""
+    """Return a policy that allows the page's inline script and style, requests to its own origin and `data:` images, and nothing else."""
     script, style = (" ".join(_hashes(page, tag)) or "'none'" for tag in ("script", "style"))
     return (
         f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; img-src data:; "

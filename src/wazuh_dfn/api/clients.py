@@ -1,4 +1,4 @@
-"""Who asks: addresses, the allow-list and the token."""
+"""Identification of clients: addresses, the allow-list and the token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ type Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def client_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address of a peer, for an IPv4-mapped IPv6 address the IPv4 one; None for what is no address."""
+    """Return the address of a peer, or None if `host` is not an IP address.
+
+    An IPv4-mapped IPv6 address is returned as IPv4.
+    """
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -24,17 +27,20 @@ def client_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_allowed(address: IPv4Address | IPv6Address | None, networks: Networks) -> bool:
-    """Tell whether one of the networks has this address; what is no address is in none."""
+    """Return whether the address is in one of the networks. None is in no network."""
     return address is not None and any(address in network for network in networks)
 
 
 def counted_as(address: IPv4Address | IPv6Address) -> str:
-    """Return whose requests are counted together: those of an IPv6 network of 64 bits, as all its addresses can be of one client."""
+    """Return the key under which a client's requests are counted.
+
+    For IPv6 it is the /64 network, because one client can use all of its addresses.
+    """
     return str(address if address.version == 4 else ip_network((address, IPV6_SITE_BITS), strict=False))  # noqa: PLR2004
 
 
 def is_own_name(host: str) -> bool:
-    """Tell whether the header `Host` names this machine, or nothing."""
+    """Return whether the `Host` header names this machine or is empty."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:
@@ -43,6 +49,6 @@ def is_own_name(host: str) -> bool:
 
 
 def is_authorised(header: str, token: str) -> bool:
-    """Tell whether the header `Authorization` has the token; how long that takes tells nothing about it."""
+    """Return whether the `Authorization` header has the token. The token is compared in constant time (`secrets.compare_digest`)."""
     scheme, _, given = header.partition(" ")
     return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), token.encode())

@@ -1,7 +1,7 @@
-"""One connection of a client, spoken by anycorn; none can last for ever, and they can't be many.
+"""One client connection, served by anycorn, with limits on the duration and number of connections.
 
-Anycorn's own `serve` is not used: it takes any number of connections, and sends in scopes that can't be cancelled, so a client that does
-not read would hold up the stop of the daemon.
+Anycorn's own `serve` is not used. It accepts any number of connections, and sends in scopes that cannot be cancelled, so a client that does
+not read would delay the daemon's stop.
 """
 
 from __future__ import annotations
@@ -27,45 +27,48 @@ from wazuh_dfn.api.clients import Networks, client_address, is_allowed
 
 MOST_CONNECTIONS = 64
 MOST_OF_STRANGERS = 8
-"""So many of them may be of clients that are not on the allow-list, which are only told that: they must not crowd out the others."""
+"""Maximum connections of clients outside the allow-list.
+
+They only get a refusal, and must not crowd out the allowed clients.
+"""
 CONNECTION_SECONDS = 300.0
-"""So long a connection may last, whatever happens on it."""
+"""Maximum duration of a connection in seconds, regardless of activity."""
 HANDSHAKE_SECONDS = 5.0
 IDLE_SECONDS = 5.0
-"""So long a client may take to send a request's headers, and to think of its next request."""
+"""Maximum time in seconds for a client to send a request's headers, and between two requests."""
 SEND_SECONDS = 5.0
-"""So long it may take to read what it is sent."""
+"""Maximum time in seconds for a client to accept the data that is sent."""
 MOST_HEADER_BYTES = 16 * 1024
 log = structlog.get_logger(__name__)
 
 
 class Connections:
-    """Serves an application on the connections that it is given, with TLS if there is a context for it; `tls` may be replaced meanwhile."""
+    """Serves an application on the accepted connections, with TLS if `tls` is set. `tls` may be replaced at any time."""
 
     def __init__(self, app: ASGIApp, networks: Networks, tls: ssl.SSLContext | None) -> None:
-        self._app = ASGIWrapper(cast("ASGIFramework", app))  # anycorn's spelling of the same protocol
+        self._app = ASGIWrapper(cast("ASGIFramework", app))  # anycorn's declaration of the same protocol
         self._networks = networks
         self.tls = tls
         self._config = _anycorn_config()
         self._open: dict[SocketStream, bool] = {}
-        """Each with whether it is a stranger's."""
+        """Open connections. The value shows whether the client is outside the allow-list."""
 
     async def handle(self, stream: SocketStream) -> None:
-        """Answer until the client is done or its time is up."""
+        """Serve the connection until the client is done or `CONNECTION_SECONDS` have passed."""
         try:
             is_strange = not is_allowed(client_address(_host(stream)), self._networks)
             if len(self._open) < MOST_CONNECTIONS and not (is_strange and sum(self._open.values()) >= MOST_OF_STRANGERS):
                 self._open[stream] = is_strange
                 with anyio.move_on_after(CONNECTION_SECONDS):
                     await self._speak(stream)
-        except Exception as error:  # what one client makes go wrong must not end the others' connections
+        except Exception as error:  # a failure with one client must not end the other connections
             log.debug("connection to the health API failed", exc_info=error)
         finally:
             self._open.pop(stream, None)
             await anyio.aclose_forcefully(stream)
 
     async def abort(self) -> None:
-        """Close all; what is being sent ends with that."""
+        """Close all connections at once, without finishing responses."""
         for stream in tuple(self._open):
             await anyio.aclose_forcefully(stream)
 
@@ -77,13 +80,13 @@ class Connections:
     @staticmethod
     async def _shake_hands(stream: SocketStream, tls: ssl.SSLContext) -> TLSStream:
         with anyio.fail_after(HANDSHAKE_SECONDS):
-            # standard_compatible would wait at the end for what the client may never send
+            # standard_compatible would wait for a close message that the client may never send
             return await TLSStream.wrap(stream, server_side=True, ssl_context=tls, standard_compatible=False)
 
 
 class _Http1Protocol(H11Protocol):
     async def _check_protocol(self, event: object) -> None:
-        """Ignore a wish for HTTP/2, as RFC 9110 (7.8) allows: the limits here are for one request at a time."""
+        """Ignore a request to upgrade to HTTP/2, as RFC 9110 (7.8) allows. The limits here are for one request at a time."""
 
 
 class _Http1Server(TCPServer):
@@ -104,7 +107,7 @@ class _Http1Server(TCPServer):
 
 
 class _PatientStream(ByteStream):
-    """Does not wait for ever for a client that does not read, and tells when one is gone: anycorn would wait for its next request."""
+    """Limits the time to send to a client, and reports a disconnect, because anycorn would wait for the next request."""
 
     def __init__(self, stream: ByteStream, on_end: Callable[[], Awaitable[None]]) -> None:
         self._stream = stream

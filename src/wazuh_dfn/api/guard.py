@@ -1,4 +1,4 @@
-"""What stands between a client and the routes: allow-list, rate limit, size limit, token; and headers for the browser."""
+"""Access control in front of the routes: allow-list, rate limit, size limit, token, and security headers for browsers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wazuh_dfn.api.rate_limit import RateLimit
 from wazuh_dfn.config.daemon_sections import HealthApiSettings
 
 OPEN_PATHS = frozenset({"/"})
-"""Need no token: the page has no data in it, and asks for the token itself."""
+"""Paths that need no token. The page contains no data, and asks for the token itself."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -28,12 +28,12 @@ _HEADERS = {
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error as all of them look."""
+    """Return an error response in the common format."""
     return JSONResponse({"error": text}, status, headers)
 
 
 class Guard:
-    """An ASGI application around another."""
+    """ASGI middleware that refuses requests which are not allowed."""
 
     def __init__(self, app: ASGIApp, api: HealthApiSettings) -> None:
         self._app = app
@@ -42,7 +42,7 @@ class Guard:
         self._limit = RateLimit(api.rate_limit, api.rate_limit_window)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or let the application do it."""
+        """Refuse the request, or pass it to the application."""
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
@@ -77,7 +77,10 @@ class Guard:
         return None
 
     def _refuse_name(self, headers: Headers) -> Response | None:
-        """Without a token, a page of somebody else must not read it in the browser, by giving its own name this machine's address."""
+        """Without a token, accept only local host names.
+
+        This prevents DNS rebinding: a foreign page could resolve its own name to this machine's address and read the API in the browser.
+        """
         if self._token is not None or is_own_name(headers.get("host", "")):
             return None
         return refusal(
@@ -86,7 +89,7 @@ class Guard:
 
     @staticmethod
     def _refuse_body(headers: Headers) -> Response | None:
-        """Nothing reads a body. How long the headers may be is limited by the server."""
+        """Refuse a request with a body. The server limits the size of the headers."""
         if "transfer-encoding" not in headers and not headers.get("content-length", "").strip("0"):
             return None
         return refusal(413, "the request has a body; ask with GET and without one", {"Connection": "close"})

@@ -1,4 +1,4 @@
-"""The metrics for Prometheus: made of one observation when they are asked for, so nothing is counted twice."""
+"""The metrics for Prometheus, made from one observation per scrape, so that nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ type Samples = Iterable[tuple[str, float]]
 
 
 def exposition(report: HealthReport, delays: Durations, batches: Durations, accept: str) -> tuple[bytes, str]:
-    """Return the metrics in the form that the header `Accept` asks for, and its content type."""
+    """Return the metrics in the format that the `Accept` header asks for, and its content type."""
     registry = CollectorRegistry()
     registry.register(ReportCollector(report, delays, batches))
     ProcessCollector(registry=registry)
@@ -28,7 +28,7 @@ def exposition(report: HealthReport, delays: Durations, batches: Durations, acce
 
 
 class ReportCollector(Collector):
-    """One observation as metrics. What is not known is left out."""
+    """The metrics of one observation. Unknown values are left out."""
 
     def __init__(self, report: HealthReport, delays: Durations, batches: Durations) -> None:
         self._report = report

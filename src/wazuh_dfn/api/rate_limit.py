@@ -1,4 +1,4 @@
-"""How often a client may ask."""
+"""Rate limit per client."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ MOST_CLIENTS = 10_000
 
 
 class RateLimit:
-    """So many requests of each client in a window of time; the windows of all clients begin together.
+    """Fixed-window rate limit. The windows of all clients begin together.
 
     Args:
-        requests: of one client in one window.
-        window_seconds: how long that is.
+        requests: Maximum requests of one client in one window.
+        window_seconds: Length of a window.
     """
 
     def __init__(self, requests: int, window_seconds: float) -> None:
@@ -20,9 +20,10 @@ class RateLimit:
         self._counts: dict[str, int] = {}
 
     def seconds_to_wait(self, client: str, now: float) -> float:
-        """Count a request at `now` (seconds of a clock that never goes back); 0 if it may be answered, else the time to the next window.
+        """Count a request and return 0 if it may be answered, otherwise the seconds until the next window.
 
-        More clients than 10,000 in one window have to wait for the next: the memory for them has an end.
+        `now` is in seconds of a monotonic clock. To bound the memory, clients beyond the first 10,000 of a window have to wait for the next
+        one.
         """
         if now >= self._ends_at:
             self._counts.clear()

@@ -1,4 +1,4 @@
-"""The server of the API as a child of the supervisor: what keeps it from listening is told once, and tried again."""
+"""The API server as a child of the supervisor. If it cannot listen, it logs the reason once and retries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class HealthApi:
-    """Listens where the settings say."""
+    """Listens on the configured address."""
 
     def __init__(self, api: HealthApiSettings) -> None:
         self._api = api
@@ -35,7 +35,7 @@ class HealthApi:
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     async def serve(self, observed: Observed, lifeline: Lifeline[None]) -> None:
-        """Answer until asked to stop; connections are closed then, whatever is under way."""
+        """Serve until asked to stop, then close all connections at once."""
         lifeline.started()
         app = make_app(observed, self._api)
         async with lifeline.until_stopping():
@@ -48,8 +48,11 @@ class HealthApi:
                 self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
 
     async def renew_certificate(self) -> None:
-        """Show clients that connect from now on what its files hold now; the log tells if they can't be used, and the former one stays."""
-        connections = self._connections  # without any, it does not listen, and reads the files before it does
+        """Use the present certificate files for new connections.
+
+        If they are invalid, log an error and keep the previous certificate.
+        """
+        connections = self._connections  # None while not listening: the files are read before it listens
         if connections is None or not self._api.https_enabled:
             return
         try:
@@ -61,7 +64,7 @@ class HealthApi:
             log.info("health API has read its certificate anew", file=str(self._api.cert_file))
 
     async def _listen(self, connections: Connections) -> None:
-        host = None if self._api.host == "::" else self._api.host  # anyio takes "::" for IPv6 alone
+        host = None if self._api.host == "::" else self._api.host  # anyio takes "::" for IPv6 only
         async with await anyio.create_tcp_listener(local_host=host, local_port=self._api.port, backlog=BACKLOG) as listener:
             log.info("health API listens", url=self._url)
             self._trouble.is_over()
@@ -75,7 +78,7 @@ class HealthApi:
                         await connections.abort()
 
     async def _tls(self) -> ssl.SSLContext | None:
-        """Read the files as they are now."""
+        """Read the certificate files as they are now. Returns None without HTTPS."""
         if not self._api.https_enabled:
             return None
         return await to_thread.run_sync(_tls_context, self._api, abandon_on_cancel=True)
@@ -95,7 +98,11 @@ def _remedy(error: BaseException) -> str:
 
 
 def _tls_context(api: HealthApiSettings) -> ssl.SSLContext:
-    """Raises CertificateFileError."""
+    """Return the TLS context.
+
+    Raises:
+        CertificateFileError: A file cannot be read or used.
+    """
     assert api.cert_file is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,1 +1,4 @@
-"""`wazuh-dfn check`: finds out, before and after install, what would go wrong. Nothing is changed, and nothing sent without `--send-test`."""
+"""`wazuh-dfn check`: diagnoses an installation before and after it goes live.
+
+It changes nothing, and sends nothing without `--send-test`.
+"""

@@ -1,4 +1,4 @@
-"""Who checks, and what keeps that user from a file."""
+"""The user running the check, and what denies that user access to a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wazuh_dfn.check.findings import Finding, ok, warning
 
 
 def user_name() -> str:
-    """Return the name of the user that this process runs as, or its number if it has none."""
+    """Return the name of the effective user, or the numeric id if it has no name."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -18,7 +18,7 @@ def user_name() -> str:
 
 
 def check_user() -> list[Finding]:
-    """Warn about root: what root may do says nothing about the daemon's user."""
+    """Warn if running as root, because root's permissions say nothing about those of the daemon's user."""
     if os.geteuid() == 0:
         remedy = "check again as the daemon's user: runuser -u wazuh-dfn -- wazuh-dfn check --config ..."
         return [warning("user", "checked as root, whom no file permission stops", remedy)]
@@ -26,7 +26,10 @@ def check_user() -> list[Finding]:
 
 
 def why_denied(path: Path) -> str:
-    """Return a remedy for a file that this user is not allowed to read: the folder that is closed, or the file itself."""
+    """Return a remedy for a file that this user cannot read.
+
+    It names the topmost folder that this user cannot enter, or the file itself.
+    """
     closed = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), None)
     what = f"enter the folder {closed}" if closed is not None else f"read {path}"
     return f"let {user_name()} {what}, for Wazuh's files by membership in its group (usermod -aG wazuh {user_name()})"

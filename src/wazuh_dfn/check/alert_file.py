@@ -1,4 +1,4 @@
-"""Checks of the alert file: is it there, can it be read, does it hold alerts, does it grow, and are the files from before within reach."""
+"""Checks of the alert file: existence, permissions, content, growth, and access to the rotated files."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.tailing.names import dated_paths, slot_of
 
 _DAY_CHANGE_SECONDS = 0.5
-"""Wazuh unlinks `alerts.json` and links it anew when it changes files; a second look after this time is enough."""
+"""Wazuh unlinks `alerts.json` and links it again at the day change. A second look after this time is enough."""
 _GROWTH_POLL_SECONDS = 0.1
 _LINES = 20
 _SIBLINGS = 30
-"""So many of the newest dated files must be readable: a month without rotation within the day, longer than most outages."""
+"""Number of the newest dated files that must be readable.
+
+This covers a month without rotation within the day, which is longer than most outages.
+"""
 _WHERE = "set wazuh.json_alert_file to the alerts.json of this Wazuh manager"
 
 
 def check_alert_file(path: Path) -> list[Finding]:
-    """Check that it is a regular file that this user can read, and that alerts stand in it."""
+    """Check that the path is a regular file that this user can read, and that it contains alerts."""
     try:
         status = _status(path)
     except FileNotFoundError:
@@ -56,7 +59,7 @@ def _status(path: Path) -> os.stat_result:
 
 
 def _check_lines(path: Path, begin: bytes) -> Finding:
-    """Parse the first line; if it is none, a few more tell a torn line from a file of another kind."""
+    """Parse the first line. If it is not an alert, a few more lines distinguish a torn line from a file of another kind."""
     lines = [line for line in begin.split(b"\n")[:-1] if line.strip()][:_LINES]
     if not lines:
         if len(begin) == LINE_LIMIT_BYTES:
@@ -83,7 +86,10 @@ def _problem(line: bytes) -> str | None:
 
 
 def check_growing(path: Path, seconds: float) -> list[Finding]:
-    """Watch for that many seconds, or until it grows or is replaced; a file that can't be seen is another check's finding."""
+    """Watch the file for that many seconds, or until it grows or is replaced.
+
+    Returns nothing for an inaccessible file, because `check_alert_file` reports it.
+    """
     try:
         before = _status(path)
     except OSError:
@@ -108,7 +114,10 @@ def check_growing(path: Path, seconds: float) -> list[Finding]:
 
 
 def check_siblings(path: Path) -> list[Finding]:
-    """Check that the dated files beside it can be listed and read: what was rotated while the daemon was down is read from them."""
+    """Check that the dated files beside the alert file can be listed and read.
+
+    The daemon reads from them what was rotated while it was down.
+    """
     if not os.access(path, os.F_OK):
         return []
     failed: dict[Path, str] = {}

@@ -1,4 +1,4 @@
-"""Checks of the way to one broker: each rung of the ladder, and what the broker presents."""
+"""Checks of the path to one broker: each rung of the ladder, and the certificate that the broker presents."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _RUNGS = list(Rung)
 
 
 async def check_broker(broker: BrokerAddress, tls: TlsContexts | None, within: float, proxy: BrokerAddress | None = None) -> list[Finding]:
-    """Climb to one address, up to the first rung that breaks.
+    """Probe one address, up to the first rung that fails.
 
     Args:
-        broker: its address.
-        tls: None for a connection without.
-        within: seconds for all of it.
-        proxy: the HTTP proxy that leads there, if any.
+        broker: The broker's address.
+        tls: The TLS contexts, or None for a connection without TLS.
+        within: Maximum time for the whole probe in seconds.
+        proxy: The HTTP proxy on the path, if any.
     """
     climb = Climb(broker, tls, within, proxy)
     await climb.go()

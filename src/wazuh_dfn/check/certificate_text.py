@@ -1,4 +1,4 @@
-"""A certificate in words: whose it is, and how long it is good."""
+"""The subject and the validity of a certificate, in words."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ WARN_DAYS = 30
 
 
 def subject(certificate: x509.Certificate) -> str:
-    """Return the subject's name, or the serial number where it is empty."""
+    """Return the subject, or the serial number if the subject is empty."""
     return certificate.subject.rfc4514_string() or f"number {certificate.serial_number:x}"
 
 
 def check_validity(check: str, whose: str, certificate: x509.Certificate, remedy: str) -> Finding:
-    """Judge by this machine's clock; fewer than `WARN_DAYS` days left are a warning."""
+    """Compare the validity period with this machine's clock. Fewer than `WARN_DAYS` days left give a warning."""
     now = datetime.now(UTC)
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:

@@ -1,4 +1,4 @@
-"""Checks of the files for TLS: readable, matching, chained to the CA, not expired, and the key not open to everybody."""
+"""Checks of the TLS files: readable, matching, chained to the CA, not expired, and the key not accessible to every user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GET = "put the file there that DFN-CERT gave you, in PEM format"
 
 
 def check_certificates(files: TlsFiles) -> list[Finding]:
-    """Check each file by itself, then how they fit together, then whether OpenSSL takes them."""
+    """Check each file, then how they match, then whether OpenSSL accepts them."""
     findings: list[Finding] = []
     authorities = _load("ca", "dfn.dfn_ca", files.ca, x509.load_pem_x509_certificates, findings)
     chain = _load("certificate", "dfn.dfn_cert", files.certificate, x509.load_pem_x509_certificates, findings)
@@ -50,7 +50,7 @@ def check_certificates(files: TlsFiles) -> list[Finding]:
 
 
 def _load[T](check: str, name: str, path: Path | None, load: Callable[[bytes], T], findings: list[Finding]) -> T | None:
-    """Read a file; what is wrong with it is added to `findings`."""
+    """Read and parse a file. Append what is wrong with it to `findings` and return None then."""
     if path is None:
         return None
     try:
@@ -76,7 +76,7 @@ def _load[T](check: str, name: str, path: Path | None, load: Callable[[bytes], T
 
 
 class _WrongPasswordError(Exception):
-    """The key's file is fine, as far as one can tell without its passphrase."""
+    """The configured passphrase does not open the key, as far as can be determined."""
 
 
 def _load_key(data: bytes, password: str | None) -> PrivateKeyTypes:
@@ -95,7 +95,7 @@ def _how_to_open(path: Path) -> str:
 
 
 def _check_authorities(authorities: list[x509.Certificate]) -> list[Finding]:
-    """Judge the file by the best of its certificates: one that is followed by a new one may well have expired."""
+    """Report the best result of the CA file's certificates. An expired one is normal if its successor is in the file too."""
     judged = [check_validity("ca", f"the CA {subject(each)}", each, "get the new CA's file from DFN-CERT") for each in authorities]
     for level in (Level.OK, Level.WARNING):
         good = [finding for finding in judged if finding.level is level]
@@ -139,7 +139,7 @@ def _check_match(chain: list[x509.Certificate], key: PrivateKeyTypes) -> Finding
 
 
 def _check_chain(chain: list[x509.Certificate], authorities: list[x509.Certificate]) -> Finding:
-    """Follow the signatures from our certificate on, through those in its file, to one of the CA's file."""
+    """Follow the signatures from our certificate, through the others in its file, to a certificate in the CA's file."""
     current = chain[0]
     for _ in range(_LONGEST_CHAIN):
         if current in authorities or any(_has_signed(each, current) for each in authorities):

@@ -1,4 +1,4 @@
-"""No check waits for ever: a file system, a name server or a broker that hangs is a finding, not a hanging command."""
+"""Deadlines of the checks. A hanging file system, name server or broker gives a finding instead of a hanging command."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import anyio
 from wazuh_dfn.check.findings import Finding, failure
 
 DISK_SECONDS = 5.0
-"""So long a check of files may take."""
+"""Maximum time in seconds for a check of files."""
 
 
 async def in_time(check: str, seconds: float, work: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
-    """Return what `work` finds, or a failure after that many seconds, or if the operating system has an objection that it did not foresee."""
+    """Return the findings of `work`, or a failure if it exceeds `seconds` or raises an unexpected OSError."""
     try:
         with anyio.fail_after(seconds):
             return await work()

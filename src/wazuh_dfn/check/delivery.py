@@ -1,4 +1,4 @@
-"""The checks of the way to the topic, in order: certificates, each broker, the topic, and on request a record."""
+"""The checks of the path to the topic, in order: certificates, each broker, the topic, and on request a test record."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts
 from wazuh_dfn.own_thread import in_own_thread
 
 _BROKER_SECONDS = 10.0
-"""So long a step towards a broker may take; less where kafka.timeout is less."""
+"""Maximum time in seconds for one step towards a broker. A shorter kafka.timeout takes precedence."""
 _STEPS = 4
-"""Steps of a check, at most: each has its own deadline, and says more than the one around them."""
+"""Maximum number of steps of a check. Each step has its own deadline, and reports more than the deadline of the whole check."""
 
 
 async def check_delivery(settings: Settings, report: Report, *, send_test: bool) -> None:
-    """Run them as far as they make sense; with `send_test` one record is written to the topic."""
+    """Run the checks until one makes the following ones pointless. With `send_test`, write one record to the topic."""
     within = min(_BROKER_SECONDS, settings.kafka.timeout)
     options = replace(KafkaOptions.of(settings), timeout_seconds=within)
     if options.tls is None:
@@ -56,7 +56,7 @@ async def _check_tls(options: KafkaOptions, report: Report) -> TlsContexts | Non
 
     def read() -> list[Finding]:
         findings = check_certificates(files)
-        with suppress(BrokerUnavailableError):  # a finding says why
+        with suppress(BrokerUnavailableError):  # a finding gives the reason
             contexts.append(make_tls_contexts(files))
         return findings
 
@@ -66,7 +66,10 @@ async def _check_tls(options: KafkaOptions, report: Report) -> TlsContexts | Non
 
 
 async def _check_brokers(options: KafkaOptions, tls: TlsContexts | None, within: float, report: Report) -> BrokerAddress | None:
-    """Check all addresses and return the first that works: one is enough, so the others' failures are warnings then."""
+    """Check all addresses and return the first one without failures, or None.
+
+    One working broker is enough, so failures of the other addresses become warnings then.
+    """
     found: dict[BrokerAddress, list[Finding]] = {}
     for broker in options.brokers:
         with report.working(f"broker {broker}"):

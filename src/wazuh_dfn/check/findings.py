@@ -1,4 +1,4 @@
-"""What a check found: one line for the operator."""
+"""The result of a check: one line for the operator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is. A failure keeps alerts from being delivered, or must not stay as it is; a warning may be as it should be."""
+    """Severity of a finding.
+
+    A failure prevents delivery or must be fixed. A warning may be intended.
+    """
 
     OK = "ok"
     INFO = "info"
@@ -17,7 +20,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: the name of the check (stable: scripts may go by it), what is the case, and for warnings and failures what to do."""
+    """One line of the check's output.
+
+    Attributes:
+        check: Name of the check. It is stable, so scripts may rely on it.
+        text: What was found.
+        remedy: What to do, for warnings and failures.
+    """
 
     check: str
     level: Level
@@ -26,25 +35,25 @@ class Finding:
 
 
 def ok(check: str, text: str) -> Finding:
-    """Return a finding that all is well."""
+    """Return a finding without a problem."""
     return Finding(check, Level.OK, text)
 
 
 def info(check: str, text: str) -> Finding:
-    """Return what is worth knowing, and neither good nor bad."""
+    """Return a neutral finding."""
     return Finding(check, Level.INFO, text)
 
 
 def warning(check: str, text: str, remedy: str) -> Finding:
-    """Return what may go wrong, or be as it should be."""
+    """Return a finding that may need attention."""
     return Finding(check, Level.WARNING, text, remedy)
 
 
 def failure(check: str, text: str, remedy: str) -> Finding:
-    """Return what goes wrong."""
+    """Return a finding that must be fixed."""
     return Finding(check, Level.FAILURE, text, remedy)
 
 
 def has_failure(findings: list[Finding]) -> bool:
-    """Tell whether any of them is a failure."""
+    """Return whether any of the findings is a failure."""
     return any(finding.level is Level.FAILURE for finding in findings)

@@ -1,4 +1,4 @@
-"""Checks of what the broker offers, and of our topic: is it there, may we write to it, is its leader within reach. Nothing is written."""
+"""Checks of the broker's API versions and of our topic: existence, right to write, leader. Nothing is written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RUNGS = list(Rung)
 
 
 async def check_kafka(broker: BrokerAddress, options: KafkaOptions, tls: TlsContexts | None, within: float) -> list[Finding]:
-    """Ask a broker that was found to answer, then look at the topic's leader if that is another."""
+    """Query a broker that answered before, then probe the topic's leader if its address is not among the configured ones."""
     try:
         with anyio.fail_after(within):
             answers = await _answers(broker, options, tls, within)
@@ -43,7 +43,7 @@ async def _answers(broker: BrokerAddress, options: KafkaOptions, tls: TlsContext
 
 
 def judge(answers: Answers, options: KafkaOptions) -> list[Finding]:
-    """Put a broker's answers into words: each rung up to the one that breaks."""
+    """Convert a broker's answers into findings, one per rung up to the first that fails."""
     fault, topic = fault_of(answers, options), options.topic
     offered = ", ".join(f"{name} {versions}" for name, versions in answers.offered.items())
     passed = {

@@ -1,4 +1,4 @@
-"""Shows findings: lines for people (colours on a terminal only), or one JSON document for programs."""
+"""Output of the findings: lines for people (coloured on a terminal only), or one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STYLES = {Level.OK: "green", Level.INFO: "blue", Level.WARNING: "yellow", Level
 
 
 class Report:
-    """Prints each finding as it comes, or all of them at the end as JSON. Progress goes to a terminal alone."""
+    """Prints each finding at once, or all of them at the end as JSON. Progress is shown on a terminal only."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.findings: list[Finding] = []
@@ -26,7 +26,7 @@ class Report:
 
     @contextmanager
     def working(self, on: str) -> Iterator[None]:
-        """Show what is being done, while it is, if there is a terminal to show it on."""
+        """Show the current check while it runs, if there is a terminal."""
         if not self._progress.is_terminal:
             yield
             return
@@ -34,14 +34,14 @@ class Report:
             yield
 
     def add(self, findings: list[Finding]) -> None:
-        """Take findings over."""
+        """Record findings, and print them unless JSON is wanted."""
         self.findings += findings
         if not self._as_json:
             for finding in findings:
                 self._out.print(_line(finding))
 
     def finish(self) -> None:
-        """Print the sum, or the JSON document."""
+        """Print the totals, or the JSON document."""
         counts = Counter(finding.level for finding in self.findings)
         if self._as_json:
             print(json.dumps(_document(self.findings, counts), indent=1))  # noqa: T201 - a program reads it
@@ -50,14 +50,18 @@ class Report:
 
 
 def _line(finding: Finding) -> Text:
-    """One line, without what could move the cursor: a certificate's names are somebody else's text."""
+    """Return one line without control characters, because a certificate's names are untrusted text."""
     said = finding.text if finding.remedy is None else f"{finding.text} -> {finding.remedy}"
     printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in said)
     return Text.assemble((f"{finding.level:<8}", _STYLES[finding.level]), f" {finding.check}: {printable}")
 
 
 def _document(findings: list[Finding], counts: Counter[Level]) -> dict[str, object]:
-    """`result` is the worst level ("ok" counts "info" in); `findings` are in the order of the checks, `remedy` null where none is needed."""
+    """Return the JSON document.
+
+    `result` is the worst level, where "info" counts as "ok". `findings` are in the order of the checks, and `remedy` is null if none is
+    needed.
+    """
     worst = next((level for level in (Level.FAILURE, Level.WARNING) if counts[level]), Level.OK)
     listed = [{"check": each.check, "level": each.level, "text": each.text, "remedy": each.remedy} for each in findings]
     return {"result": worst, "failures": counts[Level.FAILURE], "warnings": counts[Level.WARNING], "findings": listed}

@@ -1,4 +1,4 @@
-"""The order of the checks, and how long each may take."""
+"""The order of the checks, and the maximum time for each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wazuh_dfn.own_thread import in_own_thread
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What the command line asks for: `wait` is how long the alert file is watched, in seconds."""
+    """Options of the command line. `wait` is the time in seconds for which the alert file is watched."""
 
     as_json: bool = False
     send_test: bool = False
@@ -32,8 +32,8 @@ class CheckOptions:
 
 
 async def run_checks(loaded: LoadedSettings, options: CheckOptions) -> int:
-    """Run all checks, show what they find, and return the exit code."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the findings say it, once
+    """Run all checks, print their findings, and return the exit code."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the findings already say it, once
     report = Report(as_json=options.as_json)
     report.add([warning("configuration", text, "see the README; the daemon starts all the same") for text in loaded.warnings])
     for name, seconds, check in _local_checks(loaded.settings, options):
@@ -45,7 +45,7 @@ async def run_checks(loaded: LoadedSettings, options: CheckOptions) -> int:
 
 
 def _local_checks(settings: Settings, options: CheckOptions) -> list[tuple[str, float, Callable[[], list[Finding]]]]:
-    """Return what is looked at on this machine: a name, the seconds allowed, and a function that blocks."""
+    """Return the local checks: a name, the maximum time in seconds, and a blocking function."""
     wazuh = settings.wazuh
     socket = wazuh.unix_socket_path
     alerts, checkpoint, letters = wazuh.json_alert_file, wazuh.checkpoint_file, wazuh.failed_alerts_path

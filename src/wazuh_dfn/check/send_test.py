@@ -1,4 +1,7 @@
-"""`--send-test`: one marked record, sent as alerts are, and with it the only look at the broker's clock that Kafka offers."""
+"""`--send-test`: sends one marked record as alerts are sent.
+
+Kafka reports the broker's time only in the acknowledgement of a record.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ _TOLERATED_SECONDS = 5.0
 
 
 def marked_record() -> bytes:
-    """Return the record's value: a JSON object whose `event_format` tells it from every alert."""
+    """Return the record's value, a JSON object whose `event_format` distinguishes it from every alert."""
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
     return json.dumps({"event_format": TEST_FORMAT, "hostname": socket.gethostname(), "time": now}).encode()
 
 
 async def check_by_sending(options: KafkaOptions) -> list[Finding]:
-    """Deliver one record within `options.timeout_seconds` and compare clocks."""
+    """Deliver one record within `options.timeout_seconds` and compare the clocks."""
     factory = AiokafkaProducerFactory(options)
     try:
         producer = await factory.connect()
@@ -46,9 +49,9 @@ def judge_clock(began: float, ended: float, appended_at: float | None) -> Findin
     """Compare the broker's time with ours.
 
     Args:
-        began: our time before the record was sent, in seconds since the epoch.
-        ended: our time once it was acknowledged.
-        appended_at: the broker's time when it stored the record; None if it keeps ours (a topic with CreateTime).
+        began: Our time before the record was sent, in seconds since the epoch.
+        ended: Our time after it was acknowledged, in seconds since the epoch.
+        appended_at: The broker's time when it stored the record, in seconds since the epoch. None if the topic keeps ours (CreateTime).
     """
     if appended_at is None:
         text = "the broker does not tell its time (its topic keeps that of the sender): clocks were not compared"
@@ -61,5 +64,5 @@ def judge_clock(began: float, ended: float, appended_at: float | None) -> Findin
 
 
 def clock_not_compared() -> Finding:
-    """Say why clocks are not compared without a record."""
+    """Return why clocks are not compared without a test record."""
     return info("clock", "not compared with the broker's: Kafka tells its time only in answer to a record (--send-test)")

@@ -1,4 +1,4 @@
-"""Checks of what the daemon writes: checkpoint, dead letters, room for them, and whether a daemon runs already."""
+"""Checks of what the daemon writes: checkpoint, dead letters and free space, and whether a daemon is already running."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DEAD_LETTERS: KeyPath = ("wazuh", "failed_alerts_path")
 
 _MIB = 1024 * 1024
 _LEAST_BYTES = 16 * _MIB
-"""What a usual dead letter takes: an alert of up to 5 KiB and its note, in blocks of the file system."""
+"""Minimum free space in bytes in a folder. With less the check fails."""
 
 
 def check_folder(check: str, key: KeyPath, folder: Path) -> list[Finding]:
-    """Check that it can be written to, by writing (the file never has a name), or that it can be made."""
+    """Check that the folder is writable or can be created. It is tested by writing to an unnamed temporary file."""
     unusable = unwritable(key, folder)
     if unusable is not None:
         return [failure(check, unusable.problem, unusable.remedy)]
@@ -43,7 +43,7 @@ def check_folder(check: str, key: KeyPath, folder: Path) -> list[Finding]:
 
 
 def check_checkpoint(checkpoint: Path) -> list[Finding]:
-    """Check the files there: a checkpoint that can be read, a lock that can be taken (root may have made them), and a daemon that has it."""
+    """Check the files of the checkpoint: whether it is readable, its lock can be taken (root may own the file), and a daemon holds it."""
     lock = lock_file(checkpoint)
     chown = f"chown the files in {checkpoint.parent} to the daemon's user"
     try:
@@ -59,7 +59,7 @@ def check_checkpoint(checkpoint: Path) -> list[Finding]:
 
 
 def _judge(checkpoint: Path) -> Finding:
-    """Read it, and if it can't be read its predecessor, as the daemon does."""
+    """Read the checkpoint, or its predecessor if it is invalid, as the daemon does."""
     problem: ValueError | None = None
     for path in (checkpoint, previous(checkpoint)):
         try:
@@ -90,7 +90,10 @@ def _described(files: Sequence[KnownFile]) -> str:
 
 
 def check_space(checkpoint: Path, dead_letters: Path, max_bytes: int) -> list[Finding]:
-    """Check the room for a checkpoint (a few KiB) and for as many dead letters as are kept."""
+    """Check the free space for a checkpoint (a few KiB) and for the dead letters.
+
+    Less than `_LEAST_BYTES` is a failure. Less than `max_bytes` for the dead letters is a warning.
+    """
     findings = []
     wanted = {checkpoint.parent: _LEAST_BYTES, dead_letters: max(_LEAST_BYTES, max_bytes)}
     for folder, wished in wanted.items():

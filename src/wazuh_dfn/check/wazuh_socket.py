@@ -1,4 +1,4 @@
-"""Check of the socket through which Wazuh is told what was delivered; alerts go out without it too."""
+"""Check of the socket for delivery confirmations to Wazuh. Alerts are delivered without it too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _RUNS = "look whether Wazuh runs (systemctl status wazuh-manager); without it al
 
 
 def check_wazuh_socket(path: Path) -> list[Finding]:
-    """Connect to it (datagrams, or a stream if it is of that type) and hang up; nothing is sent. It blocks for 2 s at most."""
+    """Connect to the socket (datagram, or stream if it is of that type) and disconnect, without sending anything.
+
+    It blocks for up to 2 s.
+    """
     try:
         _reach(path)
     except FileNotFoundError:

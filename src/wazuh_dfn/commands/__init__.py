@@ -1,1 +1,1 @@
-"""The commands: each a few lines that read arguments, call something below and print; `cli.py` puts them together."""
+"""The commands. Each reads arguments, calls a lower layer and prints. `cli.py` registers them."""

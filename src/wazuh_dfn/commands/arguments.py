@@ -1,4 +1,4 @@
-"""What version 0.23 understood on its command line, put the way today's parser wants it."""
+"""Compatibility with the command line of version 0.23: rewrites its arguments for the present parser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRUTH_VALUES = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
 def completed(arguments: Sequence[str]) -> list[str]:
-    """Add `run` where flags come without a command, and join a switch with the truth value after it (`--log-console-enabled false`)."""
+    """Add `run` if flags come without a command, and join a switch with a following truth value (`--log-console-enabled false`)."""
     joined = list(_joined(arguments))
     if joined and joined[0].startswith("-") and joined[0] not in _ABOUT_ALL_COMMANDS:
         return ["run", *joined]

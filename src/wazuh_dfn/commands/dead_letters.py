@@ -1,4 +1,4 @@
-"""`wazuh-dfn dead-letters list|show|retry|purge`: what could not be delivered, and what to do about it."""
+"""`wazuh-dfn dead-letters list|show|retry|purge`: shows, sends again or removes what could not be delivered."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def purge(
 
 
 def _tell_removed(kept: KeptLetters) -> None:
-    """Say how many were removed to make room, once."""
+    """Print how many dead letters were removed to make room, once."""
     removed = kept.removed()
     if removed is None:
         return
@@ -158,7 +158,7 @@ def _removed_as_json(kept: KeptLetters) -> dict[str, object]:
 
 
 def _mark(kept: KeptLetters, removed: Removed) -> str | None:
-    """Mark these as looked at; returns why that was not possible."""
+    """Mark the removals as looked at. Returns why that failed, or None."""
     try:
         kept.mark_looked_at(removed)
     except DeadLettersUnusableError as error:
@@ -188,6 +188,6 @@ def _write_json(document: object) -> None:
 
 
 def _printable(line: bytes) -> bytes:
-    """Return it without what would command a terminal: such characters are shown as escapes."""
+    """Return the line with all non-printable characters, such as terminal control sequences, as escapes."""
     text = line.decode("utf-8", "backslashreplace")
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text).encode()

@@ -1,4 +1,4 @@
-"""`wazuh-dfn dead-letters retry`: what could not be delivered is sent again, through the daemon's own pipeline."""
+"""`wazuh-dfn dead-letters retry`: sends dead letters again, through the daemon's own pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wazuh-dfn replay`: sends again what old files hold, by the daemon's own pipeline."""
+"""`wazuh-dfn replay`: sends the alerts of old files again, through the daemon's own pipeline."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def replay(
 
 
 class _Problems:
-    """Implements `DeadLetterStore`: names each line on stderr, once."""
+    """Implements `DeadLetterStore`. Prints each problem of a line to stderr, once."""
 
     problem: str | None = None
 
@@ -103,7 +103,7 @@ async def _replay(paths: Sequence[Path], settings: Settings, selection: Selectio
     sizes = {file.path: await file.size() for file in files}
     problems = _Problems()
     with _progress() as progress:
-        configure_logs(quiet(settings))  # not before: its lines go above the progress bar
+        configure_logs(quiet(settings))  # only now, so that log lines go above the progress bar
         session = Session(settings, files, producers, problems, selection=selection)
         bar = progress.add_task("", total=sum(sizes.values()))
 
@@ -113,7 +113,7 @@ async def _replay(paths: Sequence[Path], settings: Settings, selection: Selectio
         try:
             ending = await session.send(watch, give_up_after)
         finally:
-            configure_logs(quiet(settings))  # the bar took stderr with it
+            configure_logs(quiet(settings))  # the progress bar had replaced stderr
             _summarise(session, sizes, "would be sent" if isinstance(producers, DryRun) else "delivered")
     if ending == "stopped":
         return exit_codes.STOPPED_AT_ONCE

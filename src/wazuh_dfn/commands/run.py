@@ -75,12 +75,12 @@ def _run(source: FlaggedSettingsSource, *, checks_paths: bool) -> None:
     loaded = load()
     configure_logs(loaded.settings)
     log_warnings(loaded.warnings)
-    faulthandler.enable()  # systemd's watchdog ends what hangs with SIGABRT: this tells where it hung
+    faulthandler.enable()  # systemd's watchdog ends a hanging process with SIGABRT, and this prints where it hung
     anyio.run(run_daemon, loaded.settings, lambda: load().settings)
 
 
 def _help_all() -> None:
-    """Show the help of a copy of `run` whose flags all are shown: a flag can't be hidden now and then."""
+    """Print the help of a copy of `run` that shows all flags, because a flag cannot be hidden conditionally."""
 
     @functools.wraps(run)
     def run_with_all_flags(**_: Any) -> None: ...

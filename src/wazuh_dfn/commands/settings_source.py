@@ -1,4 +1,4 @@
-"""What every command that needs the settings takes: the configuration file, and a flag for each key."""
+"""Parameters of every command that needs the settings: the configuration file, and a flag for each key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _IMPORTANT: frozenset[KeyPath] = frozenset(
         ("misc", "own_network"),
     }
 )
-"""Keys whose flags `--help` shows; `--help-all` shows all."""
+"""Keys whose flags `--help` shows. `--help-all` shows all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class SettingsSource:
         """Load the settings from the flags, the environment and the file.
 
         Raises:
-            ConfigurationError: Something is wrong; the text names every finding, one a line.
+            ConfigurationError: The configuration is invalid. The text lists all findings, one per line.
         """
         given = {dotted(key): getattr(self, _attribute(key), None) for key in FLAG_KEYS}
         flags = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in given.items()}
@@ -57,7 +57,7 @@ class SettingsSource:
 
 
 def with_flags(*, show_all: bool = False) -> type[SettingsSource]:
-    """Make the class with a flag for each key that has one; the help shows the important ones, or all."""
+    """Create the class with a flag for each key that has one. `--help` shows the important flags, or all with `show_all`."""
     fields = [(_attribute(key), _flag(key, show=show_all or key in _IMPORTANT), field(default=None)) for key in FLAG_KEYS]
     return make_dataclass("FlaggedSettingsSource", fields, bases=(SettingsSource,), frozen=True, kw_only=True)
 
@@ -95,4 +95,4 @@ else:
     FlaggedSettingsSource = with_flags()
 
 NO_FLAGS = FlaggedSettingsSource()
-"""The default of a command that takes them; cyclopts wants one."""
+"""Default value for the settings parameter of a command, which cyclopts requires."""

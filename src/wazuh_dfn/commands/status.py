@@ -47,7 +47,7 @@ def status(
     ca: Path
         Certificate (PEM) that is trusted, of an authority or of the API itself, in place of health.api.cert_file.
     """
-    from wazuh_dfn.status import address, run  # noqa: PLC0415 - what they need would cost each start of the daemon time
+    from wazuh_dfn.status import address, run  # noqa: PLC0415 - its imports would slow each start of the daemon
 
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise ConfigurationError("--token: a token is printable ASCII, as it is sent in a header")

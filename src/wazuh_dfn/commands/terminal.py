@@ -1,4 +1,4 @@
-"""Where commands print: what is for people to read, and what is not their result."""
+"""Consoles of the commands: `out` for text for people, `errors` for everything that is not the result."""
 
 from rich.console import Console
 

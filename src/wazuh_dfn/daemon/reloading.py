@@ -1,4 +1,4 @@
-"""SIGHUP: the configuration is read again, and what can change while the daemon runs changes; delivery goes on meanwhile."""
+"""Reload on SIGHUP: reads the configuration again and applies the settings that can change at runtime. Delivery continues meanwhile."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RELOADABLE: frozenset[KeyPath] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The settings to go on with, which keys changed in them, and which changes have to wait for a restart."""
+    """Result of a reload: the settings to use, the keys that changed, and the changed keys that need a restart."""
 
     settings: Settings
     changed: tuple[KeyPath, ...]
@@ -45,7 +45,10 @@ class Reloaded:
 
 
 def reloaded(old: Settings, new: Settings) -> Reloaded:
-    """Take from `new` what can change while the daemon runs. Whether TLS is used at all can't."""
+    """Take the reloadable settings from `new` and the others from `old`.
+
+    Whether TLS is used cannot change. If it differs, no `dfn` key is taken.
+    """
     differing = tuple(key for key in FIELDS if old.value_of(key) != new.value_of(key))
     usable = RELOADABLE if old.uses_tls == new.uses_tls else {key for key in RELOADABLE if key[0] != "dfn"}
     changed = tuple(key for key in differing if key in usable)
@@ -57,14 +60,14 @@ def reloaded(old: Settings, new: Settings) -> Reloaded:
 
 
 class Reloading:
-    """Called for each SIGHUP.
+    """Handler for SIGHUP.
 
     Args:
-        pipeline: gets the new settings.
-        load: reads and checks all settings as at the start; blocks.
-        renew_connection: takes the settings for the broker, and raises BrokerUnavailableError if the certificates can't be used.
-        renew_api_certificate: lets the HTTP API show the certificate that its files hold by now; what is wrong with them it logs itself.
-        notifier: is told.
+        pipeline: Gets the new settings.
+        load: Reads and checks all settings as at the start. It blocks.
+        renew_connection: Applies the settings of the broker connection. Raises BrokerUnavailableError if the certificates cannot be used.
+        renew_api_certificate: Makes the HTTP API use its present certificate files. It logs their errors itself.
+        notifier: Reports the reload to systemd.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Reloading:
         self._notifier = notifier
 
     async def __call__(self) -> None:
-        """Reload; whatever is wrong with the new settings, the old ones stay in force, and the log says so."""
+        """Reload the settings. If the new ones are invalid or a certificate cannot be used, log the reason and keep the old ones."""
         self._notifier.reloading()
         try:
             await self._reload()

@@ -1,4 +1,4 @@
-"""The real daemon: the pipeline on real files and a real broker, as a service that signals stop and reload."""
+"""The daemon: the pipeline on real files and a real broker, as a service that handles the signals for stop and reload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 def real_world(settings: Settings, producers: ProducerFactory | None = None) -> World:
-    """Return real files, a real Wazuh, and the broker of the settings (or `producers` in its place)."""
+    """Return the real files, the real Wazuh, and the configured broker, or `producers` in its place."""
     process, disk, wazuh = psutil.Process(), LocalDisk(), settings.wazuh
     return World(
         files=AlertFolder(wazuh.json_alert_file, disk),
@@ -48,7 +48,7 @@ def real_world(settings: Settings, producers: ProducerFactory | None = None) -> 
 
 
 def health_api(settings: Settings) -> HealthApi | None:
-    """Return the HTTP API; None if it is turned off, and then its libraries are not even imported."""
+    """Return the HTTP API, or None if it is disabled. Its libraries are imported only if it is enabled."""
     if not settings.health.api.enabled:
         return None
     from wazuh_dfn.api.server import HealthApi  # noqa: PLC0415
@@ -57,16 +57,16 @@ def health_api(settings: Settings) -> HealthApi | None:
 
 
 async def run_daemon(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
-    """Run until a signal asks to stop; a first SIGTERM or SIGINT drains, a second stops at once.
+    """Run until a signal asks to stop. The first SIGTERM or SIGINT drains, the second one stops at once.
 
     Args:
-        settings: to start with.
-        load: reads the settings again for SIGHUP; None leaves that signal alone.
+        settings: The settings to start with.
+        load: Reads the settings again on SIGHUP. None leaves that signal unhandled.
 
     Raises:
-        ConfigurationError: another daemon uses this checkpoint.
-        SupervisionError: it gave up; the cause is chained.
-        StoppedAtOnceError: by a second signal.
+        ConfigurationError: Another daemon uses this checkpoint, or its lock file cannot be written.
+        SupervisionError: The supervisor gave up. The cause is chained.
+        StoppedAtOnceError: A second signal arrived.
     """
     with exclusive_use(settings.wazuh.checkpoint_file):
         await _run(settings, load)
@@ -93,7 +93,7 @@ async def _run(settings: Settings, load: Callable[[], Settings] | None) -> None:
         await run_supervised(supervisor, [service.run], on_stop=service.stopping, on_reload=on_reload)
         log.info("stopped", **log_fields(await pipeline.observed.report()))
     except SupervisionError:
-        log.error("gave up", **log_fields(await pipeline.observed.report()))  # noqa: TRY400 - the command tells the cause
+        log.error("gave up", **log_fields(await pipeline.observed.report()))  # noqa: TRY400 - the command prints the cause
         raise
     finally:
         await pipeline.aclose()

@@ -1,6 +1,6 @@
-"""Tells systemd how the service stands: the protocol of sd_notify(3), a datagram of `NAME=value` lines.
+"""Reports the state of the service to systemd with the protocol of sd_notify(3): a datagram of `NAME=value` lines.
 
-The libraries for it know no RELOADING, or have not been kept for years.
+The available libraries do not support RELOADING or are unmaintained.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ log = structlog.get_logger(__name__)
 
 
 class ServiceNotifier:
-    """Sends to the socket that systemd named; without one it does nothing.
+    """Sends to the socket that systemd named. Without one it does nothing.
 
     Args:
-        environ: with NOTIFY_SOCKET, and WATCHDOG_USEC and WATCHDOG_PID where a watchdog is set.
+        environ: The environment, with NOTIFY_SOCKET, and with WATCHDOG_USEC and WATCHDOG_PID if there is a watchdog.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -29,23 +29,23 @@ class ServiceNotifier:
         is_for_us = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         microseconds = environ.get("WATCHDOG_USEC", "") if is_for_us else ""
         self.watchdog_seconds = int(microseconds) / 1e6 if self._address and microseconds.isdecimal() else None
-        """Within so many seconds systemd wants to hear from the watchdog; None if there is none."""
+        """Maximum time in seconds between two watchdog notifications. None without a watchdog."""
 
     @property
     def is_enabled(self) -> bool:
-        """Whether there is a service manager that wants to know."""
+        """Whether there is a service manager to notify."""
         return bool(self._address)
 
     def ready(self) -> None:
-        """Tell that the start, or a reload, is done."""
+        """Report that the start or a reload is complete."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Tell that a reload has begun; `ready` ends it."""
+        """Report that a reload has begun. `ready` ends it."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Tell that the stop has begun."""
+        """Report that the stop has begun."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
@@ -53,15 +53,18 @@ class ServiceNotifier:
         self._send(f"STATUS={' '.join(text.split())}")
 
     def extend_timeout(self, seconds: float) -> None:
-        """Ask for so many seconds more, from now, for the start."""
+        """Extend the start timeout to that many seconds from now."""
         self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
 
     def feed_watchdog(self) -> None:
-        """Tell that all is well; must come in time, always."""
+        """Notify the watchdog. It must be called at least every `watchdog_seconds`."""
         self._send("WATCHDOG=1")
 
     def _send(self, text: str) -> None:
-        """Never wait and never fail: the daemon's work does not depend on its manager."""
+        """Send without blocking.
+
+        Errors are not raised, because the daemon does not depend on its service manager. Only the first of several in a row is logged.
+        """
         if not self._address:
             return
         try:

@@ -1,4 +1,7 @@
-"""The daemon as a systemd service: when it is ready, its status line, and the watchdog that is fed as long as the supervisor does its work."""
+"""The daemon as a systemd service: readiness, the status line, and the watchdog.
+
+The watchdog is notified as long as the supervisor works and no actor hangs beyond its deadline.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.supervision.supervisor import Supervisor
 
 BEAT_SECONDS = 5.0
-"""The status line is this old at most; the watchdog may want to be fed more often."""
+"""Maximum age of the status line in seconds. The watchdog may need a shorter interval."""
 START_EXTENSION_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 
@@ -26,7 +29,10 @@ class Service:
         self._is_ready = False
 
     async def run(self) -> None:
-        """Tell that the service is ready after the first contact with the broker, however that went; then how it goes on."""
+        """Keep notifying systemd: readiness after the first contact with the broker, successful or not, the status line and the watchdog.
+
+        It ends at once without a service manager, otherwise only by cancellation.
+        """
         if not self._notifier.is_enabled:
             return
         watchdog_seconds = self._notifier.watchdog_seconds
@@ -37,7 +43,7 @@ class Service:
                 await self._next_change()
 
     def stopping(self) -> None:
-        """Tell that the stop has begun, and that it will have to wait where the broker is away."""
+        """Report that the stop has begun. If the broker is unavailable, log how long the stop waits for it."""
         kafka = self._pipeline.kafka_status
         if kafka.state == "unavailable":
             log.warning(

@@ -1,1 +1,1 @@
-"""`wazuh-dfn demo`: the main job on an embedded broker."""
+"""`wazuh-dfn demo`: the delivery of alerts on an embedded broker."""

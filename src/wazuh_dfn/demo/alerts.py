@@ -1,4 +1,4 @@
-"""Alerts that look like Wazuh's, for the demo: mostly noise, some logons, some bans."""
+"""Alerts like Wazuh's for the demo: mostly irrelevant ones, some logons, some bans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def alert_line(number: int, random: Random, now: datetime) -> bytes:
-    """Return one line for alerts.json; about one in ten is relevant."""
+    """Return one line for alerts.json. About one in ten is relevant."""
     kind = random.choices(("noise", "logon", "ban"), (18, 1, 1))[0]
     content: dict[str, Any] = {
         "timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}" + now.strftime("%z"),

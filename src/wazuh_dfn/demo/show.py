@@ -1,4 +1,4 @@
-"""Runs the demo: broker, generator, daemon and consumer side by side, then a table."""
+"""Runs the demo: broker, generator, daemon and consumer side by side, then prints a table."""
 
 from __future__ import annotations
 
@@ -30,9 +30,14 @@ console = Console()
 
 
 async def run_demo(seconds: float | None, bootstrap: str | None = None) -> int:
-    """Show alerts on their way for `seconds` (None: until interrupted) to the broker at `bootstrap` (None: one of our own).
+    """Show the delivery of alerts.
 
-    Returns an exit code, not 0 if something did not arrive.
+    Args:
+        seconds: Duration of the demo, or None to run until interrupted.
+        bootstrap: Address of a broker, or None for an embedded one.
+
+    Returns:
+        An exit code, which is not 0 if a record did not arrive.
     """
     cluster, which = None, "The given broker"
     if bootstrap is None:

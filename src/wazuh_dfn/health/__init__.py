@@ -1,1 +1,1 @@
-"""What the daemon tells about its own state: one report, and the metrics, the HTTP API, the status page and `status` that show it."""
+"""The daemon's health: one report, which the metrics, the HTTP API, the status page and `status` show."""

@@ -1,4 +1,4 @@
-"""How fast it went: a ring of rates, each over the time since the one before."""
+"""History of rates, each averaged over the time since the previous point."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ SHORTEST_INTERVAL_SECONDS = 10.0
 
 
 class RateHistory:
-    """Points for the last `retention_seconds`, at most `max_points` (2 at least), so that the fewer they are the more each covers."""
+    """Points for the last `retention_seconds`, at most `max_points` (at least 2). With fewer points, each covers a longer time."""
 
     def __init__(self, retention_seconds: float, max_points: int) -> None:
         self.interval_seconds = max(SHORTEST_INTERVAL_SECONDS, retention_seconds / max_points)
-        """How often `add` is to be called."""
+        """Interval in seconds at which to call `add`."""
         self._retention_seconds = retention_seconds
         self._points: deque[tuple[float, RatePoint]] = deque(maxlen=max_points)
         self._last: tuple[float, Accounting] | None = None
 
     def add(self, counts: Accounting, *, at: float, when: datetime) -> None:
-        """Take note of the counts `at` this time (seconds of a clock that never goes back), which is `when` for people."""
+        """Add a point for the time since the previous call. The first call adds none.
+
+        Args:
+            counts: The counts at that time.
+            at: Seconds of a monotonic clock.
+            when: The same time as a date, for display.
+        """
         last, self._last = self._last, (at, counts)
         if last is None or at <= last[0]:
             return
@@ -37,5 +43,5 @@ class RateHistory:
         self._points.append((at, point))
 
     def points(self, at: float) -> Iterable[RatePoint]:
-        """Yield the points that are not too old `at` this time, the oldest first."""
+        """Return the points within the retention time before `at`, oldest first."""
         return (point for time, point in self._points if time > at - self._retention_seconds)

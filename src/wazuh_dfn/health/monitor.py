@@ -1,4 +1,4 @@
-"""Watches all others: a log line every so often, rates for the history, and the accounting identity."""
+"""The monitor: logs statistics at intervals, adds to the history, and checks the accounting identity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Monitor:
-    """Logs the figures every `interval_seconds`."""
+    """Logs the statistics every `interval_seconds`."""
 
     def __init__(self, observed: Observed, interval_seconds: float) -> None:
         self._observed = observed
@@ -24,7 +24,7 @@ class Monitor:
         self._last: tuple[float, Accounting] = (anyio.current_time(), observed.ledger.accounting)
 
     async def run(self, lifeline: Lifeline[None]) -> None:
-        """Watch until asked to stop."""
+        """Run until asked to stop."""
         lifeline.started()
         next_report = next_point = anyio.current_time()
         next_report += self._interval_seconds
@@ -49,7 +49,7 @@ class Monitor:
             log.critical("the accounting does not add up, this is a bug", counts=str(counts))
 
     def _rates(self) -> dict[str, float]:
-        """Return the rates since the last time."""
+        """Return the rates since the last call."""
         now, counts = anyio.current_time(), self._observed.ledger.accounting
         then, before = self._last
         self._last = (now, counts)
@@ -65,7 +65,7 @@ class Monitor:
 
 
 def log_fields(report: HealthReport, rates: dict[str, float] | None = None) -> dict[str, Any]:
-    """Return what a line in the log tells: the report's figures, flat, and the rates if there are any."""
+    """Return the fields of the statistics log line: the report's figures, flattened, and the rates if given."""
     delivery, feedback = report.delivery, report.feedback
     return {
         **report.counts.model_dump(),

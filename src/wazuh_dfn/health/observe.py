@@ -1,4 +1,4 @@
-"""The one observation that all reports are made of."""
+"""The observation from which all reports are made."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ from wazuh_dfn.wazuh.feedback_status import FeedbackStatus
 
 VERSION = version("wazuh-dfn")
 type ServeHealth = Callable[[Observed, Lifeline[None]], Awaitable[None]]
-"""Answers those who ask for the state, until the lifeline says stop."""
+"""Serves the health API until the lifeline asks to stop."""
 
 
 @dataclass(slots=True)
 class Observed:
-    """What there is to look at. `children` are known once there is a supervisor; `now` is the clock on the wall, in seconds since the epoch."""
+    """Sources of the health report.
+
+    `children` is set once there is a supervisor. `now` is the wall clock, in seconds since the epoch.
+    """
 
     ledger: Ledger
     place: ReadingPlace
@@ -55,11 +58,14 @@ class Observed:
         self.history = RateHistory(self.settings.history_retention, self.settings.max_history_entries)
 
     def moment(self) -> datetime:
-        """Return the time as people have it."""
+        """Return the current time in UTC."""
         return datetime.fromtimestamp(self.now(), UTC)
 
     async def report(self) -> HealthReport:
-        """Look at everything. Waits for two seconds at most, whatever state the disk is in."""
+        """Return the health report.
+
+        An unresponsive disk delays it by at most 2 s. Concurrent calls may wait for each other in addition.
+        """
         now, when = anyio.current_time(), self.moment()
         reading = await self._reading()
         report = HealthReport(
@@ -160,7 +166,7 @@ class Observed:
     def _resident_bytes(self) -> int | None:
         try:
             return self.resident_bytes()
-        except OSError:  # to look, it needs a file descriptor
+        except OSError:  # it needs a file descriptor
             return None
 
 

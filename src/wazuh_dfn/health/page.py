@@ -1,4 +1,4 @@
-"""The status page: one HTML document that needs nothing else, and holds no data of its own."""
+"""The status page: one self-contained HTML document without data of its own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _SCRIPTS = ("words.js", "elements.js", "plot.js", "parts.js", "page.js")
 
 
 def page_html() -> str:
-    """Return the page: exactly one inline style and one inline script, whose hashes a Content-Security-Policy can name.
+    """Return the page, with exactly one inline style and one inline script, whose hashes a Content-Security-Policy can list.
 
-    Its script asks `health/detailed` beside it, with a bearer token from a form once that answers 401. It needs `connect-src 'self'`
-    and, for its icon, `img-src data:`.
+    The script requests `health/detailed`, relative to the page. After a 401 response it asks for a bearer token in a form. It needs
+    `connect-src 'self'` and, for its icon, `img-src data:`.
     """
     web = files(__package__) / "web"
     script = "".join((web / name).read_text("utf-8") for name in _SCRIPTS)

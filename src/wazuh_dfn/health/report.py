@@ -1,4 +1,4 @@
-"""The health report: what `/health/detailed` answers, and what the status page, `wazuh-dfn status` and the log line are made of."""
+"""The health report: the answer of `/health/detailed`, and the source of the status page, `wazuh-dfn status` and the statistics log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wazuh_dfn.kafka.kafka_status import KafkaState
 from wazuh_dfn.wazuh.feedback_status import FeedbackState
 
 type Verdict = Literal["healthy", "degraded", "unhealthy"]
-"""Degraded: delivering, with something to look at. Unhealthy: nothing is delivered, or an actor hangs."""
+"""Degraded: delivering or not connected yet, and something needs attention. Unhealthy: nothing is delivered, or an actor hangs."""
 
 
 class _Part(BaseModel):
@@ -18,7 +18,10 @@ class _Part(BaseModel):
 
 
 class Counts(_Part):
-    """Lines since this process began; lines_read = not_relevant + delivered + dead_lettered + in_flight as long as `balanced`."""
+    """Lines since the start of this process.
+
+    While `balanced` is true, lines_read = not_relevant + delivered + dead_lettered + in_flight.
+    """
 
     lines_read: int
     not_relevant: int
@@ -27,69 +30,72 @@ class Counts(_Part):
     in_flight: int
     balanced: bool
     odd: int = 0
-    """Of those that are not relevant, those that are nested too deeply to be sent."""
+    """Lines among `not_relevant` that are nested too deeply to be sent."""
 
 
 class Reading(_Part):
-    """Where the reading stands, in bytes; None where nothing is known (yet)."""
+    """State of reading. Sizes and offsets are in bytes, None if not known (yet)."""
 
     file: str | None = None
     read_to: int | None = None
     acked_through: int | None = None
-    """All before this byte is settled; in another file than `file` if `acked_through_file` differs from it."""
+    """All bytes before this offset are settled. The offset is in `acked_through_file`, which may differ from `file`."""
     acked_through_file: str | None = None
     lag_bytes: int | None = None
-    """Bytes of the file that have not been read yet; None for a gzipped one."""
+    """Unread bytes of the file. None for a gzipped file."""
     unnamed_bytes: int | None = None
-    """Of a rotated file that is still read and has lost its name: what a crash would lose."""
+    """Size of a rotated file that is still read but was deleted. A crash would lose its unread lines."""
     problems: tuple[str, ...] = ()
 
 
 class Checkpoint(_Part):
-    """How far the durable position is behind."""
+    """State of the durable position."""
 
     saved_offset: int | None = None
     seconds_since_save: float | None = None
-    """Since it was saved, or found to be up to date."""
+    """Seconds since it was saved or found to be up to date."""
     problem: str | None = None
 
 
 class DeadLetters(_Part):
-    """What becomes of lines that can't be delivered."""
+    """State of the dead letters."""
 
     problem: str | None = None
-    """Why one can't be written, for which the delivery waits."""
+    """Why a dead letter cannot be written. Delivery waits for that."""
     kept: dict[str, int] | None = None
-    """In the folder, by stage; None if not known."""
+    """Dead letters in the folder by stage, None if not known."""
     removed: dict[str, int] = {}
-    """To make room, ever, by stage."""
+    """Dead letters ever removed to make room, by stage."""
     unseen: dict[str, int] = {}
-    """Of those, the ones since the operator last looked."""
+    """Removed dead letters since the operator last looked, by stage."""
     unseen_since: str = ""
-    """When the first of them was removed, as ISO 8601."""
+    """When the first of the unseen ones was removed, as ISO 8601."""
 
 
 class Delivery(_Part):
-    """The connection to the broker; delays run from an alert's own timestamp to the acknowledgement of its record."""
+    """State of the broker connection.
+
+    Delays run from an alert's own timestamp to the acknowledgement of its record.
+    """
 
     state: KafkaState
     problem: str | None = None
     problem_code: str | None = None
-    """What kind of problem: one of `FaultCode`, which stay the same."""
+    """Kind of problem, a stable value of `FaultCode`."""
     remedy: str | None = None
     seconds_since_acknowledgement: float | None = None
     delay_seconds_median: float | None = None
     delay_seconds_p95: float | None = None
-    """Both of the records of the last 5 minutes; None if there were none."""
+    """Both delays are of the records of the last 5 minutes, None without any."""
     batch_seconds_median: float | None = None
-    """What the broker took for a batch in the last 5 minutes."""
+    """Median time that the broker took for a batch in the last 5 minutes."""
     certificates: dict[str, AwareDatetime] = {}
-    """When `client` (ours), `ca` and `broker` run out, as they were when the connection was made; without TLS none."""
+    """Expiry of the certificates `client` (ours), `ca` and `broker`, as of the last connect. Empty without TLS."""
     certificate_problems: tuple[str, ...] = ()
 
 
 class Feedback(_Part):
-    """What Wazuh is told, in messages."""
+    """State of the feedback to Wazuh, counted in messages."""
 
     state: FeedbackState
     problem: str | None = None
@@ -98,20 +104,20 @@ class Feedback(_Part):
 
 
 class Actor(_Part):
-    """One supervised child."""
+    """State of one supervised child."""
 
     name: str
     state: Literal["running", "restarting", "hanging", "finished"]
     restarts: int
     last_failure: str | None = None
-    """Cause in brief, without alert content."""
+    """The cause in brief, without alert content."""
     last_failure_at: AwareDatetime | None = None
     silent_seconds: float = 0.0
-    """For how long it has been at work without progress; waiting is no work."""
+    """Time at work without progress. Waiting does not count."""
 
 
 class MailboxDepth(_Part):
-    """Batches that wait for an actor."""
+    """Batches that wait for an actor or are in work."""
 
     name: str
     depth: int
@@ -119,7 +125,7 @@ class MailboxDepth(_Part):
 
 
 class RatePoint(_Part):
-    """Rates per second, averaged over the time since the point before."""
+    """Rates per second, averaged over the time since the previous point."""
 
     at: AwareDatetime
     lines_read: float
@@ -128,11 +134,11 @@ class RatePoint(_Part):
 
 
 class HealthReport(_Part):
-    """All of it, at one moment."""
+    """The complete report at one moment."""
 
     status: Verdict
     problems: tuple[str, ...]
-    """One sentence each: what is wrong, and what to do next. Empty if healthy."""
+    """One sentence per problem: what is wrong, and what to do next. Empty if healthy."""
     version: str
     time: AwareDatetime
     uptime_seconds: float
@@ -146,7 +152,7 @@ class HealthReport(_Part):
     mailboxes: tuple[MailboxDepth, ...]
     resident_bytes: int | None = None
     history: tuple[RatePoint, ...] = ()
-    """Oldest first, over the last hour (`health.history_retention`)."""
+    """Oldest first, for the last `health.history_retention` seconds (an hour by default)."""
 
     @property
     def is_alive(self) -> bool:
@@ -155,5 +161,5 @@ class HealthReport(_Part):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the broker was reached, and is not known to be unavailable."""
+        """Whether the broker was reached and is not known to be unavailable."""
         return self.delivery.state == "connected"

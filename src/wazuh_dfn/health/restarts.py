@@ -1,4 +1,4 @@
-"""What became of each actor: a subscriber of the supervisor that counts failures, remembers the last one, and logs them."""
+"""Failures of the actors: a subscriber of the supervisor that counts them, keeps the last one, and logs them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LastFailure:
-    """A cause in brief, without alert content, and when it was, in seconds since the epoch."""
+    """The cause in brief, without alert content, and its time in seconds since the epoch."""
 
     cause: str
     at: float
@@ -31,7 +31,7 @@ class RestartLog:
     last: dict[str, LastFailure] = field(default_factory=dict)
 
     def __call__(self, event: LifecycleEvent) -> None:
-        """Take note of a lifecycle event."""
+        """Record a lifecycle event."""
         if isinstance(event, ChildFailed):
             cause = in_brief(event.error)
             self.failures[event.child] = self.failures.get(event.child, 0) + 1

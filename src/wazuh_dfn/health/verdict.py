@@ -1,4 +1,4 @@
-"""Is that healthy? Pure: from the figures of a report, and thresholds, to a verdict and sentences for the operator."""
+"""The health verdict: pure functions from a report's figures and thresholds to a verdict and sentences for the operator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Problem:
 
 
 def judge(report: HealthReport, thresholds: HealthSettings) -> tuple[Verdict, tuple[str, ...]]:
-    """Return the verdict on the figures of the report, and what is wrong, severe problems first."""
+    """Return the verdict on the report's figures, and the problems, severe ones first."""
     found = sorted((problem for rule in _RULES for problem in rule(report, thresholds)), key=lambda problem: not problem.is_severe)
     verdict: Verdict = "healthy" if not found else "unhealthy" if found[0].is_severe else "degraded"
     return verdict, tuple(problem.text for problem in found)
@@ -78,7 +78,7 @@ def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Pro
                 f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look for what is slow (broker, disk).",
                 is_severe=True,
             )
-        elif percent >= thresholds.queue_warning_threshold and report.delivery.state != "unavailable":  # or it is plain why
+        elif percent >= thresholds.queue_warning_threshold and report.delivery.state != "unavailable":  # otherwise the cause is known
             yield Problem(
                 f"The mailbox of {mailbox.name} is {percent:.0f} % full, so reading waits and alerts stay in the file; "
                 "that is how a backlog is caught up, look at the broker if it stays."
@@ -118,7 +118,7 @@ def _dead_letters(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
 
 
 def told_stages(counts: Mapping[str, int]) -> str:
-    """Return how many dead letters those are, and of which stages."""
+    """Return the number of dead letters, in total and by stage, as text."""
     number = sum(counts.values())
     stages = ", ".join(f"{count:,} {stage}" for stage, count in counts.items())
     return f"{number:,} dead {'letter' if number == 1 else 'letters'} ({stages})"

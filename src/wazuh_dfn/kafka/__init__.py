@@ -1,1 +1,1 @@
-"""The delivery to Kafka: the actor, the connection that knows when it is broken, and why it is."""
+"""Delivery to Kafka: the actor, the broker connection, and the diagnosis of connection faults."""

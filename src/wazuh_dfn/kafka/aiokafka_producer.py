@@ -1,4 +1,4 @@
-"""`RecordProducer` and `ProducerFactory` over aiokafka; they run on asyncio alone."""
+"""`RecordProducer` and `ProducerFactory` implemented with aiokafka. Both require asyncio as the event loop."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
 _BATCH_OVERHEAD = 61
 _RECORD_OVERHEAD = 16
-"""Bytes that Kafka's format (version 2) adds, at most, to each value of less than 128 MB."""
+"""Maximum bytes that Kafka's record format (version 2) adds to a value of less than 128 MB."""
 _HEADERS_OVERHEAD = sum(len(name) + len(value) + 3 for name, value in record_headers(b""))
 
 
 class AiokafkaRecordProducer:
-    """A connected producer; made by `AiokafkaProducerFactory.connect`.
+    """A connected producer, created by `AiokafkaProducerFactory.connect`.
 
-    What the broker rejects it has not written, and the producer stays usable: the next `deliver` connects anew by itself (an idempotent
-    producer's numbering has a gap after a rejection, which aiokafka does not mend). Values that together exceed `max_request_size`
-    travel as several batches, each of which is written or not by itself: after a rejection, then, some may have been written.
+    After a rejection the producer stays usable. The next `deliver` opens a new connection, because a rejection leaves a gap in the sequence
+    numbers of an idempotent producer, and aiokafka cannot continue after it.
+
+    Values that together exceed `max_request_size` are sent as several batches. Each batch is written completely or not at all, so some of
+    them may have been written before a rejection.
     """
 
     def __init__(self, options: KafkaOptions, connection: KafkaConnection, told: Told, throttle: Throttle) -> None:
@@ -38,13 +40,13 @@ class AiokafkaRecordProducer:
         self._told = told
         self._throttle = throttle
         self._in_flight: Sequence[bytes] = ()
-        """What was sent and is not acknowledged; aiokafka goes on trying."""
+        """Values that were sent and are not acknowledged yet. aiokafka keeps trying to send them."""
         self._spoilt = False
         self._delivering: anyio.CancelScope | None = None
         self._is_outdated = False
 
     def renew(self, options: KafkaOptions) -> None:
-        """Connect anew, with these options, before the next delivery of anything else than what is in flight."""
+        """Reconnect with these options before the next delivery of new values. Values in flight are finished first."""
         self._options = options
         self._is_outdated = True
         if self._connection is not None:
@@ -52,15 +54,18 @@ class AiokafkaRecordProducer:
 
     @property
     def appended_at(self) -> float | None:
-        """The broker's time (seconds since the epoch) when it wrote what was delivered last; None where the topic keeps our time instead."""
+        """The broker's append time of the last delivered batch, in seconds since the epoch.
+
+        None before the first delivery, without a connection, or if the topic keeps the sender's time (CreateTime).
+        """
         return self._connection.appended_at if self._connection is not None else None
 
     async def deliver(self, values: Sequence[bytes]) -> None:
-        """Send these values in order and return once all in-sync replicas have acknowledged all of them.
+        """Send these values in order and return once all in-sync replicas have acknowledged them.
 
         Raises:
-            RecordsRejectedError: too large or invalid.
-            BrokerUnavailableError: not acknowledged within `timeout_seconds`, or not possible; see `RecordProducer`.
+            RecordsRejectedError: A value is too large or invalid.
+            BrokerUnavailableError: Delivery is not possible, or was not acknowledged within `timeout_seconds`. See `RecordProducer`.
         """
         if self._in_flight and list(values) == list(self._in_flight) and self._connection is not None:
             await self._send(self._connection, values, None)
@@ -73,7 +78,7 @@ class AiokafkaRecordProducer:
             raise BrokerUnavailableError(Fault(FaultCode.CLOSED, "this producer was closed or has failed: a new one is needed"))
         if not values:
             return
-        self._spoilt = True  # until all went well; that covers cancellation too
+        self._spoilt = True  # reset after success only, which covers cancellation too
         if (self._is_outdated or self._in_flight) and self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close()
@@ -83,7 +88,10 @@ class AiokafkaRecordProducer:
         await self._send(self._connection, values, list(self._batches(values)))
 
     async def _send(self, connection: KafkaConnection, values: Sequence[bytes], batches: list[list[bytes]] | None) -> None:
-        """Send the batches, or wait on for what was sent before; what is not acknowledged in time stays in flight."""
+        """Send the batches, or continue to wait for those sent before if `batches` is None.
+
+        Values that are not acknowledged in time stay in flight.
+        """
         self._spoilt = True
         allowed, for_diagnosis = split_time(self._options.timeout_seconds)
         try:
@@ -107,7 +115,7 @@ class AiokafkaRecordProducer:
         self._in_flight, self._spoilt = (), False
 
     def _batches(self, values: Sequence[bytes]) -> Iterator[list[bytes]]:
-        """Split where a request would grow too large."""
+        """Split the values into batches of at most `max_request_size` bytes."""
         batch: list[bytes] = []
         filled = _BATCH_OVERHEAD
         for value in values:
@@ -120,7 +128,10 @@ class AiokafkaRecordProducer:
         yield batch
 
     async def aclose(self) -> None:
-        """Close within a few seconds, whatever state the broker is in; a `deliver` that still waits fails. A second call does nothing."""
+        """Close within a few seconds, whatever state the broker is in.
+
+        A pending `deliver` fails. Further calls do nothing.
+        """
         self._spoilt = True
         if self._delivering is not None:
             self._delivering.cancel()
@@ -130,7 +141,7 @@ class AiokafkaRecordProducer:
 
 
 class AiokafkaProducerFactory:
-    """Makes producers; names are looked up and certificates read from their files each time."""
+    """Creates producers. Resolves host names and reads the certificate files for each connection."""
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
@@ -138,10 +149,10 @@ class AiokafkaProducerFactory:
         self._latest: AiokafkaRecordProducer | None = None
 
     async def renew(self, options: KafkaOptions) -> None:
-        """Use these options from the next delivery on: with a new connection, as certificates are read when one is made.
+        """Use these options from the next delivery on, with a new connection.
 
         Raises:
-            BrokerUnavailableError: the certificates can't be used; all stays as it was.
+            BrokerUnavailableError: The certificates cannot be used. The previous options stay in force.
         """
         if options.tls is not None:
             await to_thread.run_sync(make_tls_contexts, options.tls)
@@ -150,10 +161,10 @@ class AiokafkaProducerFactory:
             self._latest.renew(options)
 
     async def connect(self, told: Told = lambda _: None) -> AiokafkaRecordProducer:
-        """Connect within `timeout_seconds`; `told` is as in `Leash`.
+        """Connect within `timeout_seconds`. `told` is described in `Leash`.
 
         Raises:
-            BrokerUnavailableError: with the one clear line for the operator.
+            BrokerUnavailableError: Connecting failed. The error carries the reason in one line for the operator.
         """
         options = self._options
         producer = self._latest = AiokafkaRecordProducer(
@@ -164,7 +175,7 @@ class AiokafkaProducerFactory:
         return producer
 
     async def close(self, producer: RecordProducer) -> None:
-        """Close within three seconds, also when cancelled; never waits for records that can't be sent."""
+        """Close within about three seconds, even if cancelled. Does not wait for records that cannot be sent."""
         if producer is self._latest:
             self._latest = None
         if isinstance(producer, AiokafkaRecordProducer):

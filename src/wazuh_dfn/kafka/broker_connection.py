@@ -1,7 +1,7 @@
-"""One AIOKafkaProducer that is connected and knows its topic, and why it does not work if it does not.
+"""One connected AIOKafkaProducer bound to a topic, and the diagnosis of its failures.
 
-aiokafka logs to the loggers `aiokafka.*` by itself, repeatedly while a broker is away; what matters of it is said by the exceptions
-raised here, so that the application may well keep those loggers at ERROR or silent.
+aiokafka logs to the `aiokafka.*` loggers, repeatedly while a broker is away. The exceptions raised here carry the relevant information, so
+the application can set those loggers to ERROR or disable them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from wazuh_dfn.kafka.throttle import Throttle
 from wazuh_dfn.kafka.tls_context import TlsContexts, make_tls_contexts
 
 TOPIC_PATIENCE = 10.0
-"""So long a topic may be missing after connecting: brokers that create topics on first use take a moment."""
+"""Maximum time in seconds that a topic may be missing after connecting. Brokers that create topics on first use need a moment."""
 ID_LENGTH = 32
 SOURCE = f"{socket.gethostname()} wazuh-dfn/{version('wazuh-dfn')}".encode()
 _UNLIMITED = 2**31 - 1
@@ -46,7 +46,7 @@ _LOG_APPEND_TIME = 1
 
 
 class KafkaConnection:
-    """One connected producer, bound to one partition of the topic. Made by `open_connection`."""
+    """One connected producer, bound to one partition of the topic. Created by `open_connection`."""
 
     def __init__(self, options: KafkaOptions, tls: TlsContexts | None, told: Told, throttle: Throttle) -> None:
         self._options = options
@@ -54,7 +54,8 @@ class KafkaConnection:
         self._told = told
         self._throttle = throttle
         self.appended_at: float | None = None
-        # A request that is asked again has its number: only without numbers it is better to wait as long as possible.
+        # An idempotent producer can repeat a request safely, because of its sequence numbers: half the timeout leaves time for a second
+        # attempt. Without them a repetition may duplicate records, so it waits as long as possible.
         timeout_ms = max(1, round(options.timeout_seconds * (500 if options.idempotence else 1000)))
         use_fast_gzip()
         self._producer = AIOKafkaProducer(
@@ -86,12 +87,15 @@ class KafkaConnection:
         self._is_throttled = False
         self._unacknowledged: deque[list[bytes]] = deque()
         self._sending: asyncio.Future[Any] | None = None
-        """The first of those, once it is on its way."""
-        if options.idempotence:  # it would be given up without a leader, although it may have been written
+        """Delivery of the first unacknowledged batch. None if it is not being sent."""
+        if options.idempotence:  # without a leader, aiokafka would drop a batch that may have been written
             self._producer._message_accumulator._batch_ttl = math.inf  # noqa: SLF001
 
     async def start(self) -> None:
-        """Connect and choose the partition: always the same one of a topic, so that the order of the records is kept."""
+        """Connect and choose the partition.
+
+        It is always the same partition of a topic, so that the order of the records is kept.
+        """
         await self._producer.start()
         with anyio.fail_after(min(TOPIC_PATIENCE, self._options.timeout_seconds / 2)):
             partitions = sorted(await self._producer.partitions_for(self._options.topic))
@@ -104,18 +108,18 @@ class KafkaConnection:
 
     @property
     def is_sending(self) -> bool:
-        """Whether `wait` goes on where it was, without a repetition."""
+        """Whether `wait` can resume without duplicating records."""
         return bool(self._unacknowledged) and (self._options.idempotence or self._is_throttled)
 
     def renew(self, options: KafkaOptions) -> None:
-        """Dial with these certificates from now on."""
+        """Use the certificates of these options for new connections, and dial without delay."""
         self._options = replace(self._options, tls=options.tls)
         self._leash.dial_at_once()
 
     async def wait(self) -> None:
-        """Send what is not sent yet, one batch after the other, and wait for the acknowledgement of all.
+        """Send the batches that are not acknowledged yet, one after the other, and wait for all acknowledgements.
 
-        Cancelled, it can be called again and goes on where it was: aiokafka keeps what it was given.
+        After a cancellation it can be called again and resumes, because aiokafka keeps the batches it was given.
         """
         while self._unacknowledged:
             if self._sending is None:
@@ -140,7 +144,7 @@ class KafkaConnection:
         return await future
 
     async def diagnose(self, error: BaseException, within: float, waited: float) -> Fault:
-        """Return why it did not work after `waited` seconds. If need be, the broker is looked at for at most `within` seconds."""
+        """Return why a delivery failed after `waited` seconds, within `within` seconds."""
         if isinstance(error, TimeoutError):
             known = self._leash.fault or (self._throttle.fault if self._is_throttled else None)
             if known is not None:
@@ -153,7 +157,7 @@ class KafkaConnection:
         return await self._diagnosis.of_outage(errors)
 
     async def close(self) -> None:
-        """See `ProducerEnding`."""
+        """Close the connection. See `ProducerEnding`."""
         if self._sending is not None:
             self._sending.cancel()
         try:
@@ -165,7 +169,7 @@ class KafkaConnection:
         options, client = self._options, self._producer.client
         await self._renew_tls()
         tls = self._tls.verifying if self._tls is not None else None
-        limit = client._request_timeout_ms / 1000  # noqa: SLF001 - what it gives its own connections
+        limit = client._request_timeout_ms / 1000  # noqa: SLF001 - the limit that aiokafka gives its own connections
         connection = await dial(where, options, tls, on_close=on_close, within=min(DIAL_SECONDS, limit))
         connection._request_timeout = limit  # noqa: SLF001
         connection.heed = self._throttle.heed
@@ -180,16 +184,16 @@ class KafkaConnection:
         except BrokerUnavailableError:
             if self._tls is None or self._leash.fault is not None:
                 raise
-            return  # files are being replaced: those of before may do
+            return  # the files are being replaced: keep the previous contexts
         for certificate in self._tls.certificates if self._tls is not None else ():
             self._told(certificate)
 
 
 async def open_connection(options: KafkaOptions, told: Told, throttle: Throttle) -> KafkaConnection:
-    """Connect, within `options.timeout_seconds`, diagnosis included; see `Leash` for `told`.
+    """Connect within `options.timeout_seconds`, including the diagnosis. See `Leash` for `told`.
 
     Raises:
-        BrokerUnavailableError: with the reason in one line.
+        BrokerUnavailableError: Connecting failed. The error carries the reason in one line.
     """
     connection = KafkaConnection(options, await _read_tls(options), told, throttle)
     allowed, for_diagnosis = split_time(options.timeout_seconds)
@@ -212,7 +216,7 @@ async def _read_tls(options: KafkaOptions) -> TlsContexts | None:
     if options.tls is None:
         return None
     try:
-        with anyio.fail_after(options.timeout_seconds):  # the files may be on a file system that hangs
+        with anyio.fail_after(options.timeout_seconds):  # the file system may hang
             return await anyio.to_thread.run_sync(make_tls_contexts, options.tls, abandon_on_cancel=True)
     except TimeoutError as error:
         fault = Fault(FaultCode.TLS_FILES, "the TLS files can't be read: the file system does not answer")
@@ -220,5 +224,8 @@ async def _read_tls(options: KafkaOptions) -> TlsContexts | None:
 
 
 def record_headers(value: bytes) -> list[tuple[str, bytes]]:
-    """Return the headers of a record: a value that is sent again has the same `id`, so that a receiver can drop it."""
+    """Return the headers of a record.
+
+    The `id` depends on the value alone, so a receiver can drop a record that was sent twice.
+    """
     return [("id", sha256(value).hexdigest()[:ID_LENGTH].encode()), ("source", SOURCE)]

@@ -1,4 +1,4 @@
-"""When the certificates run out that the connection to the broker depends on, as they were when it was made last."""
+"""Expiry of the certificates that the broker connection depends on, as seen at the last connect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 import structlog
 
 WARN_DAYS = (30, 14, 7, 3, 1, 0)
-"""So many days before it runs out, a certificate is told about, and when it has."""
+"""Days before expiry at which a warning is logged. 0 stands for the expiry itself."""
 DEGRADED_DAYS = 7
 _DAY_SECONDS = 86_400
 type Whose = Literal["client", "ca", "broker"]
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CertificateSeen:
-    """A certificate that a connection was made with; `expires_at` in seconds since the epoch."""
+    """A certificate used for a connection. `expires_at` is in seconds since the epoch."""
 
     whose: Whose
     expires_at: float
@@ -37,18 +37,18 @@ class CertificateSeen:
 
 @dataclass(slots=True)
 class Certificates:
-    """All that were seen, the last one of each kind."""
+    """The certificates seen last, one per owner."""
 
     expires_at: dict[Whose, float] = field(default_factory=dict)
     """In seconds since the epoch."""
     _told: dict[Whose, tuple[float, int]] = field(default_factory=dict)
 
     def seen(self, certificate: CertificateSeen) -> None:
-        """Remember when it runs out."""
+        """Record the expiry of a certificate."""
         self.expires_at[certificate.whose] = certificate.expires_at
 
     def look(self, now: float) -> None:
-        """Log what runs out, once at each of the `WARN_DAYS` that has come; `now` in seconds since the epoch."""
+        """Log certificates that expire soon, once per threshold in `WARN_DAYS`. `now` is in seconds since the epoch."""
         for whose, expires_at in self.expires_at.items():
             due = [days for days in WARN_DAYS if expires_at - now <= days * _DAY_SECONDS]
             if due and self._told.get(whose) != (expires_at, due[-1]):
@@ -58,7 +58,7 @@ class Certificates:
                 log.warning(event, whose=NAMES[whose], at=_told(expires_at), days_left=days, remedy=_REMEDIES[whose])
 
     def problems(self, now: float) -> Iterator[str]:
-        """Yield a sentence for each that has run out, or will within `DEGRADED_DAYS`."""
+        """Yield one sentence for each certificate that has expired or expires within `DEGRADED_DAYS`."""
         for whose, expires_at in self.expires_at.items():
             if expires_at - now <= DEGRADED_DAYS * _DAY_SECONDS:
                 verb = "expired" if expires_at <= now else "expires"

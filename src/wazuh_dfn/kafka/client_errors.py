@@ -1,4 +1,4 @@
-"""aiokafka's errors as the operator should read them, and which of them mean that a record is refused for good."""
+"""Operator-facing texts for aiokafka's errors, and the set of errors that reject a record permanently."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from wazuh_dfn.kafka.faults import SET_IDEMPOTENCE, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 WORTH_ASKING: tuple[type[KafkaError], ...] = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError, IncompatibleBrokerVersion)
-"""The broker tells which right, or which request, is missing."""
+"""Errors after which a query to the broker shows which right or request is missing."""
 
 REJECTIONS: tuple[type[KafkaError], ...] = (CorruptRecordException, MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
-"""One record is to blame, and the others would be taken."""
+"""Errors caused by a single record. The broker would accept the other records."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
 RAISE_LIMITS = (
@@ -43,12 +43,12 @@ RAISE_LIMITS = (
     "then send it again with wazuh-dfn dead-letters retry"
 )
 _REFUSES_ALL = (INVALID_RECORD, InvalidTimestampError, UnsupportedForMessageFormatError)
-"""The topic's settings or this host's clock are to blame: every record would be refused."""
+"""Errors caused by the topic's settings or by this host's clock. The broker would refuse every record."""
 _LOST_SEQUENCE = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, PRODUCER_FENCED, UnknownProducerId)
 
 
 def in_words(error: BaseException) -> str:
-    """Return an error as one line."""
+    """Return the error as one line."""
     if isinstance(error, BrokerResponseError):
         return f"{error.description.rstrip('.') or 'the broker answered with an error'} ({error.message}, error {error.errno})"
     text = " ".join(str(error).split())
@@ -56,7 +56,7 @@ def in_words(error: BaseException) -> str:
 
 
 def rejection_reason(error: BaseException, largest: int, options: KafkaOptions) -> str:
-    """Return why the broker refuses records of which the largest takes so many bytes before compression."""
+    """Return why the broker refuses records. `largest` is the size of the largest record in bytes before compression."""
     if not isinstance(error, _TOO_LARGE):
         return in_words(error)
     allowed = f"the largest record takes up to {largest} bytes before compression, kafka.max_request_size allows {options.max_request_size}"
@@ -64,7 +64,10 @@ def rejection_reason(error: BaseException, largest: int, options: KafkaOptions) 
 
 
 def known_fault(error: BaseException, options: KafkaOptions) -> Fault | None:  # noqa: PLR0911 - a table
-    """Return what is wrong where the error says enough by itself. One that is `WORTH_ASKING` does so only if `inquiry.ask` finds nothing."""
+    """Return the fault if the error alone is conclusive, otherwise None.
+
+    For an error in `WORTH_ASKING`, use it only if `inquiry.ask` finds nothing.
+    """
     topic = options.topic
     match error:
         case TopicAuthorizationFailedError():
@@ -92,22 +95,22 @@ def known_fault(error: BaseException, options: KafkaOptions) -> Fault | None:  #
 
 
 def no_idempotence() -> Fault:
-    """The broker has no InitProducerId."""
+    """Return the fault of a broker that does not offer InitProducerId."""
     return Fault(FaultCode.NO_IDEMPOTENCE, "the broker does not support idempotent producers")
 
 
 def write_denied(topic: str) -> Fault:
-    """We may not write to it."""
+    """Return the fault of a missing right to write to the topic."""
     return Fault(FaultCode.WRITE_DENIED, f"not authorised to write to topic {topic}: the right WRITE on it is missing")
 
 
 def no_leader(topic: str, partition: int) -> Fault:
-    """No replica of our partition is up that has all records."""
+    """Return the fault of a partition without a leader: no in-sync replica of it is available."""
     return Fault(FaultCode.NO_LEADER, f"topic {topic}: partition {partition}, where our records go, has no leader now")
 
 
 def topic_fault(code: int, topic: str) -> Fault:
-    """Return what an error code of the topic in the broker's metadata means."""
+    """Return the fault for a topic error code in the broker's metadata."""
     match code:
         case UnknownTopicOrPartitionError.errno:
             return Fault(FaultCode.TOPIC_UNKNOWN, f"topic {topic} does not exist")

@@ -1,9 +1,12 @@
-"""Connections to brokers, directly or through an HTTP proxy, with Kafka on top or without.
+"""Connections to brokers, with the Kafka protocol or as plain streams, direct or through an HTTP proxy.
 
-The IP addresses of a name, the broker's or the proxy's, are tried side by side (Happy Eyeballs, RFC 8305).
+The IP addresses of a host name, the broker's or the proxy's, are tried in parallel (Happy Eyeballs, RFC 8305).
 """
 
-# aiokafka keeps the transport, the loop and the time limit of a connection to itself.
+A host name with several IP addresses is dialled with "Happy Eyeballs" (RFC 8305). Connections can go through an HTTP proxy.
+"""
+
+# aiokafka keeps the transport, the loop and the timeout of a connection private.
 # ruff: noqa: SLF001
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 HAPPY_EYEBALLS_SECONDS = 0.25
-"""So long the first IP address of a name may take before the next one is tried as well."""
+"""Seconds before the next IP address of a host name is tried in parallel."""
 DIAL_SECONDS = 10.0
-"""The longest that a broker may take until it has answered the first request."""
+"""Maximum time in seconds until a broker has answered the first request."""
 DIAL_ERRORS = (OSError, KafkaError, AssertionError, BrokerUnavailableError)
-"""What `dial` raises."""
+"""Exceptions that `dial` raises."""
 _LONGEST_ANSWER = 65_536
 
 
@@ -38,10 +41,10 @@ async def dial(
     on_close: Callable[[Any, Any], None] | None = None,
     within: float = DIAL_SECONDS,
 ) -> BrokerConnection:
-    """Return a connection to a broker that has told which versions of which requests it takes.
+    """Return a connection to a broker that has reported its supported API versions.
 
     Raises:
-        Exception: One of `DIAL_ERRORS`. `ladder.explain` finds out more.
+        Exception: One of `DIAL_ERRORS`. `ladder.explain` finds the cause.
     """
     connection = BrokerConnection(
         where.host,
@@ -88,7 +91,10 @@ class BrokerConnection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka ha
 
 
 def hang_up(connection: AIOKafkaConnection) -> None:
-    """Close it at once: a frozen peer would keep a TLS connection that says goodbye for half a minute."""
+    """Close the connection at once.
+
+    An orderly TLS shutdown with an unresponsive peer would keep the connection open for half a minute.
+    """
     transport = getattr(connection._protocol, "_transport", None)
     connection.close()
     if transport is not None:
@@ -98,11 +104,11 @@ def hang_up(connection: AIOKafkaConnection) -> None:
 async def open_stream(
     where: BrokerAddress, tls: ssl.SSLContext | None, proxy: BrokerAddress | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Return a connection without Kafka, encrypted if `tls` is given.
+    """Open a connection without the Kafka protocol, encrypted if `tls` is given.
 
     Raises:
-        OSError: it can't be had (`ssl.SSLError`: because of TLS).
-        BrokerUnavailableError: the proxy does not let us through.
+        OSError: Connecting failed. A TLS failure raises `ssl.SSLError`.
+        BrokerUnavailableError: The proxy refused the connection.
     """
     name = where.host if tls is not None else None
     if proxy is None:
@@ -113,7 +119,7 @@ async def open_stream(
 
 
 class _Dialler:
-    """An event loop whose connections are made as `open_stream` makes them; aiokafka asks its loop alone."""
+    """Event loop wrapper that opens connections as `open_stream` does. aiokafka has no other hook for this."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, proxy: BrokerAddress | None) -> None:
         self._loop = loop
@@ -153,7 +159,7 @@ async def _ask_for(where: BrokerAddress, tunnel: socket.socket) -> bytes:
     try:
         await loop.sock_sendall(tunnel, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
         while not answer.endswith(b"\r\n\r\n") and len(answer) <= _LONGEST_ANSWER:
-            # A byte at a time: what comes behind the empty line is the broker's.
+            # One byte at a time: the bytes after the empty line belong to the broker.
             received = await loop.sock_recv(tunnel, 1)
             if not received:
                 break

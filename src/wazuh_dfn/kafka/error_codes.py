@@ -1,6 +1,6 @@
-"""The error codes of brokers that aiokafka 0.14 has no names for; to be imported before it meets one.
+"""Broker error codes that aiokafka 0.14 does not know. Import this module before aiokafka receives one.
 
-It would call all of them "error -1", and give up what Kafka's own client tries again.
+aiokafka would report all of them as "error -1" and give up where Kafka's own client retries.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ _NAMES = [
     "STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED",
     "CONTROLLER_ID_NOT_REGISTERED",
 ]
-"""As of Kafka 4.4 (`org.apache.kafka.common.protocol.Errors`), from `_FIRST` on."""
+"""Error names from code `_FIRST` on, as of Kafka 4.4 (`org.apache.kafka.common.protocol.Errors`)."""
 _RETRIABLE = frozenset({74, 75, 78, 80, 83, 84, 88, 89, 100, 103, 106})
 _OF_METADATA = frozenset({74, 80, 83, 84, 100, 103})
-"""The client's picture of the cluster is out of date."""
+"""Errors that mean that the client's metadata is out of date."""
 _CODES = range(_FIRST, 2**8)
-"""Later versions of Kafka have more; by its number an error can be looked up."""
+"""Includes codes that only later versions of Kafka define, so that an error can be looked up by its number."""
 _DESCRIPTIONS = {
     76: "The broker does not support the compression.",
     87: "The broker's checks refuse a record of the batch (a compacted topic wants keys, for instance).",

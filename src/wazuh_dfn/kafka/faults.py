@@ -1,4 +1,4 @@
-"""What can be wrong on the way to the topic: the rungs of the ladder, a code for each fault with what to do about it, and the exceptions."""
+"""Faults on the way to the topic: the rungs of the ladder, a code and a remedy for each fault, and the exceptions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from wazuh_dfn.errors import WazuhDfnError
 
 
 class Rung(StrEnum):
-    """The steps from a name in the configuration to a record in the topic; each needs all before it. `check` has a finding for each."""
+    """Steps from a broker name in the configuration to a record in the topic. Each step requires all previous ones.
+
+    `check` names its findings after them.
+    """
 
     NAME = "broker-name"
     TCP = "broker-tcp"
@@ -39,9 +42,12 @@ SET_IDEMPOTENCE = "set kafka.idempotence = false"
 
 
 class FaultCode(Enum):
-    """What kind of fault it is: a code that stays the same, the rung, whether waiting alone will not mend it, and what to do.
+    """Kind of a fault. The value is a stable code.
 
-    Those that wait for an operator are tried again slowly.
+    Attributes:
+        rung: The step that failed.
+        needs_operator: Whether waiting does not fix it. Such faults are retried at longer intervals.
+        remedy: What to do. It may contain the placeholders `{host}` and `{where}`.
     """
 
     NAME_UNKNOWN = "name-unknown", Rung.NAME, True, _DNS
@@ -118,7 +124,7 @@ class FaultCode(Enum):
     remedy: str
 
     def __new__(cls, code: str, rung: Rung, needs_operator: bool, remedy: str) -> Self:  # noqa: FBT001 - a table
-        """Keep the code as the value."""
+        """Use the code as the value and store the other fields as attributes."""
         member = object.__new__(cls)
         member._value_ = code
         member.rung, member.needs_operator, member.remedy = rung, needs_operator, remedy
@@ -127,7 +133,7 @@ class FaultCode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, in one line, at the address `where` if it is about one."""
+    """What is wrong, in one line. `where` is the affected address, if there is one."""
 
     code: FaultCode
     text: str
@@ -141,13 +147,13 @@ class Fault:
 
 
 class DeliveryError(WazuhDfnError):
-    """A batch of records was not acknowledged by the broker."""
+    """The broker did not acknowledge a batch of records."""
 
 
 class BrokerUnavailableError(DeliveryError):
-    """The broker can't be reached or can't acknowledge now; the same batch is worth sending again.
+    """The broker is unreachable or cannot acknowledge now. Sending the same batch again is worthwhile.
 
-    `in_flight` tells that the producer goes on trying to get what it was given acknowledged.
+    If `in_flight` is true, the producer keeps trying to get the same values acknowledged.
     """
 
     def __init__(self, fault: Fault, *, in_flight: bool = False) -> None:
@@ -162,12 +168,15 @@ class BrokerUnavailableError(DeliveryError):
 
     @property
     def needs_operator(self) -> bool:
-        """Whether waiting alone will not mend it (certificate, right, missing topic): it is tried again slowly."""
+        """Whether waiting does not fix it (certificate, right, missing topic). Such faults are retried at longer intervals."""
         return self.fault.code.needs_operator
 
 
 class RecordsRejectedError(DeliveryError):
-    """The broker (or the client, for it) refuses this batch for good: too large or invalid. None of it was written."""
+    """The broker, or the client on its behalf, refuses values permanently: too large or invalid.
+
+    Nothing of the refused record batch was written. If the values were split into several batches, earlier ones may have been written.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""The upper rungs: what a broker says about itself, our topic and our rights, without anything being written or made."""
+"""Queries about the broker's API versions, our topic and our rights, without writing or creating anything."""
 
 from __future__ import annotations
 
@@ -23,19 +23,22 @@ from wazuh_dfn.kafka.producer_options import KafkaOptions
 
 PRODUCE, METADATA, INIT_PRODUCER_ID = 0, 3, 22
 _SPOKEN = {PRODUCE: (3, 8), METADATA: (4, 5), INIT_PRODUCER_ID: (0, 0)}
-"""Versions that aiokafka 0.14 speaks and we need: records of format 2 need Produce 3, not to create a topic needs Metadata 4."""
+"""API versions that aiokafka 0.14 supports and that this program needs.
+
+Records of format 2 require Produce 3. Not creating a topic requires Metadata 4.
+"""
 _ZSTD_PRODUCE = 7
 _NAMES = {PRODUCE: "Produce", METADATA: "Metadata", INIT_PRODUCER_ID: "InitProducerId"}
 _NOT_YET = (14, 15)
 """COORDINATOR_LOAD_IN_PROGRESS and COORDINATOR_NOT_AVAILABLE."""
 _ATTEMPTS, _PAUSE_SECONDS = 10, 0.2
 _WRITE = 1 << 4
-"""The bit of AclOperation.WRITE in `authorized_operations` (KIP-430)."""
+"""Bit of AclOperation.WRITE in `authorized_operations` (KIP-430)."""
 _UNKNOWN_OPERATIONS = -(2**31)
 
 
 class _MetadataResponse(Response):  # type: ignore[misc]  # aiokafka has no type annotations
-    """Version 8 of the answer, which tells what we may do with the topic; aiokafka knows versions up to 5."""
+    """Metadata response version 8, which contains our rights on the topic. aiokafka supports versions up to 5."""
 
     API_KEY = METADATA
     API_VERSION = 8
@@ -77,7 +80,7 @@ class _MetadataRequest(RequestStruct):  # type: ignore[misc]  # aiokafka has no 
 
 
 class _TopicRequest(Request[MetadataRequest_v4 | _MetadataRequest]):  # type: ignore[misc]  # aiokafka has no type annotations
-    """Asks for one topic, and never creates it."""
+    """Requests the metadata of one topic without creating it."""
 
     API_KEY = METADATA
 
@@ -92,11 +95,17 @@ class _TopicRequest(Request[MetadataRequest_v4 | _MetadataRequest]):  # type: ig
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a broker said; the fields after `missing` have their defaults if something is missing.
+    """What a broker reported.
 
-    `missing` names the requests that the broker does not offer in a version that we speak. Of the topic: `topic_error` is the error code
-    of its metadata (0: none), `partition` the number of the one that records would go to and `leader` the address of its leader,
-    None without one; `may_write` is None if the broker does not tell. `producer_error` is the answer to InitProducerId.
+    Attributes:
+        offered: The offered version range of each request we need, by the request's name.
+        missing: Requests that the broker does not offer in a version we support. If not empty, all following fields have their defaults.
+        topic_error: Error code in the topic's metadata, 0 for none.
+        partitions: Number of partitions of the topic.
+        partition: Number of the partition that records go to.
+        leader: Address of that partition's leader, or None without a leader.
+        may_write: Whether we may write to the topic, or None if the broker does not report it.
+        producer_error: Error code of the answer to InitProducerId, 0 for none, or None if it was not requested.
     """
 
     offered: Mapping[str, str]
@@ -110,12 +119,14 @@ class Answers:
 
 
 async def inquire(connection: AIOKafkaConnection, options: KafkaOptions, *, with_producer_id: bool = True) -> Answers:
-    """Ask the broker at the other end of a connection; without a producer id it takes one round trip less for each retry.
+    """Query the broker at the other end of a connection.
+
+    InitProducerId is sent only for an idempotent producer and with `with_producer_id`. It takes up to 10 round trips.
 
     Raises:
-        BrokerUnavailableError: it closes the connection in place of an answer.
-        KafkaError: it does not answer, or so that it makes no sense.
-        OSError: the connection broke.
+        BrokerUnavailableError: The broker closes the connection when it is asked for the topic.
+        KafkaError: The broker does not answer, or the answer is malformed.
+        OSError: The connection broke.
     """
     response = await connection.send(ApiVersionRequest())
     versions = {key: (lowest, highest) for key, lowest, highest in response.api_versions}
@@ -134,7 +145,7 @@ async def inquire(connection: AIOKafkaConnection, options: KafkaOptions, *, with
 
 
 def fault_of(answers: Answers, options: KafkaOptions) -> Fault | None:  # noqa: PLR0911 - one for each rung
-    """Return the lowest rung that breaks; None if records can be written, as far as a broker tells."""
+    """Return the fault of the lowest rung that fails, or None if the broker's answers show no obstacle to writing."""
     topic = options.topic
     if answers.missing == ("InitProducerId",):
         return no_idempotence()
@@ -156,7 +167,7 @@ def fault_of(answers: Answers, options: KafkaOptions) -> Fault | None:  # noqa: 
 
 
 async def _producer_error(connection: AIOKafkaConnection) -> int:
-    """Return the answer to InitProducerId. A broker that has just started needs a moment for it."""
+    """Return the error code of InitProducerId. Retries while a broker that has just started is not ready for it."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             await anyio.sleep(_PAUSE_SECONDS)
@@ -199,5 +210,5 @@ def _answers(offered: Mapping[str, str], metadata: Any, topic: str, producer_err
 
 
 def choose_partition(topic: str, partitions: Sequence[int]) -> int:
-    """Return the one that all records of the topic go to, of the sorted numbers of its partitions."""
+    """Return the partition for all records of the topic, chosen from its sorted partition numbers."""
     return partitions[zlib.crc32(topic.encode()) % len(partitions)]

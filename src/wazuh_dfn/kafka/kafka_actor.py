@@ -1,4 +1,4 @@
-"""The actor that delivers: records of both kinds, in order, again and again until the broker has acknowledged them."""
+"""The actor that delivers records of both kinds in order, and retries until the broker has acknowledged them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ type Entry = tuple[RecordBatch, Record]
 
 @dataclass(frozen=True, slots=True)
 class KafkaActorOptions:
-    """`retry_interval_seconds` is the longest wait between attempts; `slow_…` the one after an error that needs an operator."""
+    """Limits of the Kafka actor.
+
+    Attributes:
+        max_batch_bytes: Maximum size of the values of one delivery. A single larger record is delivered alone.
+        retry_interval_seconds: Maximum pause between attempts.
+        slow_retry_interval_seconds: Maximum pause after an error that needs an operator.
+    """
 
     max_batch_bytes: int = 950_000
     retry_interval_seconds: float = 5.0
@@ -40,7 +46,10 @@ class KafkaActorOptions:
 
 
 class KafkaActor:
-    """Gathers what waits in its mailbox into large batches; one is on its way at a time, so that the order holds through retries."""
+    """Combines the waiting batches of its mailbox into large ones.
+
+    One delivery is in progress at a time, so that retries keep the order.
+    """
 
     def __init__(
         self,
@@ -65,7 +74,7 @@ class KafkaActor:
         self._producer: RecordProducer | None = None
 
     async def run(self, lifeline: Lifeline[RecordBatch]) -> None:
-        """Connect, so that what is wrong shows before there is anything to send; then deliver until the mailbox ends."""
+        """Connect at once, so that faults show before there is anything to send. Then deliver until the mailbox ends."""
         lifeline.started()
         try:
             await self._make_contact(lifeline)
@@ -79,7 +88,7 @@ class KafkaActor:
             await self._drop_producer()
 
     async def _make_contact(self, lifeline: Lifeline[RecordBatch]) -> None:
-        """Try until connected, or asked to stop: what waits in the mailbox then still gets its turn."""
+        """Retry until connected or asked to stop. In both cases the waiting batches are tried afterwards."""
         async with lifeline.until_stopping():
             while self._producer is None:
                 try:
@@ -103,7 +112,7 @@ class KafkaActor:
         return leases
 
     def _batches(self, leases: Sequence[Lease[RecordBatch]]) -> Iterator[list[Entry]]:
-        """Yield what is not settled yet, in order, in pieces below the limit (or of one record)."""
+        """Yield the records that are not settled yet, in order, in chunks of at most `max_batch_bytes` or of one record."""
         piece: list[Entry] = []
         size = 0
         for lease in leases:
@@ -132,7 +141,7 @@ class KafkaActor:
                 return
             except BrokerUnavailableError as error:
                 await self._wait_for_broker(lifeline, error)
-            except Exception as error:  # noqa: BLE001 - a defect of the client must not send good records to the dead letters
+            except Exception as error:  # noqa: BLE001 - a client bug must not send good records to the dead letters
                 defect = Fault(FaultCode.DEFECT, f"unexpected error while delivering: {in_brief(error)}")
                 await self._wait_for_broker(lifeline, BrokerUnavailableError(defect))
             else:
@@ -150,7 +159,7 @@ class KafkaActor:
                 self._feedback.delivered(batch.kind, record.raw)
 
     async def _isolate(self, lifeline: Lifeline[RecordBatch], entries: list[Entry], error: RecordsRejectedError) -> None:
-        """Halve a refused batch until the record that is to blame stands alone, and dead-letter that one."""
+        """Bisect a rejected batch until the offending record is alone, and store that one as a dead letter."""
         if len(entries) > 1:
             middle = len(entries) // 2
             await self._deliver(lifeline, entries[:middle])
@@ -169,7 +178,7 @@ class KafkaActor:
                 self._producer = await self._producers.connect(self._hear)
             except BrokerUnavailableError:
                 raise
-            except Exception as error:  # whatever went wrong before anything was sent, the records are not to blame
+            except Exception as error:  # nothing was sent yet, so the records cannot be the cause
                 defect = Fault(FaultCode.DEFECT, f"unexpected error while connecting: {in_brief(error)}")
                 raise BrokerUnavailableError(defect) from error
             self._status.connected()
@@ -187,7 +196,7 @@ class KafkaActor:
             await anyio.sleep(backoff.delay_seconds(self._status.failures_in_a_row, self._random))
 
     def _hear(self, news: Fault | CertificateSeen | None) -> None:
-        """Note that the broker is out of reach, or is within reach again, and which certificates are used."""
+        """Record that the broker became unreachable or reachable again, or which certificates are in use."""
         if news is None:
             self._status.reached()
         elif isinstance(news, CertificateSeen):
@@ -197,7 +206,7 @@ class KafkaActor:
             self._feedback.error("broker", f"broker unavailable, alerts wait in the file: {news.text}")
 
     async def _drop_producer(self) -> None:
-        """Close the producer: after an error none is used again (an idempotent one may be broken for good)."""
+        """Close the producer. It is not used again after an error, because an idempotent one may be broken permanently."""
         producer, self._producer = self._producer, None
         if producer is not None:
             with anyio.move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True):

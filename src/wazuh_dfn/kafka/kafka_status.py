@@ -1,4 +1,4 @@
-"""How the delivery to the broker stands; written by KafkaActor, read by those who report."""
+"""State of the delivery to the broker, written by KafkaActor and read by the reports."""
 
 from __future__ import annotations
 
@@ -21,54 +21,60 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class KafkaStatus:
-    """Times are in seconds of the event loop's clock. An outage counts from when the first delivery began that was not acknowledged."""
+    """State of the delivery. Times are in seconds of the event loop's clock unless noted otherwise.
+
+    An outage counts from the start of the first delivery that was not acknowledged.
+    """
 
     state: KafkaState = "not connected"
     fault: Fault | None = None
-    """Why it is unavailable."""
+    """Why the broker is unavailable."""
     since: float = 0.0
     waiting_since: float | None = None
-    """Since when something is to be delivered and nothing was acknowledged."""
+    """Start of the first delivery since the last acknowledgement. None if there was none."""
     last_acknowledgement: float | None = None
     failures_in_a_row: int = 0
     contacted: anyio.Event = field(default_factory=anyio.Event)
-    """Set when the broker was tried for the first time, successfully or not."""
+    """Set after the first connection attempt, successful or not."""
     certificates: Certificates = field(default_factory=Certificates)
     now: Callable[[], float] = time
-    """The clock on the wall, which alerts have their timestamps from."""
+    """The wall clock, in seconds since the epoch. Alerts take their timestamps from it."""
     batches: Durations = field(default_factory=lambda: Durations(BATCH_BOUNDS))
-    """How long the broker took for each batch that it acknowledged."""
+    """Time that the broker took for each acknowledged batch."""
     delays: Durations = field(default_factory=lambda: Durations(DELAY_BOUNDS))
-    """From an alert's own timestamp to the acknowledgement of its record; one that lies in the future counts as 0."""
+    """Time from an alert's own timestamp to the acknowledgement of its record. A timestamp in the future counts as 0."""
 
     _trouble: Trouble = field(default_factory=lambda: Trouble(log, "broker unavailable, alerts wait in the file"))
 
     @property
     def reason(self) -> str:
-        """The fault in one line, or nothing."""
+        """The fault in one line, or an empty string."""
         return self.fault.text if self.fault is not None else ""
 
     def begins(self) -> None:
-        """A delivery begins, or is tried again."""
+        """Record that a delivery begins or is retried."""
         if self.waiting_since is None:
             self.waiting_since = anyio.current_time()
 
     def connected(self) -> None:
-        """The producer is connected; whether it can write, the first acknowledgement shows."""
+        """Record that the producer is connected. Only the first acknowledgement shows whether it can write."""
         self.contacted.set()
         if self.state == "not connected":
             self._become("connected")
             log.info("connected to the broker")
 
     def reached(self) -> None:
-        """The broker is connected after failures that were all failures to connect: nothing has been sent to it yet."""
+        """Record that the broker is reachable again, without waiting for an acknowledgement."""
         if self.state == "unavailable":
             log.info("broker is back", after_seconds=round(anyio.current_time() - self.since, 1))
             self._become("connected")
             self.failures_in_a_row = 0
 
     def acknowledged(self, batch_seconds: float, alert_times: Iterable[float | None]) -> None:
-        """The broker has acknowledged a batch of alerts of these times after so many seconds."""
+        """Record that the broker acknowledged a batch after `batch_seconds`.
+
+        `alert_times` are the timestamps of its alerts in seconds since the epoch, None where unknown.
+        """
         if self.state == "unavailable":
             log.info("broker is back, delivering again", after_seconds=round(anyio.current_time() - self.since, 1))
         if self.state != "connected":
@@ -80,7 +86,10 @@ class KafkaStatus:
         self.delays.add((max(0.0, now - made) for made in alert_times if made is not None), at)
 
     def failed(self, fault: Fault) -> bool:
-        """The broker can't be reached or did not acknowledge; a fault is logged once, not at each attempt. Tells whether it was now."""
+        """Record that the broker is unreachable or did not acknowledge, and return whether this was logged.
+
+        A fault is logged once, not at each attempt.
+        """
         self.contacted.set()
         self.failures_in_a_row += 1
         if self.state != "unavailable":

@@ -1,6 +1,7 @@
-"""The ladder to a broker: its name, TCP, TLS, and one request that every Kafka answers; the first rung that breaks gives the reason.
+"""Probes of the path to a broker: name, TCP, TLS, and one request that every Kafka broker answers.
 
-aiokafka says no more than "unable to bootstrap". What the ladder leads to, our topic and our rights, `inquiry` asks for.
+The first rung that fails gives the reason, where aiokafka only reports "unable to bootstrap". `inquiry` covers the rungs above: topic and
+rights.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 ALERT_WAIT = 0.5
-"""So long a broker may take, after the handshake, to tell that it refuses our certificate (in TLS 1.3 the handshake is over by then)."""
+"""Seconds to wait after the handshake for a refusal of our client certificate.
+
+In TLS 1.3 the broker refuses it only after the client has finished the handshake.
+"""
 _LOOK_SECONDS = 1.0
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _CORRELATION = b"\x00\x00\x00\x01"
@@ -38,13 +42,18 @@ _DER = 2  # _ssl.ENCODING_DER
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a broker showed in the handshake: its certificate, then those that it sent to lead to a CA (DER), and the version of TLS."""
+    """What a broker presented in the TLS handshake.
+
+    Attributes:
+        chain: The broker's certificate, then the intermediate certificates that it sent, in DER.
+        version: The TLS version.
+    """
 
     chain: tuple[bytes, ...]
     version: str
 
     def certificates(self) -> list[x509.Certificate]:
-        """Return the chain, up to the first that can't be read."""
+        """Return the chain up to the first certificate that cannot be parsed."""
         from cryptography import x509  # noqa: PLC0415 - see tls_errors
 
         found: list[x509.Certificate] = []
@@ -56,7 +65,10 @@ class Presented:
 async def explain(
     addresses: Sequence[BrokerAddress], tls: TlsContexts | None, within: float, proxy: BrokerAddress | None = None
 ) -> Fault | None:
-    """Climb to all of them at once, and tell in one line what is wrong; None if at least one of them answers as Kafka does."""
+    """Probe all addresses in parallel and return one fault that lists what is wrong.
+
+    Returns None if at least one address answers as a Kafka broker, or if there are no addresses.
+    """
     climbs = [Climb(address, tls, within, proxy) for address in dict.fromkeys(addresses)]
     async with anyio.create_task_group() as tasks:
         for climb in climbs:
@@ -69,13 +81,15 @@ async def explain(
 
 
 class Climb:
-    """One climb to one address, within that many seconds; through the proxy if there is one, whose name is looked up then.
+    """One probe of one address, at most `within` seconds long.
+
+    With a proxy, the probe goes through it and resolves the proxy's name instead of the broker's.
 
     Attributes:
-        fault: why it ended before the top; None if Kafka answers.
-        rung: where it ended.
-        numbers: the IP addresses of the name.
-        presented: what the broker showed, trusted or not.
+        fault: Why the probe failed, or None if a Kafka broker answers.
+        rung: The last rung that was tried.
+        numbers: The IP addresses that the name resolves to.
+        presented: What the broker presented, trusted or not.
     """
 
     def __init__(self, where: BrokerAddress, tls: TlsContexts | None, within: float, proxy: BrokerAddress | None = None) -> None:
@@ -90,11 +104,11 @@ class Climb:
 
     @property
     def rung(self) -> Rung:
-        """The last one that was tried."""
+        """The last rung that was tried."""
         return self.fault.code.rung if self.fault is not None else Rung.KAFKA
 
     async def go(self) -> None:
-        """Climb; it raises nothing."""
+        """Run the probe. Failures are stored in `fault`, not raised."""
         try:
             with anyio.fail_after(self._within):
                 self.fault = await self._climb()
@@ -160,7 +174,7 @@ class Climb:
             return self._cut("the broker closed the connection during the handshake (does this port speak TLS?)", tls)
 
     async def _look(self, tls: TlsContexts) -> None:
-        """Shake hands once more without a look at who it is."""
+        """Repeat the handshake without verification, to see what the broker presents."""
         with suppress(OSError, BrokerUnavailableError), anyio.move_on_after(min(_LOOK_SECONDS, self._within / 3)):
             async with self._opened(tls.unverifying) as (_, writer):
                 self.presented = _presented(writer)
@@ -174,7 +188,7 @@ class Climb:
             writer.transport.abort()
 
     async def _use_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: TlsContexts) -> Fault | None:
-        """Wait for a refusal first: one that crosses a request of ours can get lost with the connection."""
+        """Wait for a refusal before sending. A refusal that crosses a request of ours can get lost with the connection."""
         self._waits_for = (FaultCode.KAFKA_SILENT, f"{self._where} takes TLS, but does not answer a Kafka request")
         try:
             with anyio.move_on_after(min(ALERT_WAIT, self._within / 4)):
@@ -188,7 +202,7 @@ class Climb:
         return await self._request(reader, writer)
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fault | None:
-        """Send one Kafka request: a port that accepts connections need not be a broker, nor one that is awake."""
+        """Send one Kafka request. A port that accepts connections may belong to another service or to an unresponsive broker."""
         where = self._where
         self._waits_for = (FaultCode.KAFKA_SILENT, f"{where} accepts connections, but does not answer a Kafka request")
         answer = b""

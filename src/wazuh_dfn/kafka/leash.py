@@ -1,11 +1,16 @@
-"""A short leash for aiokafka's client: when it may dial which broker, and who is told that it can't reach the one it needs.
+"""Control over aiokafka's client: when it may dial which broker, and who is notified when the required broker is unreachable.
 
-aiokafka 0.14 dials a broker anew whenever it has something to ask, ten times a second while one is away, keeps what each failed TLS
-handshake cost, and tells the reason to a log of its own alone. Here each address is dialled with growing pauses, by all of its IP
-addresses at once if need be (RFC 8305), with the certificates as they are in their files then.
+aiokafka 0.14 has these shortcomings:
+
+- It dials a broker whenever it has something to request, ten times a second while one is away.
+- It does not free what each failed TLS handshake allocated.
+- It reports the reason only to its own log.
+
+Here each address is dialled with growing pauses, with "Happy Eyeballs" (RFC 8305) for names with several IP addresses, and with the
+certificates as they are in their files at that time.
 """
 
-# That takes aiokafka's private attributes.
+# This requires aiokafka's private attributes.
 # ruff: noqa: SLF001
 
 from __future__ import annotations
@@ -31,9 +36,9 @@ from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff
 type OnClose = Callable[[Any, Any], None]
 
 TELL_AFTER_SECONDS = 2.0
-"""A leader that moves, or a broker that restarts, is back by then as a rule."""
+"""Seconds before an unreachable broker is reported. A moving leader or a restarting broker is usually back by then."""
 STABLE_SECONDS = 10.0
-"""A connection that was made so long ago says nothing against dialling at once."""
+"""Seconds, in addition to the last pause, after which a new attempt counts as the first one again."""
 FIRST_PAUSE_SECONDS = 0.2
 METADATA_PAUSE_SECONDS = 0.1
 EXPLAIN_AGAIN_SECONDS = 15.0
@@ -43,13 +48,13 @@ _LOOK_SECONDS = 0.25
 
 @dataclass(slots=True)
 class _Dialled:
-    """What is known of an address."""
+    """State of one address. Times are in seconds of the event loop's clock."""
 
     in_a_row: int = 0
     at: float = 0.0
     pause_seconds: float = 0.0
     error: BaseException | None = None
-    """Why the last attempt failed; None if it did not."""
+    """Error of the last attempt, or None if it succeeded."""
 
 
 class _UnansweredError(Exception):
@@ -61,17 +66,17 @@ class _UnansweredError(Exception):
 
 
 class Leash:
-    """Governs all dialling of one producer's client; to be made before that connects.
+    """Controls all dialling of one producer's client. Create it before the client connects.
 
     Args:
-        client: whose `_get_conn` and `bootstrap` are replaced.
-        addresses: where it bootstraps.
-        dial: connects to an address, and raises one of `DIAL_ERRORS` if that fails.
-        partition: what has to be within reach, and have a leader.
-        explain: finds out why these addresses, with the error of the last attempt to each, can't be used. Without any: why there is no
-            leader.
-        told: is called with the fault once nothing can be delivered, and with None when that is over.
-        longest_pause_seconds: between two attempts to one address.
+        client: The client whose `_get_conn`, `bootstrap` and `_metadata_update` are replaced.
+        addresses: The bootstrap addresses.
+        dial: Connects to an address. Raises one of `DIAL_ERRORS` on failure.
+        partition: The partition whose leader has to be reachable.
+        explain: Returns why these addresses cannot be used, given the error of the last attempt to each. Without addresses: why the
+            partition has no leader.
+        told: Called with the fault once nothing can be delivered, and with None when that is over.
+        longest_pause_seconds: Maximum pause between two attempts to one address.
     """
 
     def __init__(
@@ -100,18 +105,21 @@ class Leash:
         self.is_bootstrapped = False
         """Whether a broker has told who is there."""
         self.fault: Fault | None = None
-        """What was told, as long as it is so."""
+        """The fault reported last, or None once the outage is over."""
         client._get_conn, client.bootstrap = self._get_conn, self._bootstrap
         self._update, client._metadata_update = client._metadata_update, self._metadata_update
         self._updated_at = 0.0
 
     def dial_at_once(self) -> None:
-        """What the pauses were for is mended, perhaps."""
+        """Clear the pauses, because their cause may be fixed."""
         for known in self._dialled.values():
             known.pause_seconds = 0.0
 
     async def _metadata_update(self, *arguments: Any) -> bool:
-        """Ask for metadata as the client does, but with pauses: for a partition without a leader it asks thousands of times a second."""
+        """Request metadata as the client does, but with pauses.
+
+        For a partition without a leader the client would ask thousands of times a second.
+        """
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._updated_at + METADATA_PAUSE_SECONDS - loop.time()))
         try:
@@ -122,7 +130,10 @@ class Leash:
                 self._begin_watch()
 
     async def _bootstrap(self) -> None:
-        """Ask the bootstrap address that answers first who is there; one that does not answer holds up none. In place of the client's own."""
+        """Fetch the cluster metadata from the bootstrap address that answers first. Replaces the client's method.
+
+        An address that does not answer does not delay the others.
+        """
         client, errors = self._client, []
         trying = {asyncio.ensure_future(self._metadata_from(*each)) for each in enumerate(self._addresses)}
         try:
@@ -158,19 +169,19 @@ class Leash:
             raise _UnansweredError(address) from error
 
     async def aclose(self) -> None:
-        """Dial no more."""
+        """Stop dialling."""
         self._is_closed = True
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
 
     async def connection(self) -> BrokerConnection | None:
-        """Return one to any broker, if there is any within reach."""
+        """Return a connection to a random broker, or None if it is unreachable."""
         node = self._client.get_random_node()
         return await self._get_conn(node) if node is not None else None
 
     async def _get_conn(self, node_id: Any, *, group: int = ConnectionGroup.DEFAULT, no_hint: bool = False) -> BrokerConnection | None:
-        """Return a connection to the node; None if there is none now. In place of the client's own."""
+        """Return a connection to the node, or None if there is none now. Replaces the client's method."""
         del no_hint
         key, client = (node_id, group), self._client
         async with self._dialling[key]:
@@ -194,7 +205,7 @@ class Leash:
             self._watch = asyncio.create_task(self._watch_until_usable())
 
     async def _dial(self, address: BrokerAddress, on_close: OnClose | None = None) -> BrokerConnection | None:
-        """Connect, unless it is too early for that address."""
+        """Connect, unless the pause for that address has not elapsed. Returns None on failure."""
         now = asyncio.get_running_loop().time()
         known = self._dialled.setdefault(address, _Dialled())
         if self._is_closed or now - known.at < known.pause_seconds:
@@ -215,7 +226,7 @@ class Leash:
         return connection
 
     async def _watch_until_usable(self) -> None:
-        """Keep dialling what is needed, even while nothing is to be sent, and tell what is wrong if that lasts."""
+        """Keep dialling the needed nodes, even while nothing is sent, and report what is wrong after `TELL_AFTER_SECONDS`."""
         loop = asyncio.get_running_loop()
         began, explained, explained_at, looking = loop.time(), "", 0.0, None
         try:
@@ -242,19 +253,19 @@ class Leash:
             self._told(None)
 
     def _out_of_reach(self) -> list[BrokerAddress]:
-        """Return the addresses of what is needed if there is a connection to none of it; empty if there is one."""
+        """Return the addresses of the needed nodes if none is connected, or an empty list if one is."""
         needed, connections = self._partition.needed(), self._client._conns.items()
         if any(node in needed and connection.connected() for (node, _), connection in connections):
             return []
         return self._partition.needed_addresses()
 
     def _error_since(self, began: float, address: BrokerAddress) -> BaseException | None:
-        """Return why the last attempt failed, if that was since then; None if it did not fail, or has not ended."""
+        """Return why the last attempt failed, or None if it succeeded, has not ended, or ended before `began`."""
         known = self._dialled.get(address)
         return known.error if known is not None and known.at >= began else None
 
     async def _look_again(self) -> None:
-        """Dial what is needed and due; where nothing known is within reach, ask at the bootstrap addresses who is there by now."""
+        """Dial the needed nodes that are due. If none is connected, fetch new metadata from the bootstrap addresses."""
         connected = [await self._get_conn(node) for node in self._partition.needed()]
         if any(connection is not None for connection in connected):
             return

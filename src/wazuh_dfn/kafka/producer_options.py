@@ -1,4 +1,4 @@
-"""What the Kafka producer needs to know, as plain values."""
+"""Options of the Kafka producer as plain values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wazuh_dfn.config.settings import Settings
 Compression = Literal["gzip", "snappy", "lz4", "zstd"]
 
 CLIENT_ID = "wazuh-dfn"
-"""How we call ourselves, for the broker's logs and quotas, where the configuration says nothing else."""
+"""Default client id, which the broker uses in its logs and quotas."""
 
 PROTECTED_ARGUMENTS = frozenset(
     {
@@ -37,14 +37,22 @@ PROTECTED_ARGUMENTS = frozenset(
         "value_serializer",
     }
 )
-"""Arguments of AIOKafkaProducer that `KafkaOptions.extra` can't set: an option of its own decides them, or a promise depends on them."""
+"""Arguments of AIOKafkaProducer that `KafkaOptions.extra` cannot set.
+
+They have options of their own, or delivery guarantees depend on them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files, read anew at each connect. Without `ca` the system's authorities are trusted; without `key` it is in `certificate`.
+    """PEM files, read again at each connect.
 
-    `revocations` is the CA's list of revoked certificates (CRL), `key_password` the passphrase of an encrypted key.
+    Attributes:
+        ca: Certificates of the trusted authorities. Without it, the system's authorities are trusted.
+        certificate: Our certificate.
+        key: The private key. Without it, the key is read from `certificate`.
+        revocations: The CA's certificate revocation list (CRL).
+        key_password: The passphrase of an encrypted key.
     """
 
     ca: Path | None = None
@@ -56,7 +64,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A name and a password for SASL, beside TLS or without."""
+    """Name and password for SASL, with or without TLS."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
     username: str
@@ -67,12 +75,17 @@ class Login:
 class KafkaOptions:
     """How to reach the broker and how to send.
 
-    `bootstrap` is one or several `host:port`, as a list or separated by commas. `timeout_seconds` bounds one connect and one deliver,
-    diagnosis included. `max_request_size` bounds one record batch before compression, so a single value too: as long as what is
-    delivered fits into it, with 16 bytes more for each record, all of it is one batch, which the broker writes as a whole or not at
-    all. `record_headers` adds `id` (the first half of the value's SHA-256, in hex) and `source` to each. `longest_pause_seconds` is
-    that between two attempts to reach a broker that is away. `tls` None means plaintext; `proxy` is an HTTP proxy. `extra` goes to
-    AIOKafkaProducer, save for `PROTECTED_ARGUMENTS`.
+    Attributes:
+        bootstrap: One or more `host:port`, as a list or separated by commas.
+        timeout_seconds: Maximum time for one connect or one deliver, diagnosis included.
+        record_headers: Adds the headers `id` (the first half of the value's SHA-256, in hex) and `source` to each record.
+        max_request_size: Maximum size in bytes of one record batch before compression, and so of a single value. Values that fit into one
+            batch are written by the broker completely or not at all. Count 61 bytes per batch, 16 bytes per record and the record headers
+            in addition.
+        longest_pause_seconds: Maximum pause between two attempts to reach a broker that is away.
+        tls: The TLS files, or None for plaintext.
+        proxy: An HTTP proxy.
+        extra: More arguments of AIOKafkaProducer. Those in `PROTECTED_ARGUMENTS` are ignored.
     """
 
     bootstrap: str | list[str]
@@ -91,7 +104,7 @@ class KafkaOptions:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return what the producer needs to know of the settings."""
+        """Return the options that follow from the settings."""
         dfn, kafka = settings.dfn, settings.kafka
         login = None
         if kafka.sasl_mechanism is not None:
@@ -114,17 +127,17 @@ class KafkaOptions:
 
     @property
     def brokers(self) -> tuple[BrokerAddress, ...]:
-        """The bootstrap addresses, one by one."""
+        """The bootstrap addresses as a tuple."""
         return parse_brokers(self.bootstrap if isinstance(self.bootstrap, str) else ",".join(self.bootstrap))
 
     @property
     def security_protocol(self) -> str:
-        """As Kafka calls it."""
+        """Kafka's name for the combination of login and TLS, for example `SASL_SSL`."""
         return ("SASL_" if self.login else "") + ("SSL" if self.tls else "PLAINTEXT")
 
     @property
     def login_arguments(self) -> dict[str, str]:
-        """What aiokafka has to know to log in."""
+        """Arguments of AIOKafkaProducer for the login, empty without one."""
         if self.login is None:
             return {}
         login = self.login

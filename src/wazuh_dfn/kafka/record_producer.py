@@ -1,4 +1,4 @@
-"""The broker as the actors see it: protocols that aiokafka implements with a real one, simulations without."""
+"""Protocols that the actors use to reach a broker. Implementations use aiokafka or a simulated broker."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
 from wazuh_dfn.kafka.faults import Fault
 
 type Told = Callable[[Fault | CertificateSeen | None], None]
-"""Is told why the broker is out of reach, as soon as that is known, None once it is within reach again, and which certificates are used."""
+"""Callback for news of the connection.
+
+It is called with a fault as soon as the broker is known to be unreachable, with None once it is reachable again, and with each certificate
+in use.
+"""
 
 
 class RecordProducer(Protocol):
-    """A connected Kafka producer; one `deliver` at a time."""
+    """A connected Kafka producer. Only one `deliver` may run at a time."""
 
     async def deliver(self, values: Sequence[bytes]) -> None:
-        """Send these values in order and return once all in-sync replicas have acknowledged all of them.
+        """Send these values in order and return once all in-sync replicas have acknowledged them.
 
         Raises:
-            RecordsRejectedError: refused for good (too large, invalid); sending fewer at a time shows which.
-            BrokerUnavailableError: not acknowledged. If it is `in_flight`, delivering the very same values again waits on for that, and
-                nothing is sent twice; else the producer must be closed and a new one made.
+            RecordsRejectedError: Refused permanently (too large, invalid). Sending fewer values at a time shows which one.
+            BrokerUnavailableError: Not acknowledged. If `in_flight` is set, delivering the same values again resumes waiting, and nothing
+                is sent twice. Otherwise close the producer and create a new one.
         """
 
 
 class ProducerFactory(Protocol):
-    """Makes a connected producer from the bootstrap addresses (names are looked up again each time)."""
+    """Creates connected producers from the bootstrap addresses. Host names are resolved each time."""
 
     async def connect(self, told: Told) -> RecordProducer:
-        """Connect, or raise BrokerUnavailableError; `told` is for later."""
+        """Connect, or raise BrokerUnavailableError. The producer keeps `told` for later news."""
 
     async def close(self, producer: RecordProducer) -> None:
-        """Close within a few seconds, whatever state the broker is in; never waits for records that can't be sent."""
+        """Close within a few seconds, whatever state the broker is in. Does not wait for records that cannot be sent."""

@@ -1,4 +1,4 @@
-"""TLS settings made of the configured files; what is wrong with a file is said in one line that names its key in the configuration."""
+"""TLS contexts made from the configured files. Errors name the configuration key of the file in one line."""
 
 from __future__ import annotations
 
@@ -23,29 +23,35 @@ class _KeyIsEncryptedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TlsContexts:
-    """Made of the same files: one to use a broker with, and one to look at what it shows, trusted or not."""
+    """Two contexts made from the same files.
+
+    Attributes:
+        verifying: Connects to a broker and verifies its certificate.
+        unverifying: Shows what a broker presents, trusted or not.
+    """
 
     verifying: ssl.SSLContext
     unverifying: ssl.SSLContext
     trusted: str
-    """Whose signature the broker's certificate needs."""
+    """Who must have signed the broker's certificate, in words."""
     certificates: tuple[CertificateSeen, ...]
-    """Ours and the CA's."""
+    """Our own certificate and the CA's."""
 
     @property
     def expires_at(self) -> float | None:
-        """When our own certificate runs out, in seconds since the epoch; None if there is none, or that can't be read."""
+        """When our own certificate expires, in seconds since the epoch. None without one, or if it cannot be parsed."""
         return next((each.expires_at for each in self.certificates if each.whose == "client"), None)
 
 
 def make_tls_contexts(files: TlsFiles) -> TlsContexts:
-    """Read the files as they are now. It blocks on the disk: call it in a thread.
+    """Read the files as they are now. This blocks on the disk, so call it in a thread.
 
-    TLS 1.2 at least, the broker's certificate and its host name verified; the name has to be a subjectAltName (RFC 6125, RFC 9525). A
-    certificate of `dfn.dfn_ca` is trusted by itself, whether or not those that lead on to a root are in the file.
+    The contexts require TLS 1.2 or newer. The verifying context checks the broker's certificate and its host name, which must be a
+    subjectAltName (RFC 6125, RFC 9525). Each certificate in `dfn.dfn_ca` is trusted by itself, even if the file does not contain the chain
+    to a root.
 
     Raises:
-        BrokerUnavailableError: a file can't be read or used; mending it is up to the operator.
+        BrokerUnavailableError: A file cannot be read or used, and the operator has to fix it.
     """
     try:
         verifying, unverifying = _verifying(files), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -61,9 +67,10 @@ def make_tls_contexts(files: TlsFiles) -> TlsContexts:
 
 
 def _certificates(files: TlsFiles) -> tuple[CertificateSeen, ...]:
-    """Return when our certificate and the CA's run out, the latest of several; what can't be read is left out.
+    """Return when our certificate and the CA's expire. Certificates that cannot be parsed are left out.
 
-    By OpenSSL, as the daemon would take 9 MB more with another library for it.
+    Of several CA certificates the latest expiry counts. The `ssl` module parses them, because another library would take 9 MB more memory
+    in the daemon.
     """
     found: list[CertificateSeen] = []
     with suppress(OSError, ValueError, KeyError):
@@ -98,7 +105,7 @@ def _verifying(files: TlsFiles) -> ssl.SSLContext:
 
 
 def _load_revocations(context: ssl.SSLContext, files: TlsFiles) -> None:
-    """Let revoked certificates of brokers be refused if there is a revocation list, in a file of its own or in that of the CA."""
+    """Refuse revoked broker certificates if a revocation list is present, in a separate file or in the CA's file."""
     if files.revocations is not None:
         _check_readable("dfn.dfn_crl", files.revocations)
         try:
@@ -112,10 +119,17 @@ def _load_revocations(context: ssl.SSLContext, files: TlsFiles) -> None:
 def load_own_certificate(
     context: ssl.SSLContext, certificate: Path, key: Path | None, *, names: tuple[str, str], password: str | None = None
 ) -> None:
-    """Let the context show this certificate; `names` are the keys of the two files in the configuration, `password` opens the key.
+    """Load our certificate into the context.
+
+    Args:
+        context: The context to load it into.
+        certificate: The certificate file.
+        key: The key file, or None if the key is in the certificate file.
+        names: Configuration keys of the two files, for error texts.
+        password: The passphrase of the key.
 
     Raises:
-        CertificateFileError: a file can't be read or used.
+        CertificateFileError: A file cannot be read or used.
     """
     certificate_name, key_name = names
     _check_readable(certificate_name, certificate)
@@ -123,7 +137,7 @@ def load_own_certificate(
         _check_readable(key_name, key)
 
     def refuse_passphrase() -> str:
-        """Keep OpenSSL from asking for it on the terminal."""
+        """Keep OpenSSL from asking for the passphrase on the terminal."""
         raise _KeyIsEncryptedError
 
     try:

@@ -1,4 +1,4 @@
-"""OpenSSL's errors towards a broker as the operator should read them: why it refused us, and why we do not trust it."""
+"""Operator-facing texts for OpenSSL's errors: why a broker refused us, and why we do not trust it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka.faults import Fault, FaultCode
 
-if TYPE_CHECKING:  # it takes 9 MB, and is needed when something is wrong alone
+if TYPE_CHECKING:  # takes 9 MB of memory, and is needed only after an error
     from cryptography import x509
 
 
@@ -45,7 +45,7 @@ _OTHER_REFUSALS = {
 
 
 def tls_fault(code: FaultCode, why: str, where: BrokerAddress) -> Fault:
-    """Return that there is no TLS, and why."""
+    """Return a fault of the TLS connection, with the reason."""
     return Fault(code, f"TLS to {where} failed: {why}", where)
 
 
@@ -57,12 +57,12 @@ def has_expired(expires_at: float | None) -> str | None:
 
 
 def refusal(error: ssl.SSLError, where: BrokerAddress, expires_at: float | None) -> Fault:
-    """Return why a handshake failed that was not for the broker's certificate.
+    """Return why a handshake failed for a reason other than the broker's certificate.
 
     Args:
-        error: what OpenSSL says.
-        where: with whom.
-        expires_at: when our own certificate runs out, in seconds since the epoch: many brokers do not say that this is why.
+        error: The error from OpenSSL.
+        where: The broker's address.
+        expires_at: When our own certificate expires, in seconds since the epoch. Many brokers do not report that this is the cause.
     """
     reason = error.reason or ""
     if (expired := has_expired(expires_at)) is not None and reason.endswith((*_REFUSALS, "HANDSHAKE_FAILURE")):
@@ -75,13 +75,13 @@ def refusal(error: ssl.SSLError, where: BrokerAddress, expires_at: float | None)
 
 
 def distrust(error: ssl.SSLCertVerificationError, shown: Sequence[x509.Certificate], where: BrokerAddress, trusted: str) -> Fault:
-    """Return why the broker's certificate was refused.
+    """Return why the broker's certificate was not accepted.
 
     Args:
-        error: what OpenSSL says.
-        shown: the broker's certificate and what it sent to lead to a CA; empty if that can't be had, and then details are left out.
-        where: whose name it should have been good for.
-        trusted: whose signature it should have had.
+        error: The error from OpenSSL.
+        shown: The broker's certificate and the intermediate certificates that it sent. If empty, details are left out.
+        where: The address that the certificate must be valid for.
+        trusted: Who must have signed it, in words.
     """
     code = _OF_VERIFICATION.get(error.verify_code, FaultCode.TLS_FAILED)
     match code:
@@ -103,7 +103,7 @@ def distrust(error: ssl.SSLCertVerificationError, shown: Sequence[x509.Certifica
 
 
 def host_names(certificate: x509.Certificate) -> list[str]:
-    """Return the host names and IP addresses that a server's certificate is good for."""
+    """Return the host names and IP addresses that a server certificate is valid for."""
     from cryptography import x509  # noqa: PLC0415
 
     try:
@@ -121,7 +121,7 @@ def _names(shown: Sequence[x509.Certificate]) -> str:
 
 
 def _out_of_date(shown: Sequence[x509.Certificate], *, is_expired: bool) -> str:
-    """Name the certificate that it is about: the chain may be older than its first one, and the CA's file than the chain."""
+    """Name the certificate that is out of date. It can be an intermediate certificate, or one in the CA's file."""
     now = datetime.now(UTC)
     for number, each in enumerate(shown):
         if is_expired and each.not_valid_after_utc < now:

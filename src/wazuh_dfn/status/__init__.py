@@ -1,1 +1,1 @@
-"""`wazuh-dfn status`: asks a running daemon for its health report and shows it in the terminal."""
+"""`wazuh-dfn status`: fetches the health report of a running daemon and shows it in the terminal."""

@@ -1,4 +1,4 @@
-"""Where the daemon's API is, and how to be let in."""
+"""Address of the daemon's API, and the credentials for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ _PATH = "/health/detailed"
 
 @dataclass(frozen=True, slots=True)
 class ApiAddress:
-    """What a request needs; `url` is that of the report.
+    """What a request needs.
 
-    Of `certificates` (PEM), an authority's or the API's own counts; None stands for the authorities that this machine trusts. If
-    `is_pinned`, the API has to have the first certificate of that file, whatever name stands in it.
+    Attributes:
+        url: The URL of the report.
+        token: The bearer token, if any.
+        certificates: A PEM file with trusted certificates, of an authority or of the API itself. None trusts this machine's authorities.
+        is_pinned: Whether the API must present the first certificate of that file, regardless of the host name.
     """
 
     url: str
@@ -28,7 +31,7 @@ class ApiAddress:
 
 
 def configured_address(api: HealthApiSettings, *, token: str | None = None, ca: Path | None = None) -> ApiAddress:
-    """Return where the daemon with these settings answers; `token` and `ca` take the place of what they say.
+    """Return the address of the daemon with these settings. `token` and `ca` override the settings.
 
     Raises:
         NoReportError: The API is not enabled.
@@ -47,10 +50,10 @@ def configured_address(api: HealthApiSettings, *, token: str | None = None, ca: 
 
 
 def named_address(url: str, api: HealthApiSettings, *, token: str | None = None, ca: Path | None = None) -> ApiAddress:
-    """Return the address that the command line names; a configured token counts there too.
+    """Return the address given on the command line. Without `token`, the configured token is used.
 
     Raises:
-        ConfigurationError: It is no http or https URL.
+        ConfigurationError: The URL is not an http or https URL of the API.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""One request for the health report, and what can be done about each way in which it can fail."""
+"""One request for the health report, with a remedy for each kind of failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wazuh_dfn.health.report import HealthReport
 from wazuh_dfn.status.address import ApiAddress
 
 PATIENCE = 5.0
-"""Seconds to wait for a connection, and for each part of the answer."""
+"""Maximum time in seconds for connecting, and for each part of the response."""
 
 _LONGEST = 64 * 1024 * 1024
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -32,7 +32,7 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A report, and the JSON document that it was read from."""
+    """A report, and the JSON document it was parsed from."""
 
     report: HealthReport
     document: bytes
@@ -42,7 +42,7 @@ def ask(address: ApiAddress) -> Answer:
     """Fetch the report.
 
     Raises:
-        NoReportError: There is none to be had; the text says why, and what to do.
+        NoReportError: The report is not available. The text says why, and what to do.
     """
     status, document = _get(address)
     if status in _REFUSALS:
@@ -105,11 +105,11 @@ def _tls_context(address: ApiAddress) -> ssl.SSLContext:
         text = f"{address.certificates} can't be read ({error.strerror}); run this as the daemon's user, or name another file with --ca"
         raise NoReportError(text) from error
     try:
-        # without any certificate the context would trust those of the machine
+        # Without any certificate, the context would trust this machine's authorities.
         context = ssl.create_default_context(cadata="\n".join(trusted) or "none")
     except ssl.SSLError as error:
         raise NoReportError(f"{address.certificates} holds no certificate in PEM format; name another file with --ca") from error
     context.check_hostname = not address.is_pinned
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # so that the API's own certificate can be trusted without its authority
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which certificates made by hand seldom meet
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trusts the API's own certificate without its authority
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # self-made certificates rarely comply
     return context

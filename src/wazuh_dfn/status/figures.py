@@ -1,4 +1,4 @@
-"""What follows from the figures of one report, or of two."""
+"""Figures derived from one report, or from two."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from wazuh_dfn.health.report import HealthReport, RatePoint
 
 
 def unsaved_bytes(report: HealthReport) -> int | None:
-    """How far the checkpoint is behind what is settled; None if that is not known, or if they are in different files."""
+    """Bytes by which the checkpoint is behind the settled offset.
+
+    None if either offset is unknown, or if the checkpoint's is larger because it is in another file.
+    """
     return _difference(report.reading.acked_through, report.checkpoint.saved_offset)
 
 
 def unsettled_bytes(report: HealthReport) -> int | None:
-    """What was read but is not settled; None if that is not known, or if they are in different files."""
+    """Bytes that were read but are not settled. None if unknown, or if the two offsets are in different files."""
     reading = report.reading
     if reading.acked_through_file not in {None, reading.file}:
         return None
@@ -19,7 +22,10 @@ def unsettled_bytes(report: HealthReport) -> int | None:
 
 
 def rates_between(before: HealthReport, after: HealthReport) -> RatePoint | None:
-    """Rates from one report to the next; None if no time has passed, or if the daemon was restarted in between."""
+    """Rates between two reports.
+
+    None if the uptime has not grown or `lines_read` has dropped, as after a restart of the daemon.
+    """
     seconds = after.uptime_seconds - before.uptime_seconds
     if seconds <= 0 or after.counts.lines_read < before.counts.lines_read:
         return None

@@ -1,4 +1,4 @@
-"""A health report as one line of key=value, for logs and pipes."""
+"""A health report as one line of key=value pairs, for logs and pipes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wazuh_dfn.status.figures import unsaved_bytes
 
 
 def as_line(report: HealthReport, rates: RatePoint | None = None) -> str:
-    """Return the most important; what is not known is left out."""
+    """Return the most important figures. Unknown ones are left out."""
     counts = report.counts
     fields = {
         "time": report.time.isoformat(timespec="seconds"),
@@ -35,7 +35,7 @@ def as_line(report: HealthReport, rates: RatePoint | None = None) -> str:
 
 
 def as_unknown_line(reason: str) -> str:
-    """Return a line that says that there is no report."""
+    """Return a line that says why there is no report."""
     return " ".join(_pairs({"time": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "status": "unknown", "problems": reason}))
 
 

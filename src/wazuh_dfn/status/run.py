@@ -1,4 +1,4 @@
-"""Asking once, or again and again, and showing what comes."""
+"""Fetches and prints the report, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ from wazuh_dfn.status.show import shown, shown_as_stale, shown_as_unknown
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """What one request brought; `last` is the newest report there is, `age` its age in seconds."""
+    """Result of one request.
+
+    Attributes:
+        outcome: The answer or the error.
+        last: The newest report received so far.
+        age: The age of `last` in seconds.
+        rates: The rates since the previous report.
+    """
 
     outcome: Answer | NoReportError
     last: HealthReport | None
@@ -33,10 +40,10 @@ class _Round:
 
 
 def show_once(address: ApiAddress, *, as_json: bool) -> int:
-    """Print the report, and return the exit code.
+    """Print the report and return the exit code.
 
     Raises:
-        NoReportError: There is none.
+        NoReportError: The report is not available.
     """
     answer = ask(address)
     if as_json:
@@ -47,9 +54,9 @@ def show_once(address: ApiAddress, *, as_json: bool) -> int:
 
 
 def watch(address: ApiAddress, interval: float, *, as_json: bool) -> int:
-    """Show the report every `interval` seconds until Ctrl-C, and return the exit code of the last time.
+    """Show the report every `interval` seconds until Ctrl-C, and return the exit code of the last request.
 
-    On a terminal it is shown in place, elsewhere as one line each time. The daemon may be away meanwhile.
+    A terminal shows it in place. Other outputs get one line per request. The daemon may be unreachable in between.
     """
     console = _console()
     code = exit_codes.NO_REPORT
@@ -98,7 +105,7 @@ def _print_line(each: _Round, *, as_json: bool) -> None:
         line = _on_one_line(each.outcome) if as_json else as_line(each.outcome.report, each.rates)
         print(line, flush=True)  # noqa: T201 - the command's result
     elif as_json:
-        print(each.outcome, file=sys.stderr, flush=True)  # noqa: T201 - standard output has JSON alone
+        print(each.outcome, file=sys.stderr, flush=True)  # noqa: T201 - standard output carries only JSON
     else:
         print(as_unknown_line(str(each.outcome)), flush=True)  # noqa: T201 - the command's result
 
@@ -109,5 +116,5 @@ def _on_one_line(answer: Answer) -> str:
 
 def _console() -> Console:
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has not all signs still shows the others
+        sys.stdout.reconfigure(errors="replace")  # a terminal without some characters still shows the others
     return Console(highlight=False)

@@ -1,4 +1,4 @@
-"""A health report for the terminal: all of it, in 80 columns and, while nothing is wrong, 24 lines."""
+"""A health report for the terminal: complete, in 80 columns, and in 24 lines while there are no problems."""
 
 from __future__ import annotations
 
@@ -28,19 +28,22 @@ _CERTIFICATES_SHOWN_WITHIN = timedelta(days=60)
 
 
 def shown(report: HealthReport, rates: RatePoint | None = None) -> RenderableType:
-    """Return something that rich prints; `rates` take the place of the last ones of the history. Texts are taken as texts."""
+    """Return a rich renderable of the report.
+
+    `rates` replace the latest ones of the history. Markup in the report's texts is not interpreted.
+    """
     return Group(_headline(report), *_problems(report), _facts(report, rates), Text(), _actors(report), *_failures(report))
 
 
 def shown_as_stale(report: HealthReport, reason: str, age: float) -> RenderableType:
-    """Return the same of a report that is `age` seconds old, because, for `reason`, none is newer."""
+    """Return a renderable of a report that is `age` seconds old, with the `reason` why there is no newer one."""
     return Group(
         shown_as_unknown(reason), Text(f"What follows is {told_duration(age)} old.", style="bold"), Styled(shown(report), "dim not bold")
     )
 
 
 def shown_as_unknown(reason: str) -> RenderableType:
-    """Return what is shown while there is no report."""
+    """Return what is shown without a report."""
     return Text.assemble(("UNKNOWN", "bold magenta"), f"  {printable(reason)}")
 
 

@@ -1,4 +1,4 @@
-"""How numbers, sizes and times are told to people; None is told as a dash."""
+"""Numbers, sizes and durations as text. None is shown as a dash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CELLS = 8
 
 
 def told_bytes(value: int | None) -> str:
-    """`1.50 MiB`; in bytes below 1 KiB."""
+    """Return a size such as `1.50 MiB`, below 1 KiB in bytes."""
     if value is None:
         return _NOTHING
     size = float(value)
@@ -26,7 +26,10 @@ def told_bytes(value: int | None) -> str:
 
 
 def told_duration(seconds: float | None) -> str:
-    """`12 ms`, `0.4 s`, `12 s`, `3 d 4 h`: tenths below ten seconds, above the two largest units."""
+    """Return a duration such as `12 ms`, `0.4 s`, `12 s` or `3 d 4 h`.
+
+    Below 0.1 s it is in milliseconds and below 10 s in tenths of a second. Above that, it has up to two units.
+    """
     if seconds is None:
         return _NOTHING
     if 0 < seconds < 0.0995:  # noqa: PLR2004 - what rounds to less than a tenth
@@ -43,17 +46,20 @@ def told_duration(seconds: float | None) -> str:
 
 
 def told_rate(per_second: float) -> str:
-    """`37.3/s`, with three digits."""
+    """Return a rate such as `37.3/s`, with three significant digits below 100 per second and without decimals above."""
     return f"{per_second:,.0f}/s" if per_second >= 100 else f"{per_second:.3g}/s"  # noqa: PLR2004 - three digits are enough
 
 
 def printable(text: str) -> str:
-    """Return it without what would command a terminal: such characters are shown as escapes."""
+    """Return the text with all non-printable characters, such as terminal control sequences, as escapes."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Return at most `width` blocks, each as high as the mean of the values that it stands for; the highest value fills a block."""
+    """Return at most `width` block characters, each as high as the mean of its values relative to the highest value.
+
+    `values` must not be empty.
+    """
     count = min(width, len(values))
     bounds = [round(place * len(values) / count) for place in range(count + 1)]
     highest = max(values) or 1
@@ -62,6 +68,6 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def bar(filled: int, capacity: int) -> str:
-    """Return eight cells, filled in proportion, and one at least if there is anything."""
+    """Return eight cells, filled in proportion, and at least one if `filled` is not 0."""
     cells = min(_CELLS, -(-_CELLS * filled // capacity))
     return "█" * cells + "░" * (_CELLS - cells)
