@@ -26,6 +26,7 @@ app = App(
 )
 for command in ("run", "check", "status", "config", "transform", "dead_letters", "replay", "demo"):
     app.command(f"wazuh_dfn.commands.{command}:{command}")  # so that only the one that is called gets imported
+app.command("wazuh_dfn.commands.manual:manual", name="help")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
