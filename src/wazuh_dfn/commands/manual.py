@@ -22,7 +22,7 @@ _WIDEST = 110
 _INDENT = " " * 4
 _MARKS = re.compile(r"^#+ |^\| | \|$|^- ")
 """What makes a heading, a row or an item of a line."""
-_ITEM = re.compile(r"[-|`#]|\d+\. ")
+_ITEM = re.compile(r"- |[|#]|\d+\. ")
 """What begins a line that does not continue the text before it."""
 _RULER = re.compile(r"\|[-| ]+")
 
@@ -119,11 +119,16 @@ def _search(topics: dict[str, str], words: tuple[str, ...]) -> int:
         if found:
             out.print(name, style="bold", markup=False)
             for passage in found:
-                out.print(
-                    fill(_MARKS.sub("", passage).replace(" | ", ": "), _WIDEST, initial_indent=_INDENT, subsequent_indent=_INDENT),
-                    markup=False,
-                )
+                out.print(_shown(_MARKS.sub("", passage).replace(" | ", ": ")), markup=False)
     return exit_codes.OK
+
+
+def _shown(passage: str) -> str:
+    """Indent it, and wrap it where people read it. Elsewhere it stays one line, which grep can search."""
+    if not sys.stdout.isatty():
+        return _INDENT + passage
+    width = min(out.width, _WIDEST)
+    return fill(passage, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False, break_long_words=False)
 
 
 def _passages(text: str) -> Iterator[str]:
