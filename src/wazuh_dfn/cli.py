@@ -23,6 +23,7 @@ app = App(
     version=version("wazuh-dfn"),
     version_flags=["--version", "-v"],
     help="Forwards the security-relevant alerts of a Wazuh manager to the DFN-CERT security operations centre.",
+    help_epilogue='"wazuh-dfn COMMAND --help" describes a command, "wazuh-dfn help" lists the topics of the manual.',
 )
 for command in ("run", "check", "status", "config", "transform", "dead_letters", "replay", "demo"):
     app.command(f"wazuh_dfn.commands.{command}:{command}")  # so that only the one that is called gets imported
