@@ -1,5 +1,7 @@
 """Makes man pages of the manual: `wazuh-dfn(8)` of its overview, and `wazuh-dfn-TOPIC(7)` of every other topic."""
 
+# ruff: noqa: INP001 - a script, not a package
+
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -85,4 +87,4 @@ def _safe(line: str) -> str:
 
 if __name__ == "__main__":
     for written_path in write_pages(Path(sys.argv[1])):
-        print(written_path)
+        print(written_path)  # noqa: T201 - the script's result
