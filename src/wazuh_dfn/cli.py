@@ -23,9 +23,11 @@ app = App(
     version=version("wazuh-dfn"),
     version_flags=["--version", "-v"],
     help="Forwards the security-relevant alerts of a Wazuh manager to the DFN-CERT security operations centre.",
+    help_epilogue='"wazuh-dfn COMMAND --help" describes a command, "wazuh-dfn help" lists the topics of the manual.',
 )
 for command in ("run", "check", "status", "config", "transform", "dead_letters", "replay", "demo"):
     app.command(f"wazuh_dfn.commands.{command}:{command}")  # imported only when it is called
+app.command("wazuh_dfn.commands.manual:manual", name="help")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -27,7 +27,7 @@ def test_version_and_help():
 def test_the_help_tells_what_each_command_is_for():
     """Each is imported when it is called, or when the help is asked for: only then does the help know more than its name."""
     lines = command().stdout.decode().splitlines()
-    for name in ("check", "config", "dead-letters", "demo", "replay", "run", "status", "transform"):
+    for name in ("check", "config", "dead-letters", "demo", "help", "replay", "run", "status", "transform"):
         [about] = [text for text in lines if text.startswith(f"│ {name} ")]
         assert len(about.split()) > 4, about
 
@@ -40,7 +40,7 @@ from wazuh_dfn import cli
 try:
     cli.main(["run", "--config", sys.argv[1]])
 except SystemExit as end:
-    print(end.code, {name.removeprefix("wazuh_dfn.") for name in sys.modules} & {"ruamel.yaml", "commands.check", "commands.replay", "resend"})
+    print(end.code, {name.removeprefix("wazuh_dfn.") for name in sys.modules} & {"ruamel.yaml", "commands.check", "commands.manual", "commands.replay", "resend"})
 """
     done = subprocess.run([sys.executable, "-c", program, tmp_path / "config.toml"], capture_output=True, text=True, check=True)
     assert done.stdout == "2 set()\n", done.stderr

@@ -31,7 +31,7 @@ from wazuh_dfn.kinds.record import wazuh_time
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
+MONITORING = Path(__file__).parents[2] / "src" / "wazuh_dfn" / "manual" / "monitoring.md"
 TOKEN = "correct-horse-battery-staple"
 LINES = 2_000
 PATHS = ["/", "/health", "/health/live", "/health/ready", "/health/detailed", "/metrics"]
@@ -179,11 +179,11 @@ class TestMetrics:
         assert samples["wazuh_dfn_alert_delay_seconds_bucket", "604800.0"] == 1, "the others are from long ago"
         assert samples["wazuh_dfn_alert_delay_seconds_sum",] > 604_800 * LINES // 10
 
-    def test_the_readme_names_each_metric_with_its_type(self, daemon):
+    def test_the_manual_names_each_metric_with_its_type(self, daemon):
         _, scraped = daemon.client.metrics()
         told = types_by_name(scraped)
         assert told == types_by_name(full_scrape()), "tests of what uses the metrics do without a daemon"
-        rows = re.findall(r"^\| `((?:wazuh_dfn|process)_\w+)(?:\{\w+\})?` \| (\w+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+        rows = re.findall(r"^\| `((?:wazuh_dfn|process)_\w+)(?:\{\w+\})?` \| (\w+) \|", MONITORING.read_text(), re.MULTILINE)
         assert dict(rows) == told
         assert len(rows) == len(told)
 

@@ -39,7 +39,8 @@ def fields(name):
 
 def sources():
     files = [path for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]
-    return {path: path.read_text() for path in [*files, ROOT / "README.md", ROOT / "src" / "wazuh_dfn" / "README.md"]}
+    texts = [ROOT / "README.md", ROOT / "src" / "wazuh_dfn" / "README.md", *(ROOT / "src" / "wazuh_dfn" / "manual").glob("*.md")]
+    return {path: path.read_text() for path in [*files, *texts]}
 
 
 def examples():

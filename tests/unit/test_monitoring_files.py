@@ -16,6 +16,7 @@ from support.scrape import full_scrape, labels_by_series, types_by_name
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "conf" / "wazuh-dfn.rules.yml"
 RULES_TEST = ROOT / "tests" / "fixtures" / "wazuh-dfn.rules.test.yml"
+MONITORING = ROOT / "src" / "wazuh_dfn" / "manual" / "monitoring.md"
 DASHBOARD = ROOT / "conf" / "wazuh-dfn.dashboard.json"
 
 NOT_SHOWN = {"process_virtual_memory_bytes", "wazuh_dfn_certificate_expiry_timestamp_seconds"}
@@ -112,10 +113,10 @@ def test_each_alert_is_seen_firing_by_the_test_of_the_rules_with_the_labels_that
 
 
 def scrape_config():
-    return re.search(r"```yaml\n(rule_files:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    return re.search(r"```yaml\n(rule_files:.*?)```", MONITORING.read_text(), re.DOTALL)[1]
 
 
-def test_the_job_in_the_readme_has_the_name_that_the_rules_want():
+def test_the_job_in_the_manual_has_the_name_that_the_rules_want():
     (job,) = YAML(typ="safe").load(scrape_config())["scrape_configs"]
     assert set(re.findall(r'job="([^"]*)"', RULES.read_text())) == {job["job_name"]}
 
@@ -127,7 +128,7 @@ def test_promtool_finds_that_the_rules_are_right_and_fire_when_they_should(comma
 
 
 @needs_promtool
-def test_promtool_takes_the_configuration_in_the_readme(tmp_path):
+def test_promtool_takes_the_configuration_in_the_manual(tmp_path):
     (tmp_path / "prometheus.yml").write_text(scrape_config())
     assert "SUCCESS" in promtool("check", "config", "--syntax-only", tmp_path / "prometheus.yml")
 

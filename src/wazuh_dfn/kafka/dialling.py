@@ -3,9 +3,6 @@
 The IP addresses of a host name, the broker's or the proxy's, are tried in parallel (Happy Eyeballs, RFC 8305).
 """
 
-A host name with several IP addresses is dialled with "Happy Eyeballs" (RFC 8305). Connections can go through an HTTP proxy.
-"""
-
 # aiokafka keeps the transport, the loop and the timeout of a connection private.
 # ruff: noqa: SLF001
 

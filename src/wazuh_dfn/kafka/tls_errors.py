@@ -50,7 +50,7 @@ def tls_fault(code: FaultCode, why: str, where: BrokerAddress) -> Fault:
 
 
 def has_expired(expires_at: float | None) -> str | None:
-    """Return when it expired, in words; None if it did not, or if that is not known. `expires_at` is in seconds since the epoch."""
+    """Return when a certificate expired, in words, or None if it did not, or if that is unknown. `expires_at` is in seconds since the epoch."""
     if expires_at is None or (moment := datetime.fromtimestamp(expires_at, UTC)) > datetime.now(UTC):
         return None
     return f"expired on {moment:%Y-%m-%d %H:%M} UTC"
