@@ -16,7 +16,7 @@ from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.errors import ConfigurationError, WazuhDfnError, in_brief
 from wazuh_dfn.logs.rendering import is_journal, with_priority
 from wazuh_dfn.signals import StoppedAtOnceError
-from wazuh_dfn.supervision.errors import SupervisionError
+from wazuh_dfn.supervision.failures import SupervisionError
 
 app = App(
     name="wazuh-dfn",

@@ -10,7 +10,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from wazuh_dfn.supervision.errors import SupervisionError
+from wazuh_dfn.supervision.failures import SupervisionError
 
 _FRAMES = 4
 """Maximum number of calls that are named, the innermost last: enough to find the place in the source."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from time import time
 
-from wazuh_dfn.delivery.dead_letters import DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetterStore
 from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import CheckpointStore

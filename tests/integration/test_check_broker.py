@@ -18,8 +18,8 @@ from support.daemon import TOPIC
 from support.kafka_read import read_all
 from support.outage import create_topic_with
 from support.tls_proxy import TlsProxy
-from wazuh_dfn.check.kafka import check_kafka, judge
 from wazuh_dfn.check.send_test import check_by_sending, judge_clock
+from wazuh_dfn.check.topic import check_kafka, judge
 from wazuh_dfn.kafka.inquiry import Answers
 from wazuh_dfn.kafka.producer_options import KafkaOptions
 

@@ -17,7 +17,7 @@ from support.checking import Site, as_ordinary_user
 from support.daemon import TOPIC
 from support.kafka_read import read_all
 from support.tls_proxy import TlsProxy
-from wazuh_dfn.check import delivery
+from wazuh_dfn.check import delivery_checks as delivery
 
 pytestmark = pytest.mark.integration
 

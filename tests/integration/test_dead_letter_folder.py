@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 
 from support.positions import position
-from wazuh_dfn.delivery.dead_letters import DeadLetter
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter
 from wazuh_dfn.errors import DeadLettersUnusableError
 from wazuh_dfn.messages import Position
 from wazuh_dfn.storage import dead_letter_folder

@@ -14,7 +14,7 @@ from support.certs import make_certificates
 from support.http_proxy import HttpProxy
 from support.scripted_broker import HANG_UP, INIT_PRODUCER_ID, METADATA, SASL_AUTHENTICATE, SASL_HANDSHAKE, ScriptedBroker
 from wazuh_dfn.check.broker import check_broker
-from wazuh_dfn.check.kafka import check_kafka
+from wazuh_dfn.check.topic import check_kafka
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.kafka import leash
 from wazuh_dfn.kafka.aiokafka_producer import AiokafkaProducerFactory

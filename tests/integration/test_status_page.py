@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 from support.browser import BrowserPage, chromium, set_scheme, set_width
 from support.health_reports import healthy, history, just_started, unhealthy
 from support.scripted_api import ScriptedApi
-from wazuh_dfn.status.words import told_bytes
+from wazuh_dfn.status.formatting import told_bytes
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from simulation.process import ProcessDisk
 from simulation.reading_mutations import READING_MUTATIONS
-from wazuh_dfn.delivery.dead_letters import DeadLetter
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.kafka.faults import BrokerUnavailableError
 from wazuh_dfn.kafka.kafka_actor import KafkaActor

@@ -20,8 +20,8 @@ from wazuh_dfn.delivery import ledger
 from wazuh_dfn.kinds import router
 from wazuh_dfn.pipeline import Pipeline
 from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder
-from wazuh_dfn.supervision.errors import SupervisionError
 from wazuh_dfn.supervision.events import DrainCutShort, Escalated, MessagePoisoned
+from wazuh_dfn.supervision.failures import SupervisionError
 from wazuh_dfn.tailing import chunks
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import CheckpointFile

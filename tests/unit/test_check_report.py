@@ -3,7 +3,7 @@
 import json
 
 from wazuh_dfn.check.findings import failure, info, ok, warning
-from wazuh_dfn.check.report import Report
+from wazuh_dfn.check.findings_report import Report
 
 
 def test_a_finding_is_one_line_whatever_a_foreign_certificate_is_called(capsys):

@@ -34,4 +34,4 @@ def test_the_picture_of_the_imports_is_what_is_checked():
 def test_asyncio_appears_only_where_it_says():
     imports = re.compile(r"^\s*(?:import|from) (?:asyncio|aiokafka|aiofiles)\b", re.MULTILINE)
     found = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if imports.search(path.read_text())}
-    assert {name for name in found if not name.startswith("kafka/")} == {"storage/local_disk.py", "demo/show.py"}
+    assert {name for name in found if not name.startswith("kafka/")} == {"storage/local_disk.py", "demo/run_demo.py"}

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from support.health_reports import NOW, healthy, history, just_started, unhealthy
 from wazuh_dfn.health.report import Checkpoint, Counts, RatePoint
-from wazuh_dfn.status.figures import rates_between, unsaved_bytes, unsettled_bytes
-from wazuh_dfn.status.lines import as_line
-from wazuh_dfn.status.show import shown, shown_as_stale
-from wazuh_dfn.status.words import bar, printable, sparkline, told_bytes, told_duration, told_rate
+from wazuh_dfn.status.distances import rates_between, unsaved_bytes, unsettled_bytes
+from wazuh_dfn.status.formatting import bar, printable, sparkline, told_bytes, told_duration, told_rate
+from wazuh_dfn.status.key_value_lines import as_line
+from wazuh_dfn.status.terminal_report import shown, shown_as_stale
 
 
 def printed(what, *, width=80, terminal=False):

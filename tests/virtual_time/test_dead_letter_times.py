@@ -8,7 +8,7 @@ import trio
 
 from support.positions import position
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.delivery.dead_letters import DeadLetter
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter
 from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.storage.local_disk import LocalDisk
 

@@ -6,7 +6,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from support.virtual_clock import run_on_virtual_clock
-from wazuh_dfn.supervision.errors import EndOfMailboxError, MailboxClosedError
+from wazuh_dfn.supervision.failures import EndOfMailboxError, MailboxClosedError
 from wazuh_dfn.supervision.mailbox import Mailbox
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)

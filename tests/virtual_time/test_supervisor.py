@@ -8,13 +8,6 @@ import trio
 
 from support.virtual_clock import run_on_virtual_clock
 from wazuh_dfn.supervision.child import ChildSpec
-from wazuh_dfn.supervision.errors import (
-    ChildHungError,
-    ChildStartError,
-    EndOfMailboxError,
-    RestartIntensityExceededError,
-    UnexpectedExitError,
-)
 from wazuh_dfn.supervision.events import (
     ChildFailed,
     ChildFinished,
@@ -23,6 +16,13 @@ from wazuh_dfn.supervision.events import (
     Escalated,
     MessagePoisoned,
     MessageRedelivered,
+)
+from wazuh_dfn.supervision.failures import (
+    ChildHungError,
+    ChildStartError,
+    EndOfMailboxError,
+    RestartIntensityExceededError,
+    UnexpectedExitError,
 )
 from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.supervision.restart_policy import Backoff, Intensity

@@ -33,6 +33,6 @@ def check(
     wait: float
         How long the alert file is watched for growth, in seconds.
     """
-    from wazuh_dfn.check.run import CheckOptions, run_checks  # noqa: PLC0415 - its imports would slow each start of the daemon by 0.3 s
+    from wazuh_dfn.check.run_checks import CheckOptions, run_checks  # noqa: PLC0415 - its imports would slow each start of the daemon by 0.3 s
 
     return anyio.run(run_checks, source.load(), CheckOptions(as_json=as_json, send_test=send_test, wait=wait))

@@ -20,6 +20,6 @@ def demo(*, forever: Annotated[bool, Parameter(negative=())] = False, seconds: f
     broker: str
         Plaintext addresses of another broker (host:port,...) instead of the embedded one. It needs an empty topic demo-site.
     """
-    from wazuh_dfn.demo.show import run_demo  # noqa: PLC0415 - its broker is an optional dependency
+    from wazuh_dfn.demo.run_demo import run_demo  # noqa: PLC0415 - its broker is an optional dependency
 
     return anyio.run(run_demo, None if forever else seconds, broker)

@@ -18,7 +18,7 @@ from wazuh_dfn.commands.settings_source import NO_FLAGS, FlaggedSettingsSource
 from wazuh_dfn.commands.terminal import errors
 from wazuh_dfn.config.paths import check_paths
 from wazuh_dfn.config.settings import Settings
-from wazuh_dfn.delivery.dead_letters import DeadLetter
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter
 from wazuh_dfn.errors import ConfigurationError
 from wazuh_dfn.kafka.record_producer import ProducerFactory
 from wazuh_dfn.kinds.selection import Selection
@@ -26,7 +26,7 @@ from wazuh_dfn.logs import configure_logs, quiet
 from wazuh_dfn.messages import Position
 from wazuh_dfn.resend.period import Period, parse_time
 from wazuh_dfn.resend.producers import DryRun
-from wazuh_dfn.resend.replay import bytes_before, open_files, producers_at, settings_at
+from wazuh_dfn.resend.replayed_files import bytes_before, open_files, producers_at, settings_at
 from wazuh_dfn.resend.session import Session
 
 

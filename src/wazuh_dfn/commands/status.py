@@ -47,14 +47,15 @@ def status(
     ca: Path
         Certificate (PEM) that is trusted, of an authority or of the API itself, in place of health.api.cert_file.
     """
-    from wazuh_dfn.status import address, run  # noqa: PLC0415 - its imports would slow each start of the daemon
+    from wazuh_dfn.status import address  # noqa: PLC0415 - its imports would slow each start of the daemon
+    from wazuh_dfn.status import watch as live  # noqa: PLC0415
 
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise ConfigurationError("--token: a token is printable ASCII, as it is sent in a header")
     api = source.load(to_run=False).settings.health.api
     try:
         place = address.named_address(url, api, token=token, ca=ca) if url else address.configured_address(api, token=token, ca=ca)
-        return run.watch(place, interval, as_json=as_json) if watch else run.show_once(place, as_json=as_json)
+        return live.watch(place, interval, as_json=as_json) if watch else live.show_once(place, as_json=as_json)
     except NoReportError as error:
         errors.print(str(error), style="red", markup=False)
         return exit_codes.NO_REPORT

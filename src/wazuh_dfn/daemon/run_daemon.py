@@ -22,7 +22,7 @@ from wazuh_dfn.signals import run_supervised
 from wazuh_dfn.storage.dead_letter_folder import DeadLetterFolder
 from wazuh_dfn.storage.instance_lock import exclusive_use
 from wazuh_dfn.storage.local_disk import LocalDisk
-from wazuh_dfn.supervision.errors import SupervisionError
+from wazuh_dfn.supervision.failures import SupervisionError
 from wazuh_dfn.tailing.alert_file import AlertFolder
 from wazuh_dfn.tailing.checkpoint_file import CheckpointFile
 from wazuh_dfn.wazuh.queue_socket import QueueSocket

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import accumulate, pairwise
 from traceback import format_exception
 
-from wazuh_dfn.delivery.dead_letters import DeadLetter, DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter, DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.messages import Alert, AlertBatch, Chunk, Position, Record, RecordBatch

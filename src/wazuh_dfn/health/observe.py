@@ -11,7 +11,7 @@ from typing import Any, Literal
 import anyio
 
 from wazuh_dfn.config.daemon_sections import HealthSettings
-from wazuh_dfn.delivery.dead_letters import DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.health.file_sizes import FileSizes
 from wazuh_dfn.health.history import RateHistory

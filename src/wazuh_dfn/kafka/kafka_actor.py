@@ -10,7 +10,7 @@ from random import Random
 
 import anyio
 
-from wazuh_dfn.delivery.dead_letters import DeadLetter, DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter, DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.kafka.certificate_expiry import CertificateSeen
@@ -18,7 +18,7 @@ from wazuh_dfn.kafka.faults import BrokerUnavailableError, Fault, FaultCode, Rec
 from wazuh_dfn.kafka.kafka_status import KafkaStatus
 from wazuh_dfn.kafka.record_producer import ProducerFactory, RecordProducer
 from wazuh_dfn.messages import Record, RecordBatch
-from wazuh_dfn.supervision.errors import EndOfMailboxError
+from wazuh_dfn.supervision.failures import EndOfMailboxError
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Lease
 from wazuh_dfn.supervision.restart_policy import RETRY_JITTER, Backoff

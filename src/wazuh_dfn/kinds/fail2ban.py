@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from wazuh_dfn.config.settings import Settings
-from wazuh_dfn.delivery.dead_letters import DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.kinds.kind import Complain, Content
 from wazuh_dfn.kinds.transform_actor import TransformActor

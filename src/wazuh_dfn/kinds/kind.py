@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from wazuh_dfn.config.settings import Settings
-from wazuh_dfn.delivery.dead_letters import DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.messages import AlertBatch, RecordBatch
 from wazuh_dfn.supervision.lifeline import Lifeline

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from wazuh_dfn.delivery.dead_letters import DeadLetter, DeadLetterStore, Stage
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter, DeadLetterStore, Stage
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.errors import MalformedLineError
 from wazuh_dfn.kinds.selection import Selection

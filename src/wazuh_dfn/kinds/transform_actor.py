@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from traceback import format_exc
 
-from wazuh_dfn.delivery.dead_letters import DeadLetter, DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter, DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.errors import in_brief
 from wazuh_dfn.kinds import record

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from wazuh_dfn.delivery.dead_letters import DeadLetter
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter
 from wazuh_dfn.lines.torn import alerts_on
 from wazuh_dfn.messages import LINE_LIMIT_BYTES, Position
 from wazuh_dfn.storage.kept_letters import Failure, KeptLetter, KeptLetters

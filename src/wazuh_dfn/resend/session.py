@@ -9,7 +9,7 @@ from typing import Literal
 import anyio
 
 from wazuh_dfn.config.settings import Settings
-from wazuh_dfn.delivery.dead_letters import DeadLetterStore
+from wazuh_dfn.delivery.dead_letter_store import DeadLetterStore
 from wazuh_dfn.delivery.ledger import Ledger
 from wazuh_dfn.errors import WazuhDfnError
 from wazuh_dfn.kafka.record_producer import ProducerFactory

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 import structlog
 
-from wazuh_dfn.delivery.dead_letters import DeadLetter, LetterCounts
+from wazuh_dfn.delivery.dead_letter_store import DeadLetter, LetterCounts
 from wazuh_dfn.storage.letter_index import LetterIndex, stage_of
 from wazuh_dfn.storage.removed_letters import Removed, is_looked_at, load_removed, save_removed
 from wazuh_dfn.tailing.disk import Disk

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import anyio
 
-from wazuh_dfn.supervision.errors import ChildHungError, UnexpectedExitError
 from wazuh_dfn.supervision.events import ChildFailed, ChildFinished, ChildStarted, MessagePoisoned, MessageRedelivered, Subscriber
+from wazuh_dfn.supervision.failures import ChildHungError, UnexpectedExitError
 from wazuh_dfn.supervision.lifeline import Lifeline
 from wazuh_dfn.supervision.mailbox import Mailbox
 from wazuh_dfn.supervision.restart_policy import Backoff, Restart

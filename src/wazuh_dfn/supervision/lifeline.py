@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 
-from wazuh_dfn.supervision.errors import EndOfMailboxError
+from wazuh_dfn.supervision.failures import EndOfMailboxError
 from wazuh_dfn.supervision.mailbox import Lease, Mailbox, Permit
 
 

@@ -14,7 +14,7 @@ from typing import Self
 import anyio
 from anyio.lowlevel import checkpoint
 
-from wazuh_dfn.supervision.errors import EndOfMailboxError, MailboxClosedError
+from wazuh_dfn.supervision.failures import EndOfMailboxError, MailboxClosedError
 
 _NOTHING_TO_TELL = nullcontext()
 

@@ -12,8 +12,8 @@ import anyio
 from anyio.abc import TaskStatus
 
 from wazuh_dfn.supervision.child import Child, ChildSpec
-from wazuh_dfn.supervision.errors import ChildStartError, RestartIntensityExceededError, UnexpectedExitError
 from wazuh_dfn.supervision.events import DrainCutShort, DrainStarted, Escalated, LifecycleEvent, Subscriber
+from wazuh_dfn.supervision.failures import ChildStartError, RestartIntensityExceededError, UnexpectedExitError
 from wazuh_dfn.supervision.restart_policy import Intensity, RestartCounter
 
 

@@ -10,9 +10,9 @@ from wazuh_dfn.check.broker import check_broker
 from wazuh_dfn.check.certificates import check_certificates
 from wazuh_dfn.check.deadlines import DISK_SECONDS, in_time
 from wazuh_dfn.check.findings import Finding, Level, has_failure, info
-from wazuh_dfn.check.kafka import check_kafka
-from wazuh_dfn.check.report import Report
+from wazuh_dfn.check.findings_report import Report
 from wazuh_dfn.check.send_test import check_by_sending, clock_not_compared
+from wazuh_dfn.check.topic import check_kafka
 from wazuh_dfn.config.addresses import BrokerAddress
 from wazuh_dfn.config.settings import Settings
 from wazuh_dfn.kafka.faults import BrokerUnavailableError

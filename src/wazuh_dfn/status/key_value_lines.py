@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from wazuh_dfn.health.report import HealthReport, RatePoint
-from wazuh_dfn.status.figures import unsaved_bytes
+from wazuh_dfn.status.distances import unsaved_bytes
 
 
 def as_line(report: HealthReport, rates: RatePoint | None = None) -> str:

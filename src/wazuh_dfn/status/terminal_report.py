@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from wazuh_dfn.health.report import HealthReport, MailboxDepth, RatePoint
-from wazuh_dfn.status.figures import unsaved_bytes, unsettled_bytes
-from wazuh_dfn.status.words import bar, printable, sparkline, told_bytes, told_duration, told_rate
+from wazuh_dfn.status.distances import unsaved_bytes, unsettled_bytes
+from wazuh_dfn.status.formatting import bar, printable, sparkline, told_bytes, told_duration, told_rate
 
 _VERDICT_STYLES = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
 _STATE_STYLES = {

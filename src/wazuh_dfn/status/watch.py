@@ -17,9 +17,9 @@ from wazuh_dfn.errors import NoReportError
 from wazuh_dfn.health.report import HealthReport, RatePoint
 from wazuh_dfn.status.address import ApiAddress
 from wazuh_dfn.status.ask import Answer, ask
-from wazuh_dfn.status.figures import rates_between
-from wazuh_dfn.status.lines import as_line, as_unknown_line
-from wazuh_dfn.status.show import shown, shown_as_stale, shown_as_unknown
+from wazuh_dfn.status.distances import rates_between
+from wazuh_dfn.status.key_value_lines import as_line, as_unknown_line
+from wazuh_dfn.status.terminal_report import shown, shown_as_stale, shown_as_unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from wazuh_dfn import exit_codes
 from wazuh_dfn.check.access import check_user
-from wazuh_dfn.check.alert_file import check_alert_file, check_growing, check_siblings
+from wazuh_dfn.check.alert_file_checks import check_alert_file, check_growing, check_siblings
 from wazuh_dfn.check.deadlines import DISK_SECONDS, in_time
-from wazuh_dfn.check.delivery import check_delivery
+from wazuh_dfn.check.delivery_checks import check_delivery
 from wazuh_dfn.check.findings import Finding, has_failure, warning
-from wazuh_dfn.check.report import Report
+from wazuh_dfn.check.findings_report import Report
 from wazuh_dfn.check.state import CHECKPOINT, DEAD_LETTERS, check_checkpoint, check_folder, check_space
 from wazuh_dfn.check.wazuh_socket import check_wazuh_socket
 from wazuh_dfn.config.loading import LoadedSettings
