@@ -242,7 +242,7 @@ def test_a_quota_that_stops_us_for_longer_than_the_timeout_is_obeyed_and_told(si
         began = time.monotonic()
         site.wait_until_settled()
         assert time.monotonic() - began > 5
-        assert all("the broker's quota lets us send again in" in each for each in complaints(daemon))
+        assert all("the broker's quota lets us send again at" in each for each in complaints(daemon))
         assert complaints(daemon)
         assert site.finish() == PERFECT
     records = read_all_with_times(kafka.bootstrap, site.topic, expect=site.corpus.relevant)

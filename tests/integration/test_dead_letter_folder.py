@@ -136,7 +136,11 @@ async def test_a_full_disk_is_waited_for_and_told_once(folder, monkeypatch):
             full.unlink()
     assert store.problem is None
     assert len(raws(folder)) == 2
-    assert [entry["event"] for entry in logs] == ["dead letter can't be written, waiting", "line dead-lettered"]
+    assert [entry["event"] for entry in logs] == [
+        "dead letter can't be written, waiting",
+        "dead letters can be written again",
+        "line dead-lettered",
+    ]
 
 
 async def test_a_file_system_that_does_not_answer_is_a_problem_until_it_does(folder, monkeypatch):

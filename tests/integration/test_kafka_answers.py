@@ -75,6 +75,17 @@ async def check_says(broker, wanted):
     return found
 
 
+async def test_the_broker_is_asked_for_our_topic_alone():
+    async with ScriptedBroker().running() as broker:
+        factory = AiokafkaProducerFactory(options(broker, extra={"metadata_max_age_ms": 200}))
+        producer = await factory.connect()
+        await producer.deliver([b"x"])
+        await asyncio.sleep(0.5)
+        await factory.close(producer)
+    bodies = {body for key, body in broker.asked if key == METADATA}
+    assert bodies == {b"\x00\x00\x00\x01\x00\x06alerts\x01"}
+
+
 async def test_a_login_where_the_broker_wants_none():
     async with ScriptedBroker().running() as broker:
         broker.answers[SASL_HANDSHAKE] = lambda _: b"\x00\x22" + bytes(4)

@@ -23,7 +23,7 @@ class ScriptedBroker:
 
     `leader` is the number of the partition's leader, 1 is this node. `topic_error` and `produce_error` are error codes. `throttle_ms` goes
     out with each answer to Produce. `answers` replaces what is said to a kind of request: a function of the request's body that returns
-    the answer's, or HANG_UP; it may be a coroutine. `produced` counts the batches.
+    the answer's, or HANG_UP; it may be a coroutine. `asked` has the kind and the body of each request. `produced` counts the batches.
     """
 
     def __init__(self, topic="alerts"):
@@ -59,8 +59,9 @@ class ScriptedBroker:
             while True:
                 data = await reader.readexactly(struct.unpack(">i", await reader.readexactly(4))[0])
                 key, version, correlation, length = struct.unpack(">hhih", data[:10])
-                self.asked.append(key)
-                answer = await self._answer(key, version, data[10 + max(length, 0) :])
+                body = data[10 + max(length, 0) :]
+                self.asked.append((key, body))
+                answer = await self._answer(key, version, body)
                 if answer is HANG_UP:
                     return
                 writer.write(struct.pack(">ii", 4 + len(answer), correlation) + answer)

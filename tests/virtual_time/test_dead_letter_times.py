@@ -85,7 +85,11 @@ async def test_a_full_disk_is_tried_again_every_five_seconds_and_told_once(store
             await trio.sleep(9)
             assert store.problem == "[Errno 28] No space left on device"
     assert disk.writes == [0, 5, 10]
-    assert [entry["event"] for entry in logs] == ["dead letter can't be written, waiting", "line dead-lettered"]
+    assert [entry["event"] for entry in logs] == [
+        "dead letter can't be written, waiting",
+        "dead letters can be written again",
+        "line dead-lettered",
+    ]
 
 
 async def test_a_disk_that_does_not_answer_is_asked_for_counts_for_a_second_in_each_minute(store, disk, folder):

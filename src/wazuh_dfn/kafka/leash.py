@@ -107,6 +107,7 @@ class Leash:
         self.fault: Fault | None = None
         """The fault reported last, or None once the outage is over."""
         client._get_conn, client.bootstrap = self._get_conn, self._bootstrap
+        client._topics = {partition.topic}  # otherwise it asks for all topics of the cluster, again and again
         self._update, client._metadata_update = client._metadata_update, self._metadata_update
         self._updated_at = 0.0
 
@@ -161,7 +162,7 @@ class Leash:
         try:
             connection = await self._connect(address, None)
             try:
-                return connection, await connection.send(MetadataRequest([]))
+                return connection, await connection.send(MetadataRequest(list(self._client._topics)))
             except BaseException:
                 hang_up(connection)
                 raise

@@ -22,7 +22,7 @@ class PartitionView:
 
     def __init__(self, cluster: ClusterMetadata, topic: str) -> None:
         self._cluster = cluster
-        self._topic = topic
+        self.topic = topic
         self.number = -1
         """The partition, once it is chosen."""
 
@@ -40,10 +40,10 @@ class PartitionView:
     def fault(self) -> Fault | None:
         """Tell that the partition has no leader, or is not there any more. Nothing can be delivered then, whoever is within reach."""
         leader = self._leader()
-        return no_leader(self._topic, self.number) if self.number >= 0 and (leader is None or leader < 0) else None
+        return no_leader(self.topic, self.number) if self.number >= 0 and (leader is None or leader < 0) else None
 
     def _leader(self) -> int | None:
-        leader: int | None = self._cluster.leader_for_partition(TopicPartition(self._topic, self.number))
+        leader: int | None = self._cluster.leader_for_partition(TopicPartition(self.topic, self.number))
         return leader
 
 
