@@ -202,6 +202,15 @@ async def test_what_the_broker_rejects_does_not_spoil_the_producer(mock, code):
 
 
 @pytest.mark.usefixtures("tidy")
+async def test_of_several_batches_those_before_a_rejected_one_are_told_as_written(mock):
+    async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30, max_request_size=1_100)) as producer:
+        mock.push_errors(PRODUCE, 0, 0, 10)
+        with pytest.raises(RecordsRejectedError) as caught:
+            await producer.deliver([bytes([number]) * 500 for number in range(10)])
+    assert caught.value.written == 4, "two batches of two values each"
+
+
+@pytest.mark.usefixtures("tidy")
 async def test_retriable_errors_are_retried_without_duplicates(mock):
     async with connected(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=30)) as producer:
         mock.push_errors(PRODUCE, 6, 5, 7, 19, 74, 89, 100)

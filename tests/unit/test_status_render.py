@@ -109,6 +109,10 @@ def test_distances_within_one_file_only():
     assert unsettled_bytes(report.model_copy(update={"reading": elsewhere})) is None
     ahead = Checkpoint(saved_offset=report.reading.acked_through + 1)
     assert unsaved_bytes(report.model_copy(update={"checkpoint": ahead})) is None, "of the file before"
+    elsewhere = report.checkpoint.model_copy(update={"saved_file": "/var/ossec/logs/alerts/2026/Mar/ossec-alerts-13.json"})
+    assert unsaved_bytes(report.model_copy(update={"checkpoint": elsewhere})) is None, "of the file before, and smaller"
+    same = report.checkpoint.model_copy(update={"saved_file": report.reading.file})
+    assert unsaved_bytes(report.model_copy(update={"checkpoint": same})) == 8_000
 
 
 def test_the_line_has_the_names_of_the_report_and_quotes_what_has_spaces():

@@ -12,6 +12,7 @@ from support.faults import crash_some_lives
 from support.memory_world import MemoryBroker, run_pipeline
 from support.scripted_wazuh import ABSENT, ScriptedWazuh
 from support.virtual_clock import run_on_virtual_clock
+from wazuh_dfn.kafka.faults import RecordsRejectedError
 from wazuh_dfn.supervision.events import ChildFailed, MessageRedelivered
 
 pytestmark = pytest.mark.trio(run=run_on_virtual_clock)
@@ -249,3 +250,26 @@ async def test_a_broker_outage_is_told_to_wazuh():
         b'1:dfn:{"error":503,"description":"broker unavailable, alerts wait in the file: no acknowledgement","integration":"dfn"}',
         b'1:dfn:{"error":503,"description":"broker unavailable, alerts wait in the file: connection refused","integration":"dfn"}',
     ]
+
+
+class RejectingBroker(MemoryBroker):
+    """Refuses deliveries with this value, after it has written what stands before it, as if each value were a batch of its own."""
+
+    bad = None
+
+    async def deliver(self, values):
+        if self.bad is None:
+            self.bad = values[-1]
+        if self.bad in values:
+            written = values.index(self.bad)
+            await super().deliver(values[:written])
+            raise RecordsRejectedError("too large", written=written)
+        await super().deliver(values)
+
+
+async def test_what_was_written_before_a_refused_record_is_not_sent_again():
+    broker = RejectingBroker()
+    corpus, pipeline, _, notes = await run_pipeline(2_000, broker)
+    assert len(broker.values) == len(set(broker.values)) == corpus.relevant - 1
+    assert [letter.stage for letter in notes.letters] == ["rejected"]
+    assert pipeline.ledger.accounting.in_flight == 0

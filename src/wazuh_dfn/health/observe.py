@@ -127,6 +127,7 @@ class Observed:
         status = self.checkpoint
         return Checkpoint(
             saved_offset=status.saved.offset if status.saved is not None else None,
+            saved_file=status.saved.path if status.saved is not None else None,
             seconds_since_save=_since(status.up_to_date_at, now),
             problem=status.problem,
         )

@@ -52,6 +52,7 @@ class Checkpoint(_Part):
     """State of the durable position."""
 
     saved_offset: int | None = None
+    saved_file: str | None = None
     seconds_since_save: float | None = None
     """Seconds since it was saved or found to be up to date."""
     problem: str | None = None

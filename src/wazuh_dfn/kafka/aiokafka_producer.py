@@ -99,9 +99,10 @@ class AiokafkaRecordProducer:
                 await (connection.wait() if batches is None else connection.send(batches))
         except REJECTIONS as error:
             self._connection, self._in_flight = None, ()
+            written = len(values) - connection.unacknowledged
             await connection.close()
             self._spoilt = False
-            raise RecordsRejectedError(rejection_reason(error, max(map(len, values)), self._options)) from error
+            raise RecordsRejectedError(rejection_reason(error, max(map(len, values)), self._options), written=written) from error
         except TimeoutError as error:
             fault = await connection.diagnose(error, for_diagnosis, allowed)
             if not connection.is_sending or self._connection is not connection:

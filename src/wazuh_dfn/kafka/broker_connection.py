@@ -107,6 +107,11 @@ class KafkaConnection:
         await self.wait()
 
     @property
+    def unacknowledged(self) -> int:
+        """Number of values of the last `send` that are not acknowledged."""
+        return sum(map(len, self._unacknowledged))
+
+    @property
     def is_sending(self) -> bool:
         """Whether `wait` can resume without duplicating records."""
         return bool(self._unacknowledged) and (self._options.idempotence or self._is_throttled)

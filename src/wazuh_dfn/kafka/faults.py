@@ -175,9 +175,11 @@ class BrokerUnavailableError(DeliveryError):
 class RecordsRejectedError(DeliveryError):
     """The broker, or the client on its behalf, refuses values permanently: too large or invalid.
 
-    Nothing of the refused record batch was written. If the values were split into several batches, earlier ones may have been written.
+    Nothing of the refused record batch was written. If the values were split into several batches, the first `written` values were
+    acknowledged before it.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, written: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.written = written

@@ -137,7 +137,8 @@ class KafkaActor:
                 began = anyio.current_time()
                 await producer.deliver([record.value for _, record in entries])
             except RecordsRejectedError as error:
-                await self._isolate(lifeline, entries, error)
+                self._settle(entries[: error.written])
+                await self._isolate(lifeline, entries[error.written :], error)
                 return
             except BrokerUnavailableError as error:
                 await self._wait_for_broker(lifeline, error)

@@ -8,8 +8,11 @@ from wazuh_dfn.health.report import HealthReport, RatePoint
 def unsaved_bytes(report: HealthReport) -> int | None:
     """Bytes by which the checkpoint is behind the settled offset.
 
-    None if either offset is unknown, or if the checkpoint's is larger because it is in another file.
+    None if either offset is unknown, or if the two are in different files.
     """
+    acked_file, saved_file = report.reading.acked_through_file or report.reading.file, report.checkpoint.saved_file
+    if None not in {acked_file, saved_file} and acked_file != saved_file:
+        return None
     return _difference(report.reading.acked_through, report.checkpoint.saved_offset)
 
 

@@ -69,7 +69,8 @@ function showReading(reading) {
 
 function showCheckpoint(checkpoint, reading) {
   const sameFile = (reading.acked_through_file ?? reading.file) === reading.file;
-  const unsaved = difference(reading.acked_through, checkpoint.saved_offset);
+  const isSavedThere = [null, undefined, reading.acked_through_file ?? reading.file].includes(checkpoint.saved_file);
+  const unsaved = isSavedThere ? difference(reading.acked_through, checkpoint.saved_offset) : null;
   tag("checkpoint-tag", unsaved ? `${toldBytes(unsaved)} behind` : unsaved === 0 ? "up to date" : "", "plain");
   putIfAny("checkpoint-problem", checkpoint.problem);
   put("saved", toldAge(checkpoint.seconds_since_save), checkpoint.saved_offset === null ? "" : `at byte ${toldNumber(checkpoint.saved_offset)}`);
