@@ -8,6 +8,7 @@ import pytest
 
 from support.site import DOWN_OR_UP, lines, pause, restart_and_expect, settle, site_in
 from support.wazuh_writer import add_files_of_others, compress
+from wazuh_dfn.tailing.registry import KEPT_FILES
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 DAY_SECONDS = 86_400
@@ -193,4 +194,6 @@ async def test_files_read_long_ago_are_not_read_again_when_the_site_gzips_or_tou
         for path in dated_files(site)[: MANY // 2]:
             compress(path) if what == "gzipped" else path.touch()
         site.wazuh.write(lines(1_000))
-    await restart_and_expect(site, *range(MANY + 1), 1_000)
+    # A plain file that was forgotten and is newer now may have been written to: that it is read again loses nothing.
+    repeats = MANY - KEPT_FILES if what == "touched" else 0
+    await restart_and_expect(site, *range(MANY + 1), 1_000, repeats=repeats)
