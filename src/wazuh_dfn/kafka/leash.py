@@ -42,7 +42,10 @@ STABLE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.2
 METADATA_PAUSE_SECONDS = 0.1
 EXPLAIN_AGAIN_SECONDS = 15.0
-"""So long an explanation is good, even if the errors look the same."""
+"""Seconds that an explanation is good for while the errors look the same.
+
+If they change it is made anew earlier, but at growing intervals: each one costs up to four connections.
+"""
 _LOOK_SECONDS = 0.25
 
 
@@ -229,14 +232,15 @@ class Leash:
     async def _watch_until_usable(self) -> None:
         """Keep dialling the needed nodes, even while nothing is sent, and report what is wrong after `TELL_AFTER_SECONDS`."""
         loop = asyncio.get_running_loop()
-        began, explained, explained_at, looking = loop.time(), "", 0.0, None
+        began, looking = loop.time(), None
+        explained, explained_at, count = "", began + TELL_AFTER_SECONDS, 0
         try:
             while (addresses := self._out_of_reach()) or self._partition.fault() is not None:
                 errors = {address: self._error_since(began, address) for address in addresses}
-                is_old = explained != repr(errors) or loop.time() - explained_at >= EXPLAIN_AGAIN_SECONDS
-                if is_old and loop.time() - began >= TELL_AFTER_SECONDS:
+                good_for = EXPLAIN_AGAIN_SECONDS if explained == repr(errors) else min(count * 5.0, EXPLAIN_AGAIN_SECONDS)
+                if loop.time() - explained_at >= good_for:
                     fault = await self._explain(errors)
-                    explained, explained_at = repr(errors), loop.time()
+                    explained, explained_at, count = repr(errors), loop.time(), count + 1
                     if bool(errors) == bool(self._out_of_reach()):
                         self.fault = fault
                         self._told(fault)
