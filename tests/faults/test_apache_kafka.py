@@ -242,7 +242,7 @@ def test_a_quota_that_stops_us_for_longer_than_the_timeout_is_obeyed_and_told(si
         began = time.monotonic()
         site.wait_until_settled()
         assert time.monotonic() - began > 5
-        assert all("the broker's quota lets us send again at" in each for each in complaints(daemon))
+        assert all("the broker's quota is exceeded, sending resumes at" in each for each in complaints(daemon))
         assert complaints(daemon)
         assert site.finish() == PERFECT
     records = read_all_with_times(kafka.bootstrap, site.topic, expect=site.corpus.relevant)
@@ -305,7 +305,7 @@ def test_a_wrong_clock_is_named_and_once_the_clock_or_the_topics_bound_is_change
         daemon.wait_for_log("broker unavailable")
         [complaint] = complaints(daemon)
         assert "INVALID_TIMESTAMP" in complaint
-        assert "look at this machine's clock" in complaint
+        assert "check this machine's clock" in complaint
         assert "needs_operator=true" in complaint
         append(daemon, site.corpus, 500)
         time.sleep(1)
@@ -436,10 +436,10 @@ def test_without_an_election_of_replicas_out_of_sync_it_waits_for_the_one_that_h
         follower.start()
         kafka.wait_until_without_leader(site.topic)
         waiting = settled(daemon)
-        daemon.wait_until(lambda: "has no leader now" in daemon.log_text(), what="a log line that says what is missing")
-        assert "broker is back" not in daemon.log_text().rsplit("has no leader now", 1)[1]
+        daemon.wait_until(lambda: "has no leader at the moment" in daemon.log_text(), what="a log line that says what is missing")
+        assert "broker is back" not in daemon.log_text().rsplit("has no leader at the moment", 1)[1]
         time.sleep(2)
-        assert "broker is back" not in daemon.log_text().rsplit("has no leader now", 1)[1]
+        assert "broker is back" not in daemon.log_text().rsplit("has no leader at the moment", 1)[1]
         assert kafka.leader_number(site.topic) < 0
         assert settled(daemon) == waiting < site.corpus.size
         leader.start()
