@@ -294,7 +294,7 @@ def test_an_alert_file_that_is_removed_for_longer_is_told_until_there_is_one_aga
     daemon.alerts.unlink()
     daemon.wait_until(lambda: daemon.client.report().status == "degraded", what="degraded")
     (problem,) = daemon.client.report().problems
-    assert problem.startswith(f"Reading: {daemon.alerts} does not exist; check that Wazuh runs")
+    assert problem.startswith(f"Reading: {daemon.alerts} does not exist; check that Wazuh is running")
     daemon.alerts.write_bytes(fresh_alert(6))
     wait_for_lines(daemon, lines + 1)
     assert daemon.client.report().status == "healthy"

@@ -20,8 +20,8 @@ NAMES: dict[Whose, str] = {
     "broker": "the broker's certificate",
 }
 _REMEDIES: dict[Whose, str] = {
-    "client": "get a new one from DFN-CERT and put it in its place; the next connection uses it, `systemctl reload` at once",
-    "ca": "get the new CA's file from DFN-CERT and add it to dfn.dfn_ca",
+    "client": "get a new one from DFN-CERT and replace the file; the next connection uses it, `systemctl reload` applies it at once",
+    "ca": "get the new CA file from DFN-CERT and add it to dfn.dfn_ca",
     "broker": "ask DFN-CERT whether it will be renewed in time",
 }
 log = structlog.get_logger(__name__)
