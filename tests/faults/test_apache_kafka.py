@@ -384,7 +384,9 @@ def test_a_client_certificate_that_expires_while_the_daemon_runs_is_named_and_on
         assert f"the broker refused our client certificate (dfn.dfn_cert): it expired on {expires:%Y-%m-%d %H:%M} UTC" in complaint
         assert "needs_operator=true" in complaint
         assert "remedy=" in complaint
-        told = [text for text in daemon.log_text().splitlines() if "a certificate runs out" in text or "a certificate has expired" in text]
+        told = [
+            text for text in daemon.log_text().splitlines() if "a certificate expires soon" in text or "a certificate has expired" in text
+        ]
         assert len(told) == 2
         assert all(f"{expires:%Y-%m-%d %H:%M}" in text for text in told)
         assert "expired on" in run_check(daemon.config).one("certificate", "failure").text

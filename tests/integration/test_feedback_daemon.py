@@ -98,7 +98,7 @@ def test_without_wazuh_everything_arrives_one_line_says_so_and_what_was_not_told
     daemon = daemon_at(tmp_path, broker.bootstrap)
     corpus, report = deliver(daemon, broker)
     assert (report["feedback"], report["feedback_sent"], report["feedback_dropped"]) == ("absent", 0, corpus.relevant)
-    assert daemon.log_text().count("Wazuh can't be told") == 1
+    assert daemon.log_text().count("cannot send feedback to Wazuh") == 1
     assert "there is no such socket" in report["feedback_problem"]
 
 

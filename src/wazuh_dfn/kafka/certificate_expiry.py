@@ -54,7 +54,7 @@ class Certificates:
             if due and self._told.get(whose) != (expires_at, due[-1]):
                 self._told[whose] = expires_at, due[-1]
                 days = max(0, int((expires_at - now) / _DAY_SECONDS))
-                event = "a certificate runs out" if expires_at > now else "a certificate has expired"
+                event = "a certificate expires soon" if expires_at > now else "a certificate has expired"
                 log.warning(event, whose=NAMES[whose], at=_told(expires_at), days_left=days, remedy=_REMEDIES[whose])
 
     def problems(self, now: float) -> Iterator[str]:
