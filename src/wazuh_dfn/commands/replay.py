@@ -41,7 +41,7 @@ def replay(
 ) -> int:
     """Send the alerts of old alert files again, with the configured event IDs and own networks. The daemon can run at the same time.
 
-    The receiver may already have these records. A file is read up to the size it has when it is opened for reading. Lines that are
+    The receiver may already have these records. A file is read up to its end at the time when the replay reaches it. Lines that are
     unreadable, or that the broker refuses, are reported and counted. They are not kept as dead letters.
 
     The first Ctrl-C delivers what was read and shows the position (exit code 130). Exit code 1: some lines could not be sent.

@@ -31,7 +31,7 @@ def status(
     Address, token and certificate of the API are taken from the daemon's configuration file and from environment variables.
 
     Exit code 0: healthy. Exit code 1: degraded or unhealthy. Exit code 2: the configuration or the command line is invalid. Exit code 3:
-    the daemon's API did not answer with a report.
+    no report is available.
 
     Parameters
     ----------
