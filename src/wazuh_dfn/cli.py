@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app(given, exit_on_error=False, print_error=False, result_action="return_value")
     except UnusedCliTokensError as error:
-        _complain(f"not understood: {' '.join(error.unused_tokens or ())}; see --help (a configuration file is named with --config PATH)")
+        _complain(f"unknown argument: {' '.join(error.unused_tokens or ())}; see --help (a configuration file is given with --config PATH)")
         code = exit_codes.USAGE
     except CycloptsError as error:
         _complain(str(error))
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.errno not in {errno.EPIPE, errno.ENOSPC}:
             raise
         if error.errno == errno.ENOSPC:
-            _complain(f"the output can't be written: {error.strerror}")
+            _complain(f"cannot write the output: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = exit_codes.FAILED
     sys.exit(code)

@@ -92,7 +92,7 @@ def _end_after(seconds: float, code: int) -> None:
     """
 
     def end() -> None:
-        log.critical("the stop takes too long (a file system that does not answer?), the process ends without it")
+        log.critical("shutdown timed out (file system not responding?), forcing exit")
         os._exit(code)
 
     timer = threading.Timer(seconds, end)

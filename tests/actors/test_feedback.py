@@ -155,8 +155,8 @@ async def test_an_absent_wazuh_is_looked_for_from_time_to_time_and_logged_once()
     assert setting.wazuh.tries == [0, 5, 15, 35, 65, 95, 125, 155, 185]
     assert setting.told() == [told(1)]
     assert [(log["log_level"], log["event"].split(";")[0]) for log in logs] == [
-        ("info", "feedback: Wazuh can't be told, which delays nothing"),
-        ("info", "feedback: Wazuh is told what is delivered"),
+        ("info", "cannot send feedback to Wazuh, retrying"),
+        ("info", "feedback to Wazuh connected"),
     ]
 
 

@@ -242,7 +242,7 @@ def test_a_quota_that_stops_us_for_longer_than_the_timeout_is_obeyed_and_told(si
         began = time.monotonic()
         site.wait_until_settled()
         assert time.monotonic() - began > 5
-        assert all("the broker's quota lets us send again at" in each for each in complaints(daemon))
+        assert all("the broker's quota is exceeded, sending resumes at" in each for each in complaints(daemon))
         assert complaints(daemon)
         assert site.finish() == PERFECT
     records = read_all_with_times(kafka.bootstrap, site.topic, expect=site.corpus.relevant)
@@ -305,7 +305,7 @@ def test_a_wrong_clock_is_named_and_once_the_clock_or_the_topics_bound_is_change
         daemon.wait_for_log("broker unavailable")
         [complaint] = complaints(daemon)
         assert "INVALID_TIMESTAMP" in complaint
-        assert "look at this machine's clock" in complaint
+        assert "check this machine's clock" in complaint
         assert "needs_operator=true" in complaint
         append(daemon, site.corpus, 500)
         time.sleep(1)
@@ -384,7 +384,9 @@ def test_a_client_certificate_that_expires_while_the_daemon_runs_is_named_and_on
         assert f"the broker refused our client certificate (dfn.dfn_cert): it expired on {expires:%Y-%m-%d %H:%M} UTC" in complaint
         assert "needs_operator=true" in complaint
         assert "remedy=" in complaint
-        told = [text for text in daemon.log_text().splitlines() if "a certificate runs out" in text or "a certificate has expired" in text]
+        told = [
+            text for text in daemon.log_text().splitlines() if "a certificate expires soon" in text or "a certificate has expired" in text
+        ]
         assert len(told) == 2
         assert all(f"{expires:%Y-%m-%d %H:%M}" in text for text in told)
         assert "expired on" in run_check(daemon.config).one("certificate", "failure").text
@@ -436,10 +438,10 @@ def test_without_an_election_of_replicas_out_of_sync_it_waits_for_the_one_that_h
         follower.start()
         kafka.wait_until_without_leader(site.topic)
         waiting = settled(daemon)
-        daemon.wait_until(lambda: "has no leader now" in daemon.log_text(), what="a log line that says what is missing")
-        assert "broker is back" not in daemon.log_text().rsplit("has no leader now", 1)[1]
+        daemon.wait_until(lambda: "has no leader at the moment" in daemon.log_text(), what="a log line that says what is missing")
+        assert "broker is back" not in daemon.log_text().rsplit("has no leader at the moment", 1)[1]
         time.sleep(2)
-        assert "broker is back" not in daemon.log_text().rsplit("has no leader now", 1)[1]
+        assert "broker is back" not in daemon.log_text().rsplit("has no leader at the moment", 1)[1]
         assert kafka.leader_number(site.topic) < 0
         assert settled(daemon) == waiting < site.corpus.size
         leader.start()

@@ -163,7 +163,7 @@ def test_a_producer_that_is_broken_for_good_is_replaced_and_what_was_in_flight_i
             assert former
             assert not former & own_ports(daemon), "a new producer has new connections"
             [complaint] = complaints(daemon)
-            assert "no longer accepts this producer's numbering, a new one is needed" in complaint
+            assert "no longer accepts this producer's sequence numbers, a new producer is needed" in complaint
             append(daemon, corpus, 500)
             wait_until_settled(daemon, corpus)
             assert daemon.stop() == 0

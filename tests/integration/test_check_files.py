@@ -47,8 +47,8 @@ def test_nothing_is_made_that_the_daemon_makes_itself(site):
     site.dead_letters.rmdir()
     outcome = site.check()
     assert outcome.code == 0
-    assert "is not there yet" in outcome.one("checkpoint-folder", "ok").text
-    assert "is not there yet" in outcome.one("dead-letter-folder", "ok").text
+    assert "does not exist yet" in outcome.one("checkpoint-folder", "ok").text
+    assert "does not exist yet" in outcome.one("dead-letter-folder", "ok").text
     assert not site.checkpoint.parent.exists()
     assert not site.dead_letters.exists()
 
@@ -129,18 +129,18 @@ def no_room(site):
     ("spoil", "check", "text", "remedy"),
     [
         (missing, "alert-file", "does not exist", "jsonout_output"),
-        (a_folder, "alert-file", "is no regular file", "wazuh.json_alert_file"),
-        (a_pipe, "alert-file", "is no regular file", "wazuh.json_alert_file"),
-        (unreadable, "alert-file", "can't be read by", "usermod -aG wazuh"),
-        (in_a_closed_folder, "alert-file", "can't be reached by", "enter the folder"),
+        (a_folder, "alert-file", "is not a regular file", "wazuh.json_alert_file"),
+        (a_pipe, "alert-file", "is not a regular file", "wazuh.json_alert_file"),
+        (unreadable, "alert-file", "cannot be read by", "usermod -aG wazuh"),
+        (in_a_closed_folder, "alert-file", "cannot be accessed by", "enter the folder"),
         (plain_text, "alert-content", "the line is no JSON", "alerts.log has another format"),
         (an_endless_line, "alert-content", "longer than 4 MiB", "wazuh.json_alert_file"),
-        (siblings_unlistable, "alert-siblings", "Jan can't be listed by", "usermod -aG wazuh"),
-        (a_sibling_unreadable, "alert-siblings", "ossec-alerts-30.json can't be read by", "usermod -aG wazuh"),
+        (siblings_unlistable, "alert-siblings", "Jan cannot be listed by", "usermod -aG wazuh"),
+        (a_sibling_unreadable, "alert-siblings", "ossec-alerts-30.json cannot be read by", "usermod -aG wazuh"),
         (checkpoint_folder_closed, "checkpoint-folder", "can't be written to", "let the daemon's user write there"),
         (dead_letters_a_file, "dead-letter-folder", "is a file", "name another place"),
-        (a_lock_of_root, "checkpoint", "checkpoint.json.lock can't be written by", "chown the files in"),
-        (no_room, "disk-space", "0 MiB free for /proc/wazuh-dfn", "make room"),
+        (a_lock_of_root, "checkpoint", "checkpoint.json.lock cannot be written by", "chown the files in"),
+        (no_room, "disk-space", "0 MiB free for /proc/wazuh-dfn", "free disk space"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -163,7 +163,7 @@ def test_a_folder_in_which_writing_fails_is_a_failure(site):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert outcome.code == 1
-    assert "nothing can be written in" in outcome.one("checkpoint-folder", "failure").text
+    assert "cannot write to" in outcome.one("checkpoint-folder", "failure").text
 
 
 def a_torn_first_line(site):
@@ -193,10 +193,10 @@ def many_dead_letters(site):
     ("spoil", "check", "text", "remedy"),
     [
         (lambda _: None, "alert-growing", "nothing was written to", "--wait 60"),
-        (a_torn_first_line, "alert-content", "is no alert", "becomes a dead letter"),
-        (a_damaged_checkpoint, "checkpoint", "nor is there a previous one", "leave it"),
-        (a_damaged_checkpoint_with_a_sound_previous_one, "checkpoint", "previous one", "some alerts are sent twice"),
-        (no_dated_files, "alert-siblings", "are not beside", "not to a link or a copy"),
+        (a_torn_first_line, "alert-content", "is not an alert", "becomes a dead letter"),
+        (a_damaged_checkpoint, "checkpoint", "there is no readable previous checkpoint", "keep the file"),
+        (a_damaged_checkpoint_with_a_sound_previous_one, "checkpoint", "the previous checkpoint was", "some alerts are sent twice"),
+        (no_dated_files, "alert-siblings", "are not in the folder of", "not to a link or a copy"),
         (many_dead_letters, "disk-space", "dead letters may take 1,048,576 MiB", "lower wazuh.max_failed_bytes"),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_warning_has_a_remedy_too_and_leaves_exit_code_0(site, broker, spoil, 
 
 def test_an_alert_file_without_a_line_is_no_warning(site):
     site.alerts.write_bytes(b'{"begun')
-    assert "no complete line" in site.check().one("alert-content", "info").text
+    assert "does not contain a complete line" in site.check().one("alert-content", "info").text
 
 
 def write_more(site):
@@ -247,7 +247,7 @@ def test_a_running_daemon_is_named_and_its_checkpoint_read(site):
     with site.daemon as daemon:
         daemon.wait_until(lambda: has_settled_all(daemon))
         outcome = site.check()
-        assert outcome.one("daemon", "info").text == f"a daemon runs on this checkpoint (pid {daemon.process.pid})"
+        assert outcome.one("daemon", "info").text == f"a daemon is running with this checkpoint (pid {daemon.process.pid})"
         size = site.alerts.stat().st_size
         assert f"settled up to byte {size:,} of " in outcome.one("checkpoint", "ok").text
         assert outcome.code == 0
@@ -281,7 +281,7 @@ def test_wazuhs_socket_is_reached_and_nothing_sent(tmp_path, kind):
             with pytest.raises(BlockingIOError):
                 listener.recv(1, socket.MSG_DONTWAIT)
     [gone] = check_wazuh_socket(path)
-    assert (gone.level, "nobody listens there" in gone.text) == ("warning", True)
+    assert (gone.level, "no process listens on it" in gone.text) == ("warning", True)
     assert "systemctl status wazuh-manager" in gone.remedy
 
 
@@ -293,5 +293,5 @@ def test_wazuhs_socket_may_be_absent_or_closed_to_us(site):
         path.chmod(0)
         with as_ordinary_user():
             [found] = check_wazuh_socket(path)
-    assert (found.level, "can't be used by this user" in found.text) == ("warning", True)
+    assert (found.level, "cannot be used by this user" in found.text) == ("warning", True)
     assert "usermod -aG wazuh" in found.remedy

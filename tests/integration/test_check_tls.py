@@ -175,18 +175,18 @@ def for_servers_only(folder):
 @pytest.mark.parametrize(
     ("spoil", "finding", "text", "remedy"),
     [
-        (a_missing_file, "ca", "there is no such file", "put the file there"),
-        (a_folder, "ca", "Is a directory", "put the file there"),
+        (a_missing_file, "ca", "the file does not exist", "put the file from DFN-CERT there"),
+        (a_folder, "ca", "Is a directory", "put the file from DFN-CERT there"),
         (expired_authority, "ca", "expired on", "get the new CA's file"),
-        (a_closed_file, "key", "can't be read by", "chmod 640"),
-        (no_pem, "certificate", "it holds no certificate in PEM format", "in PEM format"),
-        (another_key, "key", "is not the key of", "made together with"),
+        (a_closed_file, "key", "cannot be read by", "chmod 640"),
+        (no_pem, "certificate", "the file does not contain a certificate in PEM format", "in PEM format"),
+        (another_key, "key", "is not the key of", "created for this certificate"),
         (an_encrypted_key, "key", "encrypted with a passphrase", "openssl pkey"),
-        (an_open_key, "key-permissions", "open to every user of this machine (mode 0644)", "chmod o="),
+        (an_open_key, "key-permissions", "accessible to every user of this machine (mode 0644)", "chmod o="),
         (the_wrong_order, "key", "belongs to a later certificate", "put our own certificate first"),
         (expired, "certificate", "expired on ", "get a new one"),
         (not_yet_valid, "certificate", "is not valid before ", "timedatectl"),
-        (for_servers_only, "certificate", "not one for TLS clients", "client authentication"),
+        (for_servers_only, "certificate", "not a TLS client certificate", "client authentication"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -228,17 +228,17 @@ def test_a_file_system_that_hangs_ends_in_time(check, folder, monkeypatch):
 def test_a_certificate_with_few_days_left_is_a_warning(check, folder):
     outcome = check(**folder.issue("soon", folder.authority, not_after=NOW + dt.timedelta(days=10, hours=12)))
     assert outcome.code == 0
-    assert "is good for 10 more days" in outcome.one("certificate", "warning").text
+    assert "is valid for 10 more days" in outcome.one("certificate", "warning").text
 
 
 def test_a_chain_with_an_authority_between_is_followed(check, folder):
     between = folder.authority.create_child_ca()
     pair = folder.issue("chained", between)
-    assert "by way of others" in check(**pair).one("certificate-chain", "ok").text
+    assert "through intermediate certificates" in check(**pair).one("certificate-chain", "ok").text
     first, *_ = read(pair["dfn_cert"]).split(b"-----END CERTIFICATE-----\n")
     alone = folder.write("alone.pem", first + b"-----END CERTIFICATE-----\n")
     outcome = check(dfn_cert=alone, dfn_key=pair["dfn_key"])
-    assert "add the certificates between" in outcome.one("certificate-chain", "warning").remedy
+    assert "add the intermediate certificates" in outcome.one("certificate-chain", "warning").remedy
     assert "refused our client certificate" in outcome.one("broker-tls", "failure").text
 
 
@@ -247,19 +247,19 @@ def test_what_tls_fails_for_is_a_failure(check, proxy, folder, kind):
     files, address = {}, proxy.address
     if kind == "another CA":
         files = {"dfn_ca": folder.other_ca}
-        text, remedy = "is not signed by the configured CA (dfn.dfn_ca)", "name the CA's file"
+        text, remedy = "is not signed by the configured CA (dfn.dfn_ca)", "set dfn.dfn_ca to the CA file"
     elif kind == "expired":
         proxy.serve(folder.server_context(not_after=NOW - dt.timedelta(days=1)))
-        text, remedy = "the broker's certificate expired on", "tell DFN-CERT"
+        text, remedy = "the broker's certificate expired on", "ask DFN-CERT to renew it"
     elif kind == "another name":
         address = f"127.0.0.1:{proxy.port}"
-        text, remedy = "not valid for host name 127.0.0.1, only for localhost", "write one of the names"
+        text, remedy = "not valid for host name 127.0.0.1, only for localhost", "set dfn.dfn_broker to one of the names"
     elif kind == "our certificate refused":
         files = folder.issue("untrusted", folder.other_authority)
-        text, remedy = "does not trust the CA that signed it", "name the certificate that DFN-CERT gave you"
+        text, remedy = "does not trust the CA that signed it", "set dfn.dfn_cert and dfn.dfn_key to the certificate and key from DFN-CERT"
     else:
         files = {"dfn_cert": "", "dfn_key": ""}
-        text, remedy = "demands one and none is configured", "name the certificate that DFN-CERT gave you"
+        text, remedy = "requires one and none is configured", "set dfn.dfn_cert and dfn.dfn_key to the certificate and key from DFN-CERT"
     outcome = check(address=address, **files)
     assert outcome.code == 1
     found = outcome.one("broker-tls", "failure")
@@ -302,7 +302,7 @@ def test_a_leader_out_of_reach_is_a_failure_that_names_its_address(check, folder
     assert outcome.code == 1
     found = outcome.one("topic-leader", "failure")
     assert f"its advertised address {nowhere}: connection refused" in found.text
-    assert f"let this machine out to {nowhere}" in found.remedy
+    assert f"allow connections from this machine to {nowhere}" in found.remedy
 
 
 def test_a_proxy_that_passes_nothing_on_ends_in_time(check, proxy):

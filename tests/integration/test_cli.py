@@ -94,7 +94,7 @@ def test_transform_reads_a_hyphen_as_standard_input_and_tells_when_its_output_ca
         arguments = [sys.executable, "-m", "wazuh_dfn", "transform"]
         done = subprocess.run(arguments, input=alert, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 1
-    assert b"the output can't be written: No space left on device" in done.stderr
+    assert b"cannot write the output: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
@@ -129,8 +129,8 @@ def test_wrong_usage_is_exit_code_2_and_an_explanation(arguments):
     [
         (("rnu",), 'Unknown command "rnu". Did you mean "run"?'),
         (("run", "--confg", "x"), "Unknown option: --confg. Did you mean --config?"),
-        (("run", "/etc/config.toml"), "not understood: /etc/config.toml; see --help (a configuration file is named with --config PATH)"),
-        (("transform", "--bogus"), "--bogus is no flag of this command"),
+        (("run", "/etc/config.toml"), "unknown argument: /etc/config.toml; see --help (a configuration file is given with --config PATH)"),
+        (("transform", "--bogus"), "--bogus is not a flag of this command"),
         (("transform", "--event-id", "+4625x"), "--event-id: '+4625x' is no id"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_torn_line_stays_and_what_the_daemon_delivered_of_it_is_not_sent_again
     for _ in range(2):
         done = retry(daemon, name)
         assert (done.returncode, names(daemon)) == (1, [name])
-        assert f"{name}: can't be sent, it is no alert: the line is no JSON" in done.stdout
+        assert f"{name}: cannot be sent, it is not an alert: the line is no JSON" in done.stdout
         assert (daemon.dead_letters / f"{name}.json").read_bytes() == note, "nothing was tried"
     put_letter(daemon, "crashed", TORN + line(windows_alert(3)), stage="poison")
     assert retry(daemon, "--all").returncode == 1
@@ -241,7 +241,7 @@ def test_list_tells_once_how_many_were_removed_and_since_when(daemon):
 def test_list_says_if_it_can_not_mark_removed_letters_as_looked_at(daemon):
     removed_letters(daemon, junk=12)
     (daemon.dead_letters / ".looked-at-12").symlink_to("missing/folder")
-    assert "can't be marked as looked at" in command(daemon, "list").stdout.replace("\n", " ")
+    assert "Cannot record that you have seen this, so the daemon stays degraded: " in command(daemon, "list").stdout.replace("\n", " ")
 
 
 def test_letters_that_the_operator_removed_do_not_count_as_kept(tmp_path, broker):

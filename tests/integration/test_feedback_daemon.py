@@ -98,8 +98,8 @@ def test_without_wazuh_everything_arrives_one_line_says_so_and_what_was_not_told
     daemon = daemon_at(tmp_path, broker.bootstrap)
     corpus, report = deliver(daemon, broker)
     assert (report["feedback"], report["feedback_sent"], report["feedback_dropped"]) == ("absent", 0, corpus.relevant)
-    assert daemon.log_text().count("Wazuh can't be told") == 1
-    assert "there is no such socket" in report["feedback_problem"]
+    assert daemon.log_text().count("cannot send feedback to Wazuh") == 1
+    assert "the socket does not exist" in report["feedback_problem"]
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
@@ -127,7 +127,7 @@ def test_a_wazuh_that_hangs_is_noticed_and_told_again_when_it_reads(tmp_path, br
     with WazuhQueue(daemon.socket, reads=False) as queue:
         corpus = write_corpus(daemon.alerts, LINES)
         with daemon:
-            daemon.wait_for_log("Wazuh reads nothing")
+            daemon.wait_for_log("Wazuh does not read")
             wait_until_settled(daemon, corpus)
             daemon.wait_until(lambda: len(set(queue.read_all())) > corpus.relevant)
             assert daemon.stop() == 0

@@ -676,7 +676,7 @@ async def test_a_path_that_does_not_exist_yet_is_read_from_its_beginning_when_it
     site = Site(tmp_path, None)
     async with site.tailing("end") as place:
         await until(lambda: place.problems)
-        assert place.problems[0].startswith(f"{site.path} does not exist; check that Wazuh runs")
+        assert place.problems[0].startswith(f"{site.path} does not exist; check that Wazuh is running")
         site.path.write_bytes(lines(1))
         await site.until_read(1)
 

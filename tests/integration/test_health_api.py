@@ -294,7 +294,7 @@ def test_an_alert_file_that_is_removed_for_longer_is_told_until_there_is_one_aga
     daemon.alerts.unlink()
     daemon.wait_until(lambda: daemon.client.report().status == "degraded", what="degraded")
     (problem,) = daemon.client.report().problems
-    assert problem.startswith(f"Reading: {daemon.alerts} does not exist; check that Wazuh runs")
+    assert problem.startswith(f"Reading: {daemon.alerts} does not exist; check that Wazuh is running")
     daemon.alerts.write_bytes(fresh_alert(6))
     wait_for_lines(daemon, lines + 1)
     assert daemon.client.report().status == "healthy"
@@ -431,11 +431,11 @@ class TestGuarded:
         )
         shutil.copyfile(renewed.server.certificate, guarded.certificate)
         guarded.process.send_signal(signal.SIGHUP)
-        guarded.wait_for_log("the health API keeps its former certificate")
+        guarded.wait_for_log("health API keeps its previous certificate")
         assert former.status("/") == 200
         shutil.copyfile(renewed.server.key, guarded.key)
         guarded.process.send_signal(signal.SIGHUP)
-        guarded.wait_for_log("health API has read its certificate anew")
+        guarded.wait_for_log("health API certificate reloaded")
         assert new.status("/") == 200
         with pytest.raises(ssl.SSLCertVerificationError):
             former.ask("/")
@@ -453,10 +453,10 @@ def test_a_port_in_use_is_told_once_and_waited_for_and_a_client_that_does_not_re
         daemon.alerts.write_bytes(fresh_alert(4))
         with daemon:
             daemon.client = Client(api["port"])
-            daemon.wait_for_log("the health API can't listen")
+            daemon.wait_for_log("health API cannot listen")
             daemon.wait_until(daemon.checkpoint.exists, what="a checkpoint, without the API")
             time.sleep(1.5)
-            assert daemon.log_text().count("can't listen") == 1
+            assert daemon.log_text().count("cannot listen") == 1
             assert "health.api.port" in daemon.log_text()
             other.close()
             daemon.wait_for_log("health API listens")

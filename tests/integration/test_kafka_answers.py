@@ -99,8 +99,8 @@ async def test_a_broker_that_wants_a_login_and_gets_none():
         broker.answers[METADATA] = lambda _: HANG_UP
         fault = await refusal(options(broker))
         assert fault.code is FaultCode.CUT
-        assert "it may want a login (kafka.sasl_mechanism)" in fault.text
-        assert "it may want a login" in (await check_says(broker, options(broker))).text
+        assert "it may require a login (kafka.sasl_mechanism)" in fault.text
+        assert "it may require a login" in (await check_says(broker, options(broker))).text
 
 
 async def test_a_broker_that_does_not_know_our_password_either():

@@ -151,7 +151,7 @@ async def test_a_partition_without_a_leader_is_waited_for_with_the_same_producer
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(29, "the right WRITE on it is missing"), (47, "a new one is needed"), (87, "INVALID_RECORD")]
+    ("code", "reason"), [(29, "the right WRITE on it is missing"), (47, "a new producer is needed"), (87, "INVALID_RECORD")]
 )
 async def test_after_an_outage_an_error_of_the_broker_is_named_and_not_the_outage(code, reason):
     with MockBroker() as broker:

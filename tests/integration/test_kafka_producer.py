@@ -228,9 +228,9 @@ async def test_retriable_errors_are_retried_without_duplicates(mock):
         (87, "the broker refuses all records: .*INVALID_RECORD", True),
         (31, "not authorised to write idempotently to topic alerts: the right WRITE on it is missing.*kafka.idempotence = false", True),
         (76, "does not support this compression: kafka.compression_type = gzip", True),
-        (45, "a new one is needed: .*error 45", False),
-        (47, "a new one is needed", False),
-        (90, "a new one is needed: .*PRODUCER_FENCED, error 90", False),
+        (45, "a new producer is needed: .*error 45", False),
+        (47, "a new producer is needed", False),
+        (90, "a new producer is needed: .*PRODUCER_FENCED, error 90", False),
         (97, "not delivered to .*: The broker answered with an error .PRINCIPAL_DESERIALIZATION_FAILURE, error 97", False),
         (200, "not delivered to .*: The broker answered with an error .a code of a later Kafka, error 200", False),
         (-1, "not delivered to .*: An unexpected server error .UNKNOWN, error -1", False),
@@ -242,7 +242,7 @@ async def test_errors_of_a_produce_request(mock, code, reason, needs_operator):
         with pytest.raises(BrokerUnavailableError, match=reason) as caught:
             await producer.deliver([b"x"])
         assert caught.value.needs_operator is needs_operator
-        with pytest.raises(BrokerUnavailableError, match="a new one is needed"):
+        with pytest.raises(BrokerUnavailableError, match="a new producer is needed"):
             await producer.deliver([b"x"])
 
 
@@ -286,7 +286,7 @@ async def test_a_broker_without_the_request_for_idempotence(mock):
 async def test_a_broker_that_fails_the_request_for_idempotence(tansu):
     tansu.create_topic("alerts")
     error = await unavailable(KafkaOptions(tansu.bootstrap, "alerts", timeout_seconds=60))
-    assert error.reason.startswith(f"{tansu.bootstrap} gives no producer id but this: ")
+    assert error.reason.startswith(f"{tansu.bootstrap} did not assign a producer id: ")
     assert error.fault.remedy == "if the broker does not support idempotent producers, set kafka.idempotence = false"
     assert error.needs_operator
 
@@ -295,7 +295,7 @@ async def test_a_broker_that_fails_the_request_for_idempotence(tansu):
 async def test_a_broker_that_never_gives_a_producer_id(mock):
     mock.push_errors(INIT_PRODUCER_ID, *[15] * 200)
     error = await unavailable(KafkaOptions(mock.bootstrap, "alerts", timeout_seconds=3))
-    assert "gives no producer id within 2 s" in error.reason
+    assert "did not assign a producer id within 2 s" in error.reason
     assert "kafka.idempotence = false" in error.fault.remedy
 
 
@@ -385,7 +385,7 @@ async def test_an_advertised_address_that_nobody_reaches():
     nowhere = f"127.0.0.1:{free_port()}"
     with TansuBroker(advertised=nowhere) as broker:
         error = await unavailable(KafkaOptions(broker.bootstrap, "alerts", idempotence=False, timeout_seconds=3))
-    assert error.reason == f"the broker sends us to its advertised address: connection refused by {nowhere}"
+    assert error.reason == f"the broker refers us to its advertised address: connection refused by {nowhere}"
 
 
 @pytest.mark.usefixtures("tidy")
@@ -489,7 +489,7 @@ async def test_a_cancelled_deliver_ends_promptly(tmp_path):
                 await producer.deliver([bytes(1_000_000)] * 4)
             assert scope.cancelled_caught
             assert time.monotonic() - began < BUSY_SECONDS
-            with pytest.raises(BrokerUnavailableError, match="a new one is needed"):
+            with pytest.raises(BrokerUnavailableError, match="a new producer is needed"):
                 await producer.deliver([b"y"])
         broker.thaw()
 

@@ -75,7 +75,7 @@ async def test_a_broker_that_the_proxy_does_not_connect_to(proxy, tls):
     proxy.answer = b"HTTP/1.1 403 Forbidden by policy\r\n\r\n"
     fault = await refusal(options(proxy, tls))
     assert fault.code is FaultCode.PROXY_REFUSED
-    assert fault.text == f"the proxy {proxy.address} does not connect us to {BROKER}: 403 Forbidden by policy"
+    assert fault.text == f"the proxy {proxy.address} does not connect to {BROKER}: 403 Forbidden by policy"
     assert fault.code.needs_operator
 
 
@@ -83,7 +83,7 @@ async def test_a_broker_that_the_proxy_does_not_connect_to(proxy, tls):
 async def test_a_port_that_is_no_proxys(proxy, tls, answer):
     proxy.answer = answer
     fault = await refusal(options(proxy, tls))
-    assert fault.text == f"{proxy.address} does not answer as an HTTP proxy does (kafka.proxy)"
+    assert fault.text == f"{proxy.address} does not answer like an HTTP proxy (kafka.proxy)"
 
 
 async def test_a_proxy_that_is_off(proxy, tls):
@@ -97,7 +97,7 @@ async def test_a_proxy_that_never_answers(proxy, tls):
     proxy.answer = b"HTTP/1.1 200 "
     fault = await refusal(options(proxy, tls))
     assert fault.code is FaultCode.PROXY_NO_WAY
-    assert f"the proxy {proxy.address} did not connect us to {BROKER} within" in fault.text
+    assert f"the proxy {proxy.address} did not connect to {BROKER} within" in fault.text
 
 
 async def test_a_proxy_whose_name_is_unknown(tls):
@@ -111,6 +111,6 @@ def test_check_goes_through_the_proxy_too(proxy, tls):
     kafka = {"idempotence": False, "proxy": f"http://{proxy.address}"} | ({} if tls else {"security_protocol": "PLAINTEXT"})
     with Site(BROKER, dfn=files, kafka=kafka) as site:
         outcome = site.check("--send-test")
-    assert outcome.one("broker-tcp", "ok").text == f"{BROKER} accepts connections by way of the proxy {proxy.address}"
+    assert outcome.one("broker-tcp", "ok").text == f"{BROKER} accepts connections through the proxy {proxy.address}"
     assert outcome.of("ok") >= {"broker-name", "kafka", "topic", "send-test"}
     assert not outcome.of("failure") - {"key-permissions"}, outcome.text

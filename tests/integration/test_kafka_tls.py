@@ -113,7 +113,7 @@ def serve(proxy, certs, leaf, *, chain=None):
 async def test_a_certificate_with_a_common_name_alone_is_refused(proxy, certs):
     serve(proxy, certs, certs.authority.issue_cert(common_name="localhost"))
     reason = await refusal(options(proxy, ca=certs.ca, pair=certs.client))
-    assert "is not valid for host name localhost: it names no host as subjectAltName" in reason
+    assert "is not valid for host name localhost: it contains no host name as subjectAltName" in reason
 
 
 @pytest.mark.parametrize("shown", ["with those above it", "alone"])
@@ -134,7 +134,7 @@ async def test_of_a_chain_the_certificate_that_expired_is_named(proxy, certs):
     serve(proxy, certs, issuing.issue_cert("localhost"), chain=chain)
     reason = await refusal(options(proxy, ca=certs.ca, pair=certs.client))
     name = x509.load_pem_x509_certificate(chain).subject.rfc4514_string()
-    assert f"failed: the certificate {name}, which leads from the broker's to its CA, expired on {YESTERDAY:%Y-%m-%d}" in reason
+    assert f"failed: the broker's intermediate certificate {name} expired on {YESTERDAY:%Y-%m-%d}" in reason
 
 
 async def test_an_expired_ca_is_named_and_not_the_brokers_certificate(proxy, certs, tmp_path):
@@ -171,7 +171,7 @@ async def test_a_revocation_list_that_is_out_of_date_or_of_another_ca_is_named(p
 async def test_no_client_certificate(proxy, certs):
     reason = await refusal(options(proxy, ca=certs.ca))
     assert reason == (
-        f"TLS to {proxy.address} failed: the broker refused our client certificate: it demands one and none is configured (dfn.dfn_cert)"
+        f"TLS to {proxy.address} failed: the broker refused our client certificate: it requires one and none is configured (dfn.dfn_cert)"
     )
 
 
@@ -222,7 +222,7 @@ async def test_tls_to_a_plaintext_port(proxy, certs):
 
 async def test_plaintext_to_a_tls_port(proxy):
     factory = AiokafkaProducerFactory(KafkaOptions(proxy.address, "alerts", idempotence=False, timeout_seconds=6))
-    with pytest.raises(BrokerUnavailableError, match=r"speaks TLS, but the configuration says plaintext|does this port want TLS"):
+    with pytest.raises(BrokerUnavailableError, match=r"uses TLS, but the configuration sets plaintext|does this port require TLS"):
         await factory.connect()
 
 

@@ -114,7 +114,7 @@ def test_the_rate_is_kept_and_ctrl_c_ends_cleanly_with_how_far_it_came(site, bro
     process.send_signal(signal.SIGINT)
     _, text = process.communicate(timeout=120)
     assert process.returncode == 130, text
-    [told] = re.findall(rf"All is settled up to {re.escape(str(path))} byte (\d+) of {corpus.size}", text)
+    [told] = re.findall(rf"Everything is settled up to {re.escape(str(path))} byte (\d+) of {corpus.size}", text)
     assert 0 < int(told) < corpus.size
     records = records_of(site, broker, 1)
     assert len(records) < 6_000

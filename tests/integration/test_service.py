@@ -182,7 +182,7 @@ def test_a_reload_with_a_wrong_configuration_changes_nothing_and_says_why(tmp_pa
         wait_ready(daemon, manager)
         daemon.config.write_text("[log]\nlevel = 'LOUD'\n")
         reload(daemon, manager)
-        daemon.wait_for_log("reload failed, all stays as it was")
+        daemon.wait_for_log("reload failed, keeping the previous settings")
         assert "log.level" in daemon.log_text()
         assert daemon.stop() == 0
 

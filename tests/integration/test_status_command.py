@@ -103,7 +103,7 @@ def test_a_disabled_api_is_told_with_the_key_that_enables_it(configured):
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(403, "health.api.allowed_ips"), (429, "health.api.rate_limit"), (404, "HTTP status 404"), (200, "no health report")],
+    [(403, "health.api.allowed_ips"), (429, "health.api.rate_limit"), (404, "HTTP status 404"), (200, "did not return a health report")],
 )
 def test_other_answers_are_told_with_what_to_do(api, status, told):
     api.status, api.body = status, '{"status": "fine"}'
@@ -120,7 +120,7 @@ def test_nobody_listens(api):
         api.start()
     assert done.returncode == 3
     assert "Connection refused" in done.stderr
-    assert "is the daemon running" in done.stderr
+    assert "check that the daemon is running" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_tls_trusts_the_configured_certificate_alone_whatever_its_name(certifica
         other = run_here("status", "--config", configured(**keys(certificates.client, api.port)))
         assert other.returncode == 3
         assert "health.api.cert_file" in other.stderr
-        for file, told in (("/nonexistent", "No such file"), (str(certificates.server.key), "holds no certificate")):
+        for file, told in (("/nonexistent", "No such file"), (str(certificates.server.key), "does not contain a certificate")):
             done = run_here("status", "--config", configured(**keys(certificates.server, api.port) | {"cert_file": file}))
             assert (done.returncode, done.stdout) == (3, "")
             assert told in done.stderr
@@ -151,7 +151,7 @@ def test_tls_by_url_checks_the_authority_and_the_name(certificates, tmp_path):
     with ScriptedApi(healthy(), tls=local.server_context(verify_client=False)) as api:
         assert run_here("status", "--url", api.url, "--ca", local.ca).returncode == 0
         assert "--ca" in run_here("status", "--url", api.url).stderr
-        assert "holds no certificate" in run_here("status", "--url", api.url, "--ca", local.server.key).stderr
+        assert "does not contain a certificate" in run_here("status", "--url", api.url, "--ca", local.server.key).stderr
         assert "https_enabled" in run_here("status", "--url", api.url.replace("https", "http")).stderr
     with ScriptedApi(healthy(), tls=local.server_context(local.expired_server, verify_client=False)) as api:
         assert "expired" in run_here("status", "--url", api.url, "--ca", local.ca).stderr

@@ -172,7 +172,7 @@ def test_a_token_is_asked_for_kept_for_the_tab_and_refused_if_it_is_wrong(page):
     field = page.chrome.switch_to.active_element
     assert field.get_attribute("id") == "token"
     field.send_keys("guess", Keys.ENTER)
-    page.wait_until(lambda: page.text("token-refused") == "This token was refused.", "the refusal")
+    page.wait_until(lambda: page.text("token-refused") == "The token was refused.", "the refusal")
     field.send_keys("let-me-in", Keys.ENTER)
     page.wait_for("#report:not([hidden])")
     assert not page.chrome.find_element(By.ID, "token-form").is_displayed()
@@ -190,10 +190,10 @@ def test_when_the_daemon_is_gone_what_is_shown_looks_old_and_says_how_old(page):
         page.wait_for("body.stale #notice:not([hidden])")
         assert "does not answer" in page.text("notice-text")
         assert page.text("verdict-word") == "Unknown"
-        assert "it was healthy" in page.text("verdict-meaning")
+        assert "last known state is healthy" in page.text("verdict-meaning")
         assert page.text("lines_read") == "1,234,567", "the last that is known"
         age = page.text("notice-age")
-        assert age.startswith("What is shown is ")
+        assert age.startswith("This report is ")
         page.wait_until(lambda: page.text("notice-age") != age, "the age grows")
     finally:
         page.api.start()

@@ -101,10 +101,10 @@ async def test_a_host_and_a_port_are_reached_over_tcp():
 @pytest.mark.parametrize(
     ("arrange", "reason", "is_absent"),
     [
-        (lambda path: None, "there is no such socket", True),
-        (lambda path: path.write_text(""), "nobody listens there; start Wazuh", False),
-        (lambda path: path.parent.joinpath("queue").mkdir(), "nobody listens there; start Wazuh", False),
-        (lambda path: WazuhQueue(path, socket.SOCK_SEQPACKET, reads=False).open(), "it is no datagram and no stream socket", False),
+        (lambda path: None, "the socket does not exist", True),
+        (lambda path: path.write_text(""), "no process listens on it; start Wazuh", False),
+        (lambda path: path.parent.joinpath("queue").mkdir(), "no process listens on it; start Wazuh", False),
+        (lambda path: WazuhQueue(path, socket.SOCK_SEQPACKET, reads=False).open(), "it is not a datagram or stream socket", False),
     ],
     ids=["nothing", "a file", "a folder", "another kind of socket"],
 )
@@ -181,7 +181,7 @@ async def test_after_a_restart_the_old_connection_fails_and_a_new_one_reaches_th
         queue.close()
         queue.open()
         if kind == socket.SOCK_DGRAM:
-            for reason in ("nobody listens there", "nobody listens there"):
+            for reason in ("no process listens on it", "no process listens on it"):
                 with pytest.raises(WazuhUnavailableError, match=reason):
                     await old.send(b"lost")
         new = await queue_socket(path).connect()
@@ -203,7 +203,7 @@ async def test_a_socket_that_goes_while_a_message_waits_for_room_fails_the_messa
             queue.close()
 
         tasks.start_soon(go)
-        with pytest.raises(WazuhUnavailableError, match="nobody listens there"):
+        with pytest.raises(WazuhUnavailableError, match="no process listens on it"):
             await connection.send(b"x")
     await connection.aclose()
 

@@ -22,11 +22,11 @@ class SimulatedQueue:
         self._told = 0
 
     async def connect(self):
-        await self._trouble("feedback_absent", WazuhUnavailableError("there is no such socket", is_absent=True))
+        await self._trouble("feedback_absent", WazuhUnavailableError("the socket does not exist", is_absent=True))
         return self
 
     async def send(self, message):
-        await self._trouble("feedback_fails", WazuhUnavailableError("nobody listens there"))
+        await self._trouble("feedback_fails", WazuhUnavailableError("no process listens on it"))
         matched = FORM.fullmatch(message)
         if matched is None or len(message) > 65_535:
             self._world.violate(f"Wazuh does not understand {message!r}")

@@ -4,8 +4,8 @@ import trio
 
 from wazuh_dfn.errors import WazuhUnavailableError
 
-ABSENT = WazuhUnavailableError("there is no such socket", is_absent=True)
-GONE = WazuhUnavailableError("nobody listens there")
+ABSENT = WazuhUnavailableError("the socket does not exist", is_absent=True)
+GONE = WazuhUnavailableError("no process listens on it")
 
 
 class ScriptedWazuh:

@@ -66,7 +66,7 @@ def test_nothing_wrong_is_healthy():
         ({"mailboxes": (mailbox(7),)}, "degraded", "mailbox of kafka is 70 % full"),
         ({"mailboxes": (mailbox(10),)}, "degraded", "mailbox of kafka is 100 % full"),
         ({"mailboxes": (mailbox(10),), "actors": (actor(silent=59.9),)}, "degraded", "mailbox of kafka is 100 % full"),
-        ({"reading": Reading(problems=("there is no alerts.json; check that Wazuh runs",))}, "degraded", "there is no alerts.json"),
+        ({"reading": Reading(problems=("there is no alerts.json; check that Wazuh is running",))}, "degraded", "there is no alerts.json"),
         ({"checkpoint": Checkpoint(problem="No space left on device")}, "degraded", "No space left"),
         ({"checkpoint": Checkpoint(seconds_since_save=119)}, "healthy", ""),
         ({"checkpoint": Checkpoint(seconds_since_save=120)}, "degraded", "has not been saved for 120 s"),
@@ -81,7 +81,7 @@ def test_nothing_wrong_is_healthy():
             "degraded",
             "3 dead letters (2 junk, 1 rejected) were removed since 2026-01-02T03:04:05.000+00:00",
         ),
-        ({"feedback": Feedback(state="unavailable", problem="refused", sent=0, dropped=0)}, "degraded", "Wazuh can't be told"),
+        ({"feedback": Feedback(state="unavailable", problem="refused", sent=0, dropped=0)}, "degraded", "Cannot send feedback to Wazuh"),
         (
             {"counts": Counts(lines_read=9, not_relevant=1, delivered=1, dead_lettered=1, in_flight=0, balanced=False)},
             "degraded",
@@ -104,7 +104,7 @@ def test_each_rule_has_its_verdict_and_says_what_to_do(changes, verdict, word):
 def test_a_full_mailbox_is_severe_if_its_actor_stands_still(depth, verdict):
     found, problems = judge(report(mailboxes=(mailbox(depth),), actors=(actor(silent=60.0),)), DEFAULTS)
     assert found == verdict
-    assert sum("stands still" in problem for problem in problems) == (verdict == "unhealthy")
+    assert sum("is stuck" in problem for problem in problems) == (verdict == "unhealthy")
 
 
 def test_severe_problems_come_first_and_decide():

@@ -51,7 +51,7 @@ def test_the_certificate_that_runs_out_first_is_told_two_months_before(days, is_
     ends = {"client": NOW + dt.timedelta(days=days), "broker": NOW + dt.timedelta(days=900)}
     delivery = report.delivery.model_copy(update={"certificates": ends})
     text = words(printed(shown(report.model_copy(update={"delivery": delivery}))))
-    assert (f"certificates are good until {ends['client']:%Y-%m-%d} (client)" in text) == is_told
+    assert (f"certificates are valid until {ends['client']:%Y-%m-%d} (client)" in text) == is_told
 
 
 def test_a_broken_report_tells_everything_that_is_wrong_and_what_to_do():
@@ -62,7 +62,7 @@ def test_a_broken_report_tells_everything_that_is_wrong_and_what_to_do():
         "(not balanced!)",
         "unavailable; acknowledged 1 h 30 min ago; TLS: certificate expired",
         "read to 3 GiB, 5 GiB not read yet",
-        "1 MiB in a deleted file, which a crash would lose",
+        "1 MiB in a deleted file, lost if the daemon crashes",
         "alerts.json can't be read (Permission denied): let the daemon's user read it.",
         "not saved yet; No space left on device: free some space.",
         "unavailable; 3 sent, 4,711 dropped; connection refused",
@@ -86,7 +86,7 @@ def test_what_is_not_known_yet_is_left_out():
 
 def test_a_stale_report_says_why_and_how_old_it_is():
     text = words(printed(shown_as_stale(healthy(), "nobody answers", 12.2)))
-    assert text.startswith("UNKNOWN nobody answers What follows is 12 s old. HEALTHY")
+    assert text.startswith("UNKNOWN nobody answers The following report is 12 s old. HEALTHY")
 
 
 def test_rates_of_two_reports_are_over_the_time_between_them_and_none_over_a_restart():

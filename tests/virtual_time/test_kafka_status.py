@@ -63,5 +63,5 @@ async def test_a_fault_is_logged_with_its_code_and_what_to_do_and_once():
         status.failed(fault)
     [log] = logs
     assert (log["reason"], log["code"]) == ("connection refused by h:1", "refused")
-    assert log["remedy"].startswith("look whether a firewall lets this machine out to h:1;")
+    assert log["remedy"].startswith("check that no firewall blocks connections from this machine to h:1;")
     assert log["log_level"] == "warning"

@@ -48,15 +48,15 @@ class ReportCollector(Collector):
         report = self._report
         yield InfoMetricFamily("wazuh_dfn_build", "The version of the daemon.", {"version": report.version})
         states = ((state, float(state == report.status)) for state in ("healthy", "degraded", "unhealthy"))
-        yield _gauges("wazuh_dfn_health_status", "1 for the state that the daemon is in.", "status", states)
+        yield _gauges("wazuh_dfn_health_status", "1 for the current state of the daemon, 0 for the others.", "status", states)
 
     def _lines(self) -> Iterator[Metric]:
         counts = self._report.counts
         yield _counter("wazuh_dfn_lines_read", "Lines read from alert files.", counts.lines_read)
         outcomes = {"not_relevant": counts.not_relevant, "delivered": counts.delivered, "dead_lettered": counts.dead_lettered}
-        yield _counters("wazuh_dfn_lines_settled", "Lines by what became of them.", "outcome", outcomes.items())
-        yield _counter("wazuh_dfn_lines_odd", "Lines that are not relevant, and nested too deeply to be sent.", counts.odd)
-        yield _gauge("wazuh_dfn_lines_in_flight", "Lines read and not settled.", counts.in_flight)
+        yield _counters("wazuh_dfn_lines_settled", "Settled lines by outcome.", "outcome", outcomes.items())
+        yield _counter("wazuh_dfn_lines_odd", "Lines that are not relevant and are nested too deeply to be sent.", counts.odd)
+        yield _gauge("wazuh_dfn_lines_in_flight", "Lines read but not settled.", counts.in_flight)
         yield _gauge("wazuh_dfn_accounting_balanced", "1 if read = settled + in flight.", counts.balanced)
 
     def _dead_letters(self) -> Iterator[Metric]:
@@ -66,37 +66,45 @@ class ReportCollector(Collector):
                 [(stage, counts.get(stage, 0)) for stage in dead_letter_stages()] for counts in (letters.kept, letters.removed)
             )
             yield _gauges("wazuh_dfn_dead_letters", "Dead letters in the folder.", "stage", kept)
-            yield _counters("wazuh_dfn_dead_letters_removed", "Dead letters removed to make room, before restarts too.", "stage", removed)
+            yield _counters(
+                "wazuh_dfn_dead_letters_removed", "Dead letters removed to make room, including those before restarts.", "stage", removed
+            )
 
     def _position(self) -> Iterator[Metric]:
         reading, checkpoint = self._report.reading, self._report.checkpoint
-        yield _gauge("wazuh_dfn_reading_lag_bytes", "What the alert file holds that is not read.", reading.lag_bytes)
-        yield _gauge("wazuh_dfn_reading_unnamed_bytes", "What a deleted file keeps on the disk that is still read.", reading.unnamed_bytes)
+        yield _gauge("wazuh_dfn_reading_lag_bytes", "Bytes of the alert file that are not read yet.", reading.lag_bytes)
+        yield _gauge(
+            "wazuh_dfn_reading_unnamed_bytes",
+            "Bytes that a deleted file which is still being read occupies on the disk.",
+            reading.unnamed_bytes,
+        )
         age = checkpoint.seconds_since_save
-        yield _gauge("wazuh_dfn_checkpoint_age_seconds", "Time since the checkpoint was saved or found up to date.", age)
+        yield _gauge("wazuh_dfn_checkpoint_age_seconds", "Time since the checkpoint was last saved or found up to date.", age)
 
     def _delivery(self) -> Iterator[Metric]:
         delivery, feedback = self._report.delivery, self._report.feedback
-        yield _histogram("wazuh_dfn_alert_delay_seconds", "From an alert's timestamp to the acknowledgement of its record.", self._delays)
+        yield _histogram(
+            "wazuh_dfn_alert_delay_seconds", "Time from an alert's timestamp to the acknowledgement of its record.", self._delays
+        )
         yield _gauge("wazuh_dfn_kafka_connected", "1 if the broker was reached and is not known to be unavailable.", self._report.is_ready)
-        yield _histogram("wazuh_dfn_kafka_batch_seconds", "What the broker took to acknowledge a batch.", self._batches)
+        yield _histogram("wazuh_dfn_kafka_batch_seconds", "Time for the broker to acknowledge a batch.", self._batches)
         age = delivery.seconds_since_acknowledgement
         yield _gauge("wazuh_dfn_kafka_acknowledgement_age_seconds", "Time since the last acknowledgement.", age)
         expiries = ((whose, at.timestamp()) for whose, at in delivery.certificates.items())
-        text = "When a certificate runs out with which the connection was made, in seconds since the epoch."
+        text = "Expiry of a certificate used for the connection, in seconds since the epoch."
         yield _gauges("wazuh_dfn_certificate_expiry_timestamp_seconds", text, "certificate", expiries)
-        yield _counter("wazuh_dfn_feedback_sent", "Messages that Wazuh has taken.", feedback.sent)
-        yield _counter("wazuh_dfn_feedback_dropped", "Messages that Wazuh did not take.", feedback.dropped)
+        yield _counter("wazuh_dfn_feedback_sent", "Messages that Wazuh accepted.", feedback.sent)
+        yield _counter("wazuh_dfn_feedback_dropped", "Messages that Wazuh did not accept.", feedback.dropped)
 
     def _actors(self) -> Iterator[Metric]:
         actors, mailboxes = self._report.actors, self._report.mailboxes
         restarts = ((actor.name, actor.restarts) for actor in actors)
-        yield _counters("wazuh_dfn_actor_restarts", "Failures of an actor, after each of which it is started again.", "actor", restarts)
+        yield _counters("wazuh_dfn_actor_restarts", "Failures of an actor. It is restarted after each.", "actor", restarts)
         up = ((actor.name, float(actor.state == "running")) for actor in actors)
-        yield _gauges("wazuh_dfn_actor_up", "1 if the actor runs and does not hang.", "actor", up)
+        yield _gauges("wazuh_dfn_actor_up", "1 if the actor is running and does not hang.", "actor", up)
         depths, capacities = ((box.name, box.depth) for box in mailboxes), ((box.name, box.capacity) for box in mailboxes)
-        yield _gauges("wazuh_dfn_mailbox_depth", "Batches that wait for an actor, or are in work.", "mailbox", depths)
-        yield _gauges("wazuh_dfn_mailbox_capacity", "Batches that may wait for an actor.", "mailbox", capacities)
+        yield _gauges("wazuh_dfn_mailbox_depth", "Batches that wait for an actor or are being processed.", "mailbox", depths)
+        yield _gauges("wazuh_dfn_mailbox_capacity", "Maximum number of batches that can wait for an actor.", "mailbox", capacities)
 
 
 def _gauge(name: str, text: str, value: float | None) -> Metric:

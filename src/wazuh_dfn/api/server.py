@@ -31,7 +31,7 @@ class HealthApi:
         self._api = api
         self._url = api.url(api.host)
         self._connections: Connections | None = None
-        self._trouble = Trouble(log, "the health API can't listen, delivery goes on without it")
+        self._trouble = Trouble(log, "health API cannot listen, delivery continues without it")
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     async def serve(self, observed: Observed, lifeline: Lifeline[None]) -> None:
@@ -58,10 +58,10 @@ class HealthApi:
         try:
             connections.tls = await self._tls()
         except CertificateFileError as error:
-            remedy = "mend that file and reload again"
-            log.error("the health API keeps its former certificate", reason=str(error), remedy=remedy)  # noqa: TRY400 - the text says it all
+            remedy = "fix that file and reload again"
+            log.error("health API keeps its previous certificate", reason=str(error), remedy=remedy)  # noqa: TRY400 - the text says it all
         else:
-            log.info("health API has read its certificate anew", file=str(self._api.cert_file))
+            log.info("health API certificate reloaded", file=str(self._api.cert_file))
 
     async def _listen(self, connections: Connections) -> None:
         host = None if self._api.host == "::" else self._api.host  # anyio takes "::" for IPv6 only

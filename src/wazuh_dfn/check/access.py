@@ -20,9 +20,9 @@ def user_name() -> str:
 def check_user() -> list[Finding]:
     """Warn if running as root, because root's permissions say nothing about those of the daemon's user."""
     if os.geteuid() == 0:
-        remedy = "check again as the daemon's user: runuser -u wazuh-dfn -- wazuh-dfn check --config ..."
-        return [warning("user", "checked as root, whom no file permission stops", remedy)]
-    return [ok("user", f"checked as {user_name()}")]
+        remedy = "repeat the check as the daemon's user: runuser -u wazuh-dfn -- wazuh-dfn check --config ..."
+        return [warning("user", "running as root: file permissions are not tested", remedy)]
+    return [ok("user", f"running as {user_name()}")]
 
 
 def why_denied(path: Path) -> str:
@@ -32,4 +32,4 @@ def why_denied(path: Path) -> str:
     """
     closed = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), None)
     what = f"enter the folder {closed}" if closed is not None else f"read {path}"
-    return f"let {user_name()} {what}, for Wazuh's files by membership in its group (usermod -aG wazuh {user_name()})"
+    return f"allow {user_name()} to {what}; for Wazuh's files, add the user to its group (usermod -aG wazuh {user_name()})"

@@ -32,16 +32,16 @@ def check_alert_file(path: Path) -> list[Finding]:
     try:
         status = _status(path)
     except FileNotFoundError:
-        remedy = f"look whether Wazuh runs and writes JSON alerts (<jsonout_output>yes in ossec.conf), or {_WHERE}"
+        remedy = f"check that Wazuh is running and writes JSON alerts (<jsonout_output>yes in ossec.conf), or {_WHERE}"
         return [failure("alert-file", f"{path} does not exist", remedy)]
     except PermissionError:
-        return [failure("alert-file", f"{path} can't be reached by {user_name()}", why_denied(path))]
+        return [failure("alert-file", f"{path} cannot be accessed by {user_name()}", why_denied(path))]
     if not stat.S_ISREG(status.st_mode):
-        return [failure("alert-file", f"{path} is no regular file", _WHERE)]
+        return [failure("alert-file", f"{path} is not a regular file", _WHERE)]
     try:
         file = LocalDisk().open(path)
     except PermissionError:
-        return [failure("alert-file", f"{path} can't be read by {user_name()}", why_denied(path))]
+        return [failure("alert-file", f"{path} cannot be read by {user_name()}", why_denied(path))]
     try:
         begin = file.read(0, LINE_LIMIT_BYTES)
     finally:
@@ -64,17 +64,17 @@ def _check_lines(path: Path, begin: bytes) -> Finding:
     if not lines:
         if len(begin) == LINE_LIMIT_BYTES:
             return failure("alert-content", f"the first line of {path} is longer than {LINE_LIMIT_BYTES // 2**20} MiB", _WHERE)
-        return info("alert-content", f"no complete line stands in {path} yet")
+        return info("alert-content", f"{path} does not contain a complete line yet")
     problems = [_problem(line) for line in lines]
     if problems[0] is None:
         return ok("alert-content", "its first line is an alert in JSON")
     if None in problems:
         return warning(
             "alert-content",
-            f"the first line of {path} is no alert ({problems[0]}), later ones are",
-            "nothing, if Wazuh crashed or the file was truncated: such a line becomes a dead letter",
+            f"the first line of {path} is not an alert ({problems[0]}), but later lines are",
+            "nothing to do if Wazuh crashed or the file was truncated: such a line becomes a dead letter",
         )
-    return failure("alert-content", f"the first line of {path} is no alert: {problems[0]}", f"{_WHERE} (alerts.log has another format)")
+    return failure("alert-content", f"the first line of {path} is not an alert: {problems[0]}", f"{_WHERE} (alerts.log has another format)")
 
 
 def _problem(line: bytes) -> str | None:
@@ -100,15 +100,15 @@ def check_growing(path: Path, seconds: float) -> list[Finding]:
             time.sleep(min(_GROWTH_POLL_SECONDS, left))
             now = _status(path)
             if (now.st_ino, now.st_size) != (before.st_ino, before.st_size):
-                return [ok("alert-growing", "it grows")]
+                return [ok("alert-growing", "the file is growing")]
     except OSError as error:
-        return [failure("alert-growing", f"{path} went away while it was watched: {error.strerror}", _WHERE)]
+        return [failure("alert-growing", f"{path} disappeared while it was watched: {error.strerror}", _WHERE)]
     minutes = max(0.0, time.time() - before.st_mtime) / 60
     return [
         warning(
             "alert-growing",
             f"nothing was written to {path} within {seconds:.3g} s (last {minutes:,.0f} min ago)",
-            "at a quiet site watch longer (--wait 60), otherwise look whether Wazuh runs (systemctl status wazuh-manager)",
+            "on a quiet system watch longer (--wait 60), otherwise check that Wazuh is running (systemctl status wazuh-manager)",
         )
     ]
 
@@ -127,19 +127,19 @@ def check_siblings(path: Path) -> list[Finding]:
         )
     except OSError as error:
         folder = Path(error.filename or path.parent)
-        return [failure("alert-siblings", f"the folder {folder} can't be listed by {user_name()}: {error.strerror}", why_denied(folder))]
+        return [failure("alert-siblings", f"the folder {folder} cannot be listed by {user_name()}: {error.strerror}", why_denied(folder))]
     if failed:
         folder = next(iter(failed))
-        return [failure("alert-siblings", f"the folder {folder} can't be listed by {user_name()}", why_denied(folder))]
+        return [failure("alert-siblings", f"the folder {folder} cannot be listed by {user_name()}", why_denied(folder))]
     if not files:
         return [
             warning(
                 "alert-siblings",
-                f"Wazuh's dated files (YYYY/Mon/ossec-alerts-DD.json) are not beside {path}",
-                f"{_WHERE}, not to a link or a copy: what is rotated while the daemon is down is read from them",
+                f"Wazuh's dated files (YYYY/Mon/ossec-alerts-DD.json) are not in the folder of {path}",
+                f"{_WHERE}, not to a link or a copy: alerts that are rotated while the daemon is down are read from the dated files",
             )
         ]
     for file in files[:_SIBLINGS]:
         if not os.access(file, os.R_OK):
-            return [failure("alert-siblings", f"{file} can't be read by {user_name()}", why_denied(file))]
-    return [ok("alert-siblings", f"{len(files)} dated files are within reach, the newest is {files[0]}")]
+            return [failure("alert-siblings", f"{file} cannot be read by {user_name()}", why_denied(file))]
+    return [ok("alert-siblings", f"{len(files)} dated files are accessible, the newest is {files[0]}")]

@@ -30,9 +30,9 @@ async def check_broker(broker: BrokerAddress, tls: TlsContexts | None, within: f
         findings.append(ok(Rung.NAME, f"{(proxy or broker).host} resolves to {', '.join(climb.numbers)}"))
     reached = _RUNGS.index(climb.rung)
     if reached > _RUNGS.index(Rung.TCP):
-        findings.append(ok(Rung.TCP, f"{broker} accepts connections{f' by way of the proxy {proxy}' if proxy else ''}"))
+        findings.append(ok(Rung.TCP, f"{broker} accepts connections{f' through the proxy {proxy}' if proxy else ''}"))
         if tls is None:
-            findings.append(info(Rung.TLS, "not encrypted"))
+            findings.append(info(Rung.TLS, "the connection is not encrypted"))
     if climb.presented is not None:
         findings += _describe(broker, climb.presented)
     if tls is not None and reached > _RUNGS.index(Rung.TLS):
@@ -45,10 +45,10 @@ async def check_broker(broker: BrokerAddress, tls: TlsContexts | None, within: f
 def _describe(broker: BrokerAddress, shown: Presented) -> list[Finding]:
     chain = shown.certificates()
     if not chain:
-        return [info("broker-certificate", f"{broker} presents a certificate that can't be read")]
+        return [info("broker-certificate", f"{broker} presents a certificate that cannot be parsed")]
     certificate = chain[0]
     issuer = certificate.issuer.rfc4514_string()
     good_for = ", ".join(host_names(certificate)) or "no host name"
     text = f"{broker} presents {subject(certificate)}, issued by {issuer}, for {good_for} ({shown.version})"
-    validity = check_validity("broker-certificate", "the broker's certificate", certificate, "tell DFN-CERT, it must be renewed")
+    validity = check_validity("broker-certificate", "the broker's certificate", certificate, "ask DFN-CERT to renew it")
     return [info("broker-certificate", text), validity]

@@ -21,9 +21,9 @@ def check_validity(check: str, whose: str, certificate: x509.Certificate, remedy
     now = datetime.now(UTC)
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
-        return failure(check, f"{whose} is not valid before {begin:%Y-%m-%d %H:%M} UTC", "look at this machine's clock (timedatectl)")
+        return failure(check, f"{whose} is not valid before {begin:%Y-%m-%d %H:%M} UTC", "check this machine's clock (timedatectl)")
     if now > end:
         return failure(check, f"{whose} expired on {end:%Y-%m-%d %H:%M} UTC", remedy)
     days = (end - now).days
-    text = f"{whose} is good for {days:,} more day{'' if days == 1 else 's'}"
+    text = f"{whose} is valid for {days:,} more day{'' if days == 1 else 's'}"
     return warning(check, text, f"{remedy} in time") if days < WARN_DAYS else ok(check, text)

@@ -23,7 +23,7 @@ from wazuh_dfn.kafka.producer_options import TlsFiles
 from wazuh_dfn.kafka.tls_context import make_tls_contexts
 
 _LONGEST_CHAIN = 10
-_GET = "put the file there that DFN-CERT gave you, in PEM format"
+_GET = "put the file from DFN-CERT there, in PEM format"
 
 
 def check_certificates(files: TlsFiles) -> list[Finding]:
@@ -33,7 +33,7 @@ def check_certificates(files: TlsFiles) -> list[Finding]:
     chain = _load("certificate", "dfn.dfn_cert", files.certificate, x509.load_pem_x509_certificates, findings)
     key = _load("key", "dfn.dfn_key", files.key, partial(_load_key, password=files.key_password), findings)
     if files.ca is None:
-        findings.append(info("ca", "dfn.dfn_ca is not set: the broker's certificate is verified with the authorities of this system"))
+        findings.append(info("ca", "dfn.dfn_ca is not set: the broker's certificate is verified with the CAs of this system"))
     if authorities:
         findings += _check_authorities(authorities)
     if chain:
@@ -56,22 +56,22 @@ def _load[T](check: str, name: str, path: Path | None, load: Callable[[bytes], T
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        findings.append(failure(check, f"{name} = {path}: there is no such file", _GET))
+        findings.append(failure(check, f"{name} = {path}: the file does not exist", _GET))
         return None
     except OSError as error:
         remedy = _how_to_open(path) if isinstance(error, PermissionError) else _GET
-        findings.append(failure(check, f"{name} = {path} can't be read by {user_name()}: {error.strerror}", remedy))
+        findings.append(failure(check, f"{name} = {path} cannot be read by {user_name()}: {error.strerror}", remedy))
         return None
     try:
         return load(data)
     except TypeError:
-        remedy = f"set dfn.dfn_key_password, or store it without: openssl pkey -in {path} -out NEW"
+        remedy = f"set dfn.dfn_key_password, or remove the passphrase: openssl pkey -in {path} -out NEW"
         findings.append(failure(check, f"{name} = {path}: the key is encrypted with a passphrase", remedy))
     except _WrongPasswordError:
-        findings.append(failure(check, f"{name} = {path}: dfn.dfn_key_password does not open it", "correct dfn.dfn_key_password"))
+        findings.append(failure(check, f"{name} = {path}: cannot be decrypted with dfn.dfn_key_password", "correct dfn.dfn_key_password"))
     except (ValueError, UnsupportedAlgorithm):
         what = "key" if check == "key" else "certificate"
-        findings.append(failure(check, f"{name} = {path}: it holds no {what} in PEM format", _GET))
+        findings.append(failure(check, f"{name} = {path}: the file does not contain a {what} in PEM format", _GET))
     return None
 
 
@@ -90,7 +90,7 @@ def _load_key(data: bytes, password: str | None) -> PrivateKeyTypes:
 
 def _how_to_open(path: Path) -> str:
     if all(os.access(folder, os.X_OK) for folder in path.parents):
-        return f"let {user_name()} read it: chgrp wazuh-dfn {path} && chmod 640 {path}"
+        return f"make it readable for {user_name()}: chgrp wazuh-dfn {path} && chmod 640 {path}"
     return why_denied(path)
 
 
@@ -113,7 +113,7 @@ def _check_own(certificate: x509.Certificate) -> list[Finding]:
     except (x509.ExtensionNotFound, ValueError):
         return findings
     if not {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usage):
-        text = "our certificate is not one for TLS clients (extended key usage), brokers refuse it"
+        text = "our certificate is not a TLS client certificate (extended key usage), so brokers refuse it"
         findings.append(failure("certificate", text, "get one for client authentication from DFN-CERT"))
     return findings
 
@@ -121,9 +121,9 @@ def _check_own(certificate: x509.Certificate) -> list[Finding]:
 def _check_mode(key: Path) -> Finding:
     mode = stat.S_IMODE(key.stat().st_mode)
     if mode & stat.S_IRWXO:
-        text = f"the key {key} is open to every user of this machine (mode {mode:04o})"
-        return failure("key-permissions", text, f"chmod o= {key}; if others may have read it, ask DFN-CERT for a new one")
-    return ok("key-permissions", f"the key is closed to other users (mode {mode:04o})")
+        text = f"the key {key} is accessible to every user of this machine (mode {mode:04o})"
+        return failure("key-permissions", text, f"chmod o= {key}; if someone may have read it, ask DFN-CERT for a new one")
+    return ok("key-permissions", f"the key is not accessible to other users (mode {mode:04o})")
 
 
 def _check_match(chain: list[x509.Certificate], key: PrivateKeyTypes) -> Finding:
@@ -133,9 +133,9 @@ def _check_match(chain: list[x509.Certificate], key: PrivateKeyTypes) -> Finding
     if matching[0]:
         return ok("key", "the key belongs to our certificate")
     if any(matching):
-        text = "the key belongs to a later certificate in dfn.dfn_cert, the first one counts"
-        return failure("key", text, "put our own certificate first, then those that lead to the CA")
-    return failure("key", "dfn.dfn_key is not the key of dfn.dfn_cert", "name the key that was made together with this certificate")
+        text = "the key belongs to a later certificate in dfn.dfn_cert, but it must belong to the first one"
+        return failure("key", text, "put our own certificate first, then the intermediate certificates")
+    return failure("key", "dfn.dfn_key is not the key of dfn.dfn_cert", "set dfn.dfn_key to the key that was created for this certificate")
 
 
 def _check_chain(chain: list[x509.Certificate], authorities: list[x509.Certificate]) -> Finding:
@@ -145,7 +145,7 @@ def _check_chain(chain: list[x509.Certificate], authorities: list[x509.Certifica
         if current in authorities or any(_has_signed(each, current) for each in authorities):
             return ok(
                 "certificate-chain",
-                f"our certificate is signed by the CA of dfn.dfn_ca{'' if current is chain[0] else ', by way of others'}",
+                f"our certificate is signed by the CA of dfn.dfn_ca{'' if current is chain[0] else ', through intermediate certificates'}",
             )
         issuer = next((each for each in chain if each != current and _has_signed(each, current)), None)
         if issuer is None:
@@ -153,8 +153,8 @@ def _check_chain(chain: list[x509.Certificate], authorities: list[x509.Certifica
         current = issuer
     return warning(
         "certificate-chain",
-        f"our certificate does not lead to the CA of dfn.dfn_ca: {subject(current)} is signed by {current.issuer.rfc4514_string()}",
-        "right only if the broker trusts another CA for its clients; otherwise add the certificates between to dfn.dfn_cert, or get the right CA's file",
+        f"our certificate does not chain to the CA of dfn.dfn_ca: {subject(current)} is signed by {current.issuer.rfc4514_string()}",
+        "correct only if the broker trusts another CA for its clients; otherwise add the intermediate certificates to dfn.dfn_cert, or get the right CA file",
     )
 
 

@@ -18,6 +18,6 @@ async def in_time(check: str, seconds: float, work: Callable[[], Awaitable[list[
         with anyio.fail_after(seconds):
             return await work()
     except TimeoutError:
-        return [failure(check, f"no result within {seconds:.3g} s", "look at what hangs: the file system, the name server or the broker")]
+        return [failure(check, f"no result within {seconds:.3g} s", "check what hangs: the file system, the name server or the broker")]
     except OSError as error:
-        return [failure(check, f"the check itself failed: {error}", "look at the disk and the kernel's log (dmesg)")]
+        return [failure(check, f"the check itself failed: {error}", "check the disk and the kernel log (dmesg)")]

@@ -31,10 +31,10 @@ async def check_delivery(settings: Settings, report: Report, *, send_test: bool)
     within = min(_BROKER_SECONDS, settings.kafka.timeout)
     options = replace(KafkaOptions.of(settings), timeout_seconds=within)
     if options.tls is None:
-        report.add([info("certificates", f"none are used: {settings.plaintext_reason}")])
+        report.add([info("certificates", f"no certificates are used: {settings.plaintext_reason}")])
     tls = await _check_tls(options, report)
     if options.tls is not None and tls is None:
-        report.add([info("broker-tls", "not tried: the files for TLS can't be used")])
+        report.add([info("broker-tls", "not tested: the TLS files cannot be used")])
         return
     working = await _check_brokers(options, tls, within, report)
     if working is None:

@@ -35,9 +35,7 @@ async def run_checks(loaded: LoadedSettings, options: CheckOptions) -> int:
     """Run all checks, print their findings, and return the exit code."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the findings already say it, once
     report = Report(as_json=options.as_json)
-    report.add(
-        [warning("configuration", text, "see `wazuh-dfn help configuration`; the daemon starts all the same") for text in loaded.warnings]
-    )
+    report.add([warning("configuration", text, "see `wazuh-dfn help configuration`; the daemon starts anyway") for text in loaded.warnings])
     for name, seconds, check in _local_checks(loaded.settings, options):
         with report.working(name):
             report.add(await in_time(name, seconds, partial(in_own_thread, check)))

@@ -39,7 +39,11 @@ async def check_by_sending(options: KafkaOptions) -> list[Finding]:
             await factory.close(producer)
     except (BrokerUnavailableError, RecordsRejectedError) as error:
         return [
-            failure("send-test", f"the test record was not delivered: {error.reason}", "mend what is said here or above, then check again")
+            failure(
+                "send-test",
+                f"the test record was not delivered: {error.reason}",
+                "fix the problem reported here or above, then check again",
+            )
         ]
     delivered = ok("send-test", f"a record was delivered to topic {options.topic} and acknowledged in {ended - began:.3f} s")
     return [delivered, judge_clock(began, ended, appended_at)]
@@ -54,15 +58,15 @@ def judge_clock(began: float, ended: float, appended_at: float | None) -> Findin
         appended_at: The broker's time when it stored the record, in seconds since the epoch. None if the topic keeps ours (CreateTime).
     """
     if appended_at is None:
-        text = "the broker does not tell its time (its topic keeps that of the sender): clocks were not compared"
+        text = "not compared with the broker's: the topic stores the sender's time instead of the broker's"
         return info("clock", text)
     skew = appended_at - min(max(appended_at, began), ended)
     if abs(skew) > _TOLERATED_SECONDS:
         text = f"the broker's clock is {abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
-        return warning("clock", text, "look whether this machine's clock is synchronised (timedatectl)")
+        return warning("clock", text, "check that this machine's clock is synchronised (timedatectl)")
     return ok("clock", f"this machine's clock and the broker's differ by less than {_TOLERATED_SECONDS:.0f} s")
 
 
 def clock_not_compared() -> Finding:
     """Return why clocks are not compared without a test record."""
-    return info("clock", "not compared with the broker's: Kafka tells its time only in answer to a record (--send-test)")
+    return info("clock", "not compared with the broker's: Kafka reports its time only in response to a record (--send-test)")

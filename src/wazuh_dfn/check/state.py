@@ -31,15 +31,15 @@ def check_folder(check: str, key: KeyPath, folder: Path) -> list[Finding]:
     if unusable is not None:
         return [failure(check, unusable.problem, unusable.remedy)]
     if not folder.exists():
-        return [ok(check, f"{folder} is not there yet; {user_name()} can make it")]
+        return [ok(check, f"{folder} does not exist yet; {user_name()} can create it")]
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(4096))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return [failure(check, f"{dotted(key)}: nothing can be written in {folder}: {error.strerror}", "make room, or name another place")]
-    return [ok(check, f"{user_name()} can write in {folder}")]
+        return [failure(check, f"{dotted(key)}: cannot write to {folder}: {error.strerror}", "free disk space, or set another folder")]
+    return [ok(check, f"{user_name()} can write to {folder}")]
 
 
 def check_checkpoint(checkpoint: Path) -> list[Finding]:
@@ -48,14 +48,14 @@ def check_checkpoint(checkpoint: Path) -> list[Finding]:
     chown = f"chown the files in {checkpoint.parent} to the daemon's user"
     try:
         if lock.exists() and not os.access(lock, os.R_OK | os.W_OK):
-            return [failure("checkpoint", f"the lock file {lock} can't be written by {user_name()}", chown)]
+            return [failure("checkpoint", f"the lock file {lock} cannot be written by {user_name()}", chown)]
         pid = holder(checkpoint)
-        running = f"a daemon runs on this checkpoint (pid {pid})" if pid else "no daemon runs on this checkpoint"
+        running = f"a daemon is running with this checkpoint (pid {pid})" if pid else "no daemon is running with this checkpoint"
         return [_judge(checkpoint), info("daemon", running)]
     except PermissionError as error:
-        return [failure("checkpoint", f"{error.filename or lock} can't be read by {user_name()}", chown)]
+        return [failure("checkpoint", f"{error.filename or lock} cannot be read by {user_name()}", chown)]
     except OSError as error:
-        return [failure("checkpoint", f"{error.filename or lock} can't be read: {error.strerror}", "look at the file system")]
+        return [failure("checkpoint", f"{error.filename or lock} cannot be read: {error.strerror}", "check the file system")]
 
 
 def _judge(checkpoint: Path) -> Finding:
@@ -74,12 +74,14 @@ def _judge(checkpoint: Path) -> Finding:
         if problem is None:
             return ok("checkpoint", said)
         return warning(
-            "checkpoint", f"{checkpoint} can't be read ({problem}); the previous one was {said}", "nothing: some alerts are sent twice"
+            "checkpoint",
+            f"{checkpoint} cannot be read ({problem}); the previous checkpoint was {said}",
+            "nothing to do: some alerts are sent twice",
         )
     if problem is None:
-        return info("checkpoint", f"no checkpoint at {checkpoint} yet: the first start makes it")
-    remedy = "leave it: the daemon begins further back and sends some alerts twice; without the file it would begin at wazuh.start_at"
-    return warning("checkpoint", f"{checkpoint} can't be read ({problem}), nor is there a previous one that can", remedy)
+        return info("checkpoint", f"no checkpoint at {checkpoint} yet: the first start creates it")
+    remedy = "keep the file: the daemon starts at an earlier position and sends some alerts twice; without the file it would start at wazuh.start_at"
+    return warning("checkpoint", f"{checkpoint} cannot be read ({problem}), and there is no readable previous checkpoint", remedy)
 
 
 def _described(files: Sequence[KnownFile]) -> str:
@@ -101,10 +103,10 @@ def check_space(checkpoint: Path, dead_letters: Path, max_bytes: int) -> list[Fi
         free = shutil.disk_usage(place).free
         said = f"{free / _MIB:,.0f} MiB free for {folder}"
         if free < _LEAST_BYTES:
-            findings.append(failure("disk-space", said, "make room: while a dead letter can't be written the daemon waits"))
+            findings.append(failure("disk-space", said, "free disk space: the daemon waits while a dead letter cannot be written"))
         elif free < wished:
             text = f"{said}, and dead letters may take {wished / _MIB:,.0f} MiB (wazuh.max_failed_bytes)"
-            findings.append(warning("disk-space", text, "make room, or lower wazuh.max_failed_bytes"))
+            findings.append(warning("disk-space", text, "free disk space, or lower wazuh.max_failed_bytes"))
         else:
             findings.append(ok("disk-space", said))
     return findings

@@ -47,13 +47,13 @@ def judge(answers: Answers, options: KafkaOptions) -> list[Finding]:
     fault, topic = fault_of(answers, options), options.topic
     offered = ", ".join(f"{name} {versions}" for name, versions in answers.offered.items())
     passed = {
-        Rung.KAFKA: f"a Kafka broker with the versions that we need: {offered}",
-        Rung.TOPIC: f"topic {topic} is there ({answers.partitions} partition(s), our records go to {answers.partition})",
+        Rung.KAFKA: f"a Kafka broker with the required API versions: {offered}",
+        Rung.TOPIC: f"topic {topic} exists ({answers.partitions} partition(s), our records go to {answers.partition})",
     }
     if answers.may_write is not None:
         passed[Rung.WRITE] = f"we may write to topic {topic}"
     if options.idempotence:
-        passed[Rung.PRODUCER_ID] = "the broker gives us a producer id"
+        passed[Rung.PRODUCER_ID] = "the broker assigns a producer id"
     reached = _RUNGS.index(fault.code.rung) if fault is not None else len(_RUNGS)
     findings = [ok(rung, text) for rung, text in passed.items() if _RUNGS.index(rung) < reached]
     return [*findings, _failure(fault)] if fault is not None else findings
@@ -62,9 +62,13 @@ def judge(answers: Answers, options: KafkaOptions) -> list[Finding]:
 async def _check_leader(leader: BrokerAddress, options: KafkaOptions, tls: TlsContexts | None, within: float) -> Finding:
     fault = await explain([leader], tls, within, options.proxy)
     if fault is None:
-        return ok("topic-leader", f"the topic's leader, {leader}, is within reach")
-    text = f"the broker sends us to its advertised address {leader}: {fault.text}"
-    return failure("topic-leader", text, f"let this machine out to {leader} in the firewall, or tell DFN-CERT if that address is wrong")
+        return ok("topic-leader", f"the topic's leader, {leader}, is reachable")
+    text = f"the broker refers us to its advertised address {leader}: {fault.text}"
+    return failure(
+        "topic-leader",
+        text,
+        f"allow connections from this machine to {leader} in the firewall, or contact DFN-CERT if that address is wrong",
+    )
 
 
 def _failure(fault: Fault) -> Finding:

@@ -10,7 +10,7 @@ from wazuh_dfn.check.access import why_denied
 from wazuh_dfn.check.findings import Finding, ok, warning
 
 _CONNECT_SECONDS = 2.0
-_RUNS = "look whether Wazuh runs (systemctl status wazuh-manager); without it alerts are delivered all the same, but Wazuh is not told"
+_RUNS = "check that Wazuh is running (systemctl status wazuh-manager); alerts are delivered anyway, but Wazuh gets no feedback"
 
 
 def check_wazuh_socket(path: Path) -> list[Finding]:
@@ -23,10 +23,10 @@ def check_wazuh_socket(path: Path) -> list[Finding]:
     except FileNotFoundError:
         return [warning("wazuh-socket", f"{path} does not exist", _RUNS)]
     except PermissionError:
-        return [warning("wazuh-socket", f"{path} can't be used by this user", why_denied(path))]
+        return [warning("wazuh-socket", f"{path} cannot be used by this user", why_denied(path))]
     except OSError as error:
         gone = error.errno in {errno.ECONNREFUSED, errno.ENOTSOCK}
-        text = f"{path} exists, but nobody listens there" if gone else f"{path} can't be used: {error.strerror or error}"
+        text = f"{path} exists, but no process listens on it" if gone else f"{path} cannot be used: {error.strerror or error}"
         return [warning("wazuh-socket", text, _RUNS)]
     return [ok("wazuh-socket", f"Wazuh listens on {path}")]
 

@@ -18,20 +18,20 @@ def check(
     send_test: Annotated[bool, Parameter(negative=())] = False,
     wait: Annotated[float, Parameter(validator=Number(gte=0, lte=3_600))] = 3.0,
 ) -> int:
-    """Find out what would go wrong: files, certificates, broker, topic. One line a finding, after "->" what to do.
+    """Check files, certificates, broker and topic. Prints one line per finding, with the remedy after "->".
 
-    Run it as the daemon's user, before the first start and whenever something seems wrong; a running daemon is not disturbed, and
-    nothing is changed or sent (but see --send-test). Exit code 1: something failed. Exit code 0: nothing failed, there may be
-    warnings. Exit code 2: the configuration is wrong.
+    Run it as the daemon's user, before the first start and whenever something seems wrong. It does not disturb a running daemon. It
+    changes nothing, and sends nothing without --send-test. Exit code 0: nothing failed, there may be warnings. Exit code 1: at least one
+    check failed. Exit code 2: the configuration is invalid.
 
     Parameters
     ----------
     as_json: bool
         Print one JSON document instead of lines.
     send_test: bool
-        Deliver one record, marked with event_format "wazuh-dfn-test", to the topic, and compare clocks with the broker.
+        Deliver one record to the topic, marked with event_format "wazuh-dfn-test", and compare the clock with the broker's.
     wait: float
-        How long the alert file is watched for growth, in seconds.
+        Seconds to watch the alert file for growth.
     """
     from wazuh_dfn.check.run_checks import CheckOptions, run_checks  # noqa: PLC0415 - its imports would slow each start of the daemon by 0.3 s
 

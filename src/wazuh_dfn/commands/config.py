@@ -20,7 +20,7 @@ from wazuh_dfn.config.presentation import effective, effective_text
 from wazuh_dfn.config.presentation import sample as sample_text
 from wazuh_dfn.errors import ConfigurationError
 
-config = App(name="config", help="Show, check, convert the configuration, or make a sample of it.")
+config = App(name="config", help="Show, check or convert the configuration, or print a sample of it.")
 _Switch = Parameter(negative=(), show_default=False)
 
 
@@ -32,12 +32,12 @@ def show(
 ) -> int:
     """Print the effective settings and where each comes from: a flag, an environment variable, file and line, or the default.
 
-    What is printed is TOML, and may serve as a configuration file; secrets are masked. Warnings go to stderr. Flags count as with `run`.
+    The output is TOML and can be used as a configuration file. Secrets are masked. Warnings go to stderr. Flags apply as with `run`.
 
     Parameters
     ----------
     as_json: bool
-        Print one JSON document instead.
+        Print one JSON document instead of TOML.
     """
     print_settings(source.load(to_run=False), as_json=as_json)
     return exit_codes.OK
@@ -47,12 +47,12 @@ def show(
 def check(
     *, source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS, skip_path_validation: Annotated[bool, _Switch] = False
 ) -> int:
-    """Check the configuration as `run` does, and print one line a finding. Exit code 0: nothing is wrong; 2: something is.
+    """Check the configuration as `run` does, and print one line per finding. Exit code 0: no errors. Exit code 2: errors or invalid usage.
 
     Parameters
     ----------
     skip_path_validation: bool
-        Don't check that certificates can be read and that the folders for checkpoint and dead letters can be written.
+        Skip the check that certificates are readable and that the folders for checkpoint and dead letters are writable.
     """
     try:
         loaded = source.load()
@@ -65,7 +65,7 @@ def check(
             print(f"error: {finding}")  # noqa: T201 - the command's result
         return exit_codes.USAGE
     if not loaded.warnings:
-        print("ok: nothing is wrong")  # noqa: T201 - the command's result
+        print("ok: no errors")  # noqa: T201 - the command's result
     return exit_codes.OK
 
 
@@ -84,11 +84,11 @@ def sample(*, file_format: Annotated[FileFormat, Parameter(name=["--format", "--
 
 @config.command
 def convert(old: Path, new: Path, /) -> int:
-    """Write a YAML configuration file as TOML, or TOML as YAML. Comments are kept, except those of a value on several lines.
+    """Convert a YAML configuration file to TOML, or TOML to YAML. Comments are kept, except those in values that span several lines.
 
-    A comment within such a list or table is moved below it or lost, and so is one behind its last line.
+    A comment inside such a list or table, or after its last line, is moved below it or lost.
 
-    The endings (.toml, .yaml, .yml) tell the formats. A file that exists already is not overwritten.
+    The file extensions (.toml, .yaml, .yml) determine the formats. An existing file is not overwritten.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def convert(old: Path, new: Path, /) -> int:
         The file to write.
     """
     convert_file(old, new)
-    errors.print(f"{new} says the same as {old}", markup=False)
+    errors.print(f"wrote {new}, equivalent to {old}", markup=False)
     return exit_codes.OK
 
 

@@ -25,7 +25,7 @@ from wazuh_dfn.storage.kept_letters import KeptLetter, KeptLetters
 from wazuh_dfn.storage.local_disk import LocalDisk
 from wazuh_dfn.storage.removed_letters import Removed
 
-dead_letters = App(name="dead-letters", help="List, show, send again or remove the lines that could not be delivered.")
+dead_letters = App(name="dead-letters", help="List, show, resend or remove the lines that could not be delivered.")
 dead_letters.command(retry)
 
 
@@ -36,15 +36,15 @@ def list_letters(
     names: Annotated[bool, Parameter(negative=())] = False,
     as_json: Json = False,
 ) -> int:
-    """List the dead letters, grouped by stage and reason, and how many were removed to make room since the last time.
+    """List the dead letters, grouped by stage and reason. Also shows how many were removed to make room since the last call.
 
-    Stages: malformed (no JSON object), junk (malformed, and nothing in it that could be an alert to forward), oversize (a line over
-    4 MiB), windows or fail2ban (could not be transformed), rejected (refused by the broker), poison (crashed its actor again and again).
+    Stages: malformed (not a JSON object), junk (malformed, and contains nothing that could be an alert to forward), oversize (a line over
+    4 MiB), windows or fail2ban (could not be transformed), rejected (refused by the broker), poison (crashed its actor repeatedly).
 
     Parameters
     ----------
     names: bool
-        Name each letter too.
+        Also list the name of each letter.
     as_json: bool
         Write one JSON object.
     """
@@ -57,7 +57,7 @@ def list_letters(
         return exit_codes.OK
     _tell_removed(kept)
     if not groups:
-        hint = "" if source.config else "; if your configuration names another folder, name it with --config PATH"
+        hint = "" if source.config else "; if your configuration sets another folder, pass it with --config PATH"
         out.print(f"No dead letters in {kept.folder}{hint}", markup=False)
         return exit_codes.OK
     out.print(f"Dead letters in {kept.folder}:", markup=False)
@@ -72,14 +72,14 @@ def list_letters(
 
 @dead_letters.command
 def show(name: str, /, *, source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS, as_json: Json = False) -> int:
-    """Show one dead letter: where it comes from, why it is one, and its line.
+    """Show one dead letter: its source, the reason, and the line.
 
     Parameters
     ----------
     name: str
-        Its name, or a beginning of it that no other has; `list --names` tells the names.
+        Its name, or a unique prefix of it. `list --names` shows the names.
     as_json: bool
-        Write one JSON object; its `line` has U+FFFD for what is no UTF-8.
+        Write one JSON object. In its `line`, U+FFFD replaces invalid UTF-8.
     """
     kept = _kept(source)
     letter = named(kept.all(), name)
@@ -106,16 +106,16 @@ def purge(
     stages: Stages = (),
     yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative=())] = False,
 ) -> int:
-    """Remove dead letters for good. They are the only copies.
+    """Remove dead letters permanently. They are the only copies.
 
     Parameters
     ----------
     older_than: float
-        Only those that were kept more than so many days ago.
+        Only those stored more than this number of days ago.
     stages: tuple
-        Only those of this stage; may be repeated.
+        Only those of this stage. Can be repeated.
     yes: bool
-        Do not ask.
+        Do not ask for confirmation.
     """
     kept = _kept(source)
     letters = [
@@ -126,10 +126,10 @@ def purge(
         return exit_codes.OK
     if not yes:
         if not sys.stdin.isatty():
-            raise ConfigurationError(f"{len(letters)} dead letters would be removed for good: say --yes")
+            raise ConfigurationError(f"{len(letters)} dead letters would be removed permanently; add --yes to confirm")
         if (
             out.input(
-                f"Remove {len(letters)} dead letters in {kept.folder} for good? They are the only copies. (y/N) ", markup=False
+                f"Remove {len(letters)} dead letters in {kept.folder} permanently? They are the only copies. (y/N) ", markup=False
             ).lower()
             != "y"
         ):
@@ -144,10 +144,10 @@ def _tell_removed(kept: KeptLetters) -> None:
     removed = kept.removed()
     if removed is None:
         return
-    out.print(f"{told_stages(removed.news)} were removed since {removed.since} to make room for others; they are lost.", markup=False)
+    out.print(f"{told_stages(removed.news)} were removed since {removed.since} to make room for others. They are lost.", markup=False)
     problem = _mark(kept, removed)
     if problem is not None:
-        out.print(f"This can't be marked as looked at, so the daemon stays degraded: {problem}", markup=False)
+        out.print(f"Cannot record that you have seen this, so the daemon stays degraded: {problem}", markup=False)
 
 
 def _removed_as_json(kept: KeptLetters) -> dict[str, object]:

@@ -37,25 +37,26 @@ def retry(
     give_up_after: Annotated[float, Parameter(validator=Number(gte=0))] = 60.0,
     as_json: Json = False,
 ) -> int:
-    """Send dead letters again, through the daemon's own pipeline; the daemon may run meanwhile.
+    """Send dead letters again, through the daemon's own pipeline. The daemon can run at the same time.
 
-    A malformed letter can be sent once its NAME.raw is mended: alerts that stand whole on it were delivered already.
+    A malformed letter can be sent after its NAME.raw is fixed. Complete alerts on the line were delivered already.
 
-    A letter is removed once the broker has acknowledged it. What fails again stays, with the new reason; so does what the
-    configuration does not select any more. Exit code 1: some stay. A letter of an alert that was half delivered is sent as a whole.
+    A letter is removed once the broker has acknowledged it. A letter that fails again is kept, with the new reason. A letter that the
+    configuration no longer selects is kept too. A letter of a partly delivered alert is sent as a whole. Exit code 1: some letters are
+    kept.
 
     Parameters
     ----------
     names: str
-        Names of letters, or beginnings of them that no other has.
+        Names of letters, or unique prefixes of them.
     every: bool
-        Send all again.
+        Send all letters again.
     stages: tuple
-        Send all of this stage again; may be repeated.
+        Send all letters of this stage again. Can be repeated.
     give_up_after: float
-        Seconds that the broker may be away.
+        Seconds to wait for an unavailable broker before giving up.
     as_json: bool
-        Write what became of them as one JSON object.
+        Write the outcome as one JSON object.
     """
     settings = source.load().settings
     check_paths(settings)
@@ -90,9 +91,9 @@ def _tell(outcome: Retry, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(result, indent=1) + "\n")
         return
     for letter, failure in outcome.failed:
-        what = "can't be sent, it is no alert" if failure.stage in TORN_STAGES else f"failed again: {failure.stage}"
+        what = "cannot be sent, it is not an alert" if failure.stage in TORN_STAGES else f"failed again: {failure.stage}"
         out.print(f"{letter.name}: {what}: {failure.reason}", markup=False)
     for letter in outcome.not_selected:
-        out.print(f"{letter.name}: the configuration does not select it (any more), it stays", markup=False)
+        out.print(f"{letter.name}: not selected by the configuration, kept", markup=False)
     counts = f"{len(outcome.delivered)} delivered, {len(outcome.failed)} failed again, {len(outcome.not_selected)} not selected"
     out.print(f"{counts}, {len(outcome.left)} not tried", markup=False)

@@ -9,14 +9,14 @@ from cyclopts import Parameter
 
 
 def demo(*, forever: Annotated[bool, Parameter(negative=())] = False, seconds: float = 12.0, broker: str | None = None) -> int:
-    """Show the whole way on this machine: an embedded broker, a growing alerts.json, the real daemon, and what arrives.
+    """Run a complete demonstration on this machine: an embedded broker, a growing alerts.json, the real daemon, and the records that arrive.
 
     Parameters
     ----------
     forever: bool
-        Go on until Ctrl-C.
+        Run until Ctrl-C.
     seconds: float
-        How long alerts are written.
+        Seconds during which alerts are written.
     broker: str
         Plaintext addresses of another broker (host:port,...) instead of the embedded one. It needs an empty topic demo-site.
     """

@@ -31,9 +31,9 @@ def manual(*words: str, search: Annotated[bool, Parameter(negative=(), show_defa
     """Show the manual. Without a topic, list the topics.
 
     On a terminal, a topic that is longer than the screen opens in a pager (PAGER, or less). Elsewhere it is printed as Markdown.
-    The flags of a command are in its own help, for example "wazuh-dfn check --help".
+    The flags of a command are described by its own help, for example "wazuh-dfn check --help".
 
-    Exit code 0: shown. Exit code 1: --search found nothing. Exit code 2: the topic does not exist.
+    Exit code 0: success. Exit code 1: --search found nothing. Exit code 2: the topic does not exist.
 
     Examples: "help", "help troubleshooting", "help --search certificate expired".
 
@@ -107,7 +107,7 @@ def _show(text: str) -> None:
 def _search(topics: dict[str, str], words: tuple[str, ...]) -> int:
     wanted = [each.casefold() for word in words for each in word.split()]
     if not wanted:
-        raise ConfigurationError('no words to search for; an example: "wazuh-dfn help --search certificate expired"')
+        raise ConfigurationError('no words to search for; example: "wazuh-dfn help --search certificate expired"')
     matches = {
         name: [passage for passage in _passages(text) if all(word in passage.casefold() for word in wanted)]
         for name, text in topics.items()

@@ -39,32 +39,32 @@ def replay(
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     give_up_after: Annotated[float, Parameter(validator=Number(gte=0))] = 60.0,
 ) -> int:
-    """Send again what old alert files hold, with the configuration's event IDs and own networks; the daemon may run meanwhile.
+    """Send the alerts of old alert files again, with the configured event IDs and own networks. The daemon can run at the same time.
 
-    The receiver gets records that it may have already. A file is read up to where it ends when its turn comes. Lines that can't be
-    read or that the broker refuses are named and counted; they are not kept as dead letters.
+    The receiver may already have these records. A file is read up to its end at the time when the replay reaches it. Lines that are
+    unreadable, or that the broker refuses, are reported and counted. They are not kept as dead letters.
 
-    The first Ctrl-C delivers what was read and tells how far it came (exit code 130). Exit code 1: some lines could not be sent.
+    The first Ctrl-C delivers what was read and shows the position (exit code 130). Exit code 1: some lines could not be sent.
 
     Parameters
     ----------
     paths: Path
-        Files as Wazuh writes them, plain or packed (gzip, xz, bzip2, zstd), the oldest first.
+        Files as Wazuh writes them, plain or compressed (gzip, xz, bzip2, zstd), oldest first.
     since: str
-        Only alerts from this time on: ISO 8601 (2026-01-31T12:00), or as Wazuh writes it; without a zone it is local time.
+        Only alerts from this time on: ISO 8601 (2026-01-31T12:00) or the format of Wazuh. Without a time zone, local time is assumed.
     until: str
-        Only alerts before this time. Alerts without a time that can be read are always sent.
+        Only alerts before this time. Alerts without a readable time are always sent.
     rate: float
-        Records a second, at most, from 1 on; 0 for no limit.
+        Maximum number of records per second, at least 1. 0 means no limit.
     dry_run: bool
-        Send nothing, only count.
+        Only count. Nothing is sent.
     give_up_after: float
-        Seconds that the broker may be away.
+        Seconds to wait for an unavailable broker before giving up.
     """
     if not paths:
-        raise ConfigurationError("which files? Name at least one")
+        raise ConfigurationError("no files given; expected at least one alert file")
     if 0 < rate < 1:
-        raise ConfigurationError(f"--rate {rate:g}: less than one record a second is not possible; 0 is no limit")
+        raise ConfigurationError(f"--rate {rate:g}: expected at least 1 record per second, or 0 for no limit")
     settings = source.load(to_run=not dry_run).settings
     selection = Selection.of(settings, Period(_time("--since", since), _time("--until", until)).holds)
     if not dry_run:
@@ -126,7 +126,9 @@ def _time(flag: str, text: str | None) -> datetime | None:
     try:
         return parse_time(text)
     except ValueError:
-        raise ConfigurationError(f"{flag} {text!r} is no time; write it like 2026-01-31T12:00 or 2026-01-31T12:00:00.000+0100") from None
+        raise ConfigurationError(
+            f"{flag} {text!r} is not a valid time; expected a format like 2026-01-31T12:00 or 2026-01-31T12:00:00.000+0100"
+        ) from None
 
 
 def _progress() -> Progress:
@@ -143,4 +145,4 @@ def _summarise(session: Session, sizes: dict[str, int], what: str) -> None:
         markup=False,
     )
     if position is not None and bytes_before(sizes, position) < sum(sizes.values()):
-        errors.print(f"All is settled up to {position.path} byte {position.offset} of {sizes.get(position.path)}", markup=False)
+        errors.print(f"Everything is settled up to {position.path} byte {position.offset} of {sizes.get(position.path)}", markup=False)

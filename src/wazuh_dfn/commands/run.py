@@ -29,27 +29,27 @@ def run(
     output_format: FileFormat = "toml",
     help_all: Annotated[bool, _Switch] = False,
 ) -> int:
-    """Run the daemon in the foreground. Flags without a command mean this one.
+    """Run the daemon in the foreground. This is the default command if only flags are given.
 
-    SIGHUP reads the configuration again: log level, own networks, event IDs and certificates take effect, the log names what does not.
-    SIGTERM and SIGINT deliver what was read and then end with exit code 0; a second one stops at once (130; nothing is lost, what was
-    not acknowledged is sent again by the next start). Exit code 1: it gave up after too many failures. Exit code 2: the
-    configuration is wrong.
+    SIGHUP reloads the configuration. Log level, own networks, event IDs and certificates take effect. The log lists changes that need a
+    restart. SIGTERM and SIGINT deliver what was read, then exit with code 0. A second signal stops at once with exit code 130. Nothing is
+    lost then, the next start sends again what was not acknowledged. Exit code 1: the daemon gave up after too many failures. Exit code 2:
+    the configuration is invalid.
 
-    A flag wins over an environment variable, that over the file. Each key of the file has its flag; --help-all shows all of them.
+    A flag overrides an environment variable, which overrides the file. Each key of the file has a flag. --help-all shows all flags.
 
     Parameters
     ----------
     skip_path_validation: bool
-        Start without checking that certificates can be read and that the folders for checkpoint and dead letters can be written.
+        Start without checking that certificates are readable and that the folders for checkpoint and dead letters are writable.
     print_config_only: bool
-        Print the effective settings and where each comes from, like "config show", and end.
+        Print the effective settings and where each comes from, like "config show", and exit.
     generate_sample_config: bool
-        Print a commented sample of the configuration file, like "config sample", and end.
+        Print a commented sample of the configuration file, like "config sample", and exit.
     output_format: str
         The format of that sample.
     help_all: bool
-        Show the flags of all keys and end.
+        Show the flags of all keys, and exit.
     """
     if help_all:
         _help_all()

@@ -42,7 +42,7 @@ class SettingsSource:
     config: Annotated[Path | None, Parameter(name=["--config", "-c"], help="The configuration file, TOML or YAML.")] = None
     config_format: Annotated[
         FileFormat | None,
-        Parameter(name=["--config-format", "-t"], help="The file's format, if its ending (.toml, .yaml, .yml) does not tell."),
+        Parameter(name=["--config-format", "-t"], help="Format of the file, if its extension is not .toml, .yaml or .yml."),
     ] = None
 
     def load(self, *, to_run: bool = True) -> LoadedSettings:

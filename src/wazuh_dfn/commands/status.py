@@ -26,32 +26,33 @@ def status(
     token: str | None = None,
     ca: Path | None = None,
 ) -> int:
-    """Ask a running daemon how it is, over its API (health.api.enabled = true), and show what the status page shows.
+    """Show the status of a running daemon, with the same content as the status page. Requires its API (health.api.enabled = true).
 
-    Address, token and certificate of the API are taken from the daemon's configuration file, and from environment variables.
+    Address, token and certificate of the API are taken from the daemon's configuration file and from environment variables.
 
-    Exit code 0: it is healthy; 1: degraded or unhealthy; 2: the configuration or the command line is wrong; 3: it could not be asked.
+    Exit code 0: healthy. Exit code 1: degraded or unhealthy. Exit code 2: the configuration or the command line is invalid. Exit code 3:
+    no report is available.
 
     Parameters
     ----------
     watch: bool
-        Show it again and again until Ctrl-C, with present rates: in place on a terminal, elsewhere as lines of key=value.
+        Refresh until Ctrl-C, with current rates. The display is updated in place on a terminal, and is key=value lines elsewhere.
     as_json: bool
-        Print the report as the API gives it, on one line.
+        Print the report as the API returns it, on one line.
     interval: float
-        Seconds between two requests of --watch.
+        Seconds between two requests with --watch.
     url: str
-        Address of the API, if it is not the configured one: http://HOST:PORT or https://HOST:PORT.
+        Address of the API, if it differs from the configuration: http://HOST:PORT or https://HOST:PORT.
     token: str
-        Bearer token. Others can see flags: better set the variable HEALTH_API_AUTH_TOKEN.
+        Bearer token. Other users can see flags, so prefer the environment variable HEALTH_API_AUTH_TOKEN.
     ca: Path
-        Certificate (PEM) that is trusted, of an authority or of the API itself, in place of health.api.cert_file.
+        Trusted certificate (PEM), of a CA or of the API itself. Overrides health.api.cert_file.
     """
     from wazuh_dfn.status import address  # noqa: PLC0415 - its imports would slow each start of the daemon
     from wazuh_dfn.status import watch as live  # noqa: PLC0415
 
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
-        raise ConfigurationError("--token: a token is printable ASCII, as it is sent in a header")
+        raise ConfigurationError("--token: expected printable ASCII, because it is sent in an HTTP header")
     api = source.load(to_run=False).settings.health.api
     try:
         place = address.named_address(url, api, token=token, ca=ca) if url else address.configured_address(api, token=token, ca=ca)

@@ -26,21 +26,21 @@ def transform(
     event_ids: Annotated[tuple[str, ...], Parameter(name="--event-id", negative=())] = (),
     source: Annotated[FlaggedSettingsSource, Parameter(name="*")] = NO_FLAGS,
 ) -> int:
-    """Show the records that alert lines would become, one JSON value a line. Nothing is sent.
+    """Print the records that would be sent for alert lines, one JSON value per line. Nothing is sent.
 
-    Event IDs and own networks are those of the configuration, if one is given.
+    Event IDs and own networks are taken from the configuration, if one is given.
 
-    Lines that are no alerts are named on stderr; the exit code is 1 then.
+    Lines that are not alerts are reported on stderr. The exit code is 1 then.
 
     Parameters
     ----------
     path: str
-        A file with alert lines as in alerts.json; "-" reads standard input.
+        File with alert lines, as in alerts.json. "-" reads standard input.
     event_ids: tuple
-        Windows event IDs to select: +4768 adds one to the default list, -1100 removes one, without signs they replace it. May be repeated.
+        Windows event IDs to select. +4768 adds one to the default list, -1100 removes one. IDs without a sign replace the list. Can be repeated.
     """
     if path.startswith("-") and path != "-":
-        raise ConfigurationError(f"{path} is no flag of this command, see --help; a file of that name is ./{path}")
+        raise ConfigurationError(f"{path} is not a flag of this command, see --help; for a file of that name, write ./{path}")
     settings = source.load(to_run=False).settings
     if event_ids:
         try:
@@ -53,7 +53,7 @@ def transform(
         try:
             lines = sys.stdin.buffer if path == "-" else stack.enter_context(Path(path).open("rb"))
         except OSError as error:
-            raise ConfigurationError(f"{path} can't be read: {error.strerror}") from error
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
         counts = transform_lines(
             lines,
             sys.stdout.buffer,

@@ -90,7 +90,7 @@ class Reloading:
         try:
             await self._reload()
         except (ConfigurationError, BrokerUnavailableError) as error:
-            log.error("reload failed, all stays as it was", reason=str(error))  # noqa: TRY400 - the text says it all
+            log.error("reload failed, keeping the previous settings", reason=str(error))  # noqa: TRY400 - the text says it all
         finally:
             self._notifier.ready()
 

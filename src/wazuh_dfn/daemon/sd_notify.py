@@ -73,6 +73,6 @@ class ServiceNotifier:
         except OSError as error:
             if not self._has_failed:
                 self._has_failed = True
-                log.warning("systemd can't be told how the service stands", reason=str(error))
+                log.warning("cannot notify systemd", reason=str(error))
         else:
             self._has_failed = False

@@ -65,7 +65,7 @@ class Service:
         if overdue != self._overdue:
             self._overdue = overdue
             if overdue:
-                log.critical("actors hang and can't be stopped: the watchdog is not fed any more", actors=", ".join(overdue))
+                log.critical("actors hang and cannot be stopped: stopped notifying systemd's watchdog", actors=", ".join(overdue))
         if not overdue:
             self._notifier.feed_watchdog()
         if not self._is_ready:

@@ -33,13 +33,13 @@ def _actors(report: HealthReport, thresholds: HealthSettings) -> Iterator[Proble
     for actor in report.actors:
         if actor.state == "hanging":
             yield Problem(
-                f"The actor {actor.name} has hung for {actor.silent_seconds:.0f} s and can't be stopped; restart the daemon, nothing is lost by it.",
+                f"The actor {actor.name} has hung for {actor.silent_seconds:.0f} s and cannot be stopped; restart the daemon, no alert is lost.",
                 is_severe=True,
             )
         elif actor.silent_seconds >= thresholds.worker_stall_threshold:
             yield Problem(
                 f"The actor {actor.name} has made no progress for {actor.silent_seconds:.0f} s; "
-                "it is restarted at its deadline, look for what is slow (broker, disk) if this comes again."
+                "it is restarted at its deadline, check whether the broker or the disk is slow if this happens again."
             )
         yield from _failures(actor, report.time)
 
@@ -50,23 +50,23 @@ def _failures(actor: Actor, now: datetime) -> Iterator[Problem]:
     age_seconds = (now - actor.last_failure_at).total_seconds()
     if actor.state == "restarting" or 0 <= age_seconds < RECENT_FAILURE_SECONDS:
         yield Problem(
-            f"The actor {actor.name} failed {max(0.0, age_seconds):.0f} s ago ({actor.last_failure}) and is started again, which loses nothing; "
-            "if it goes on, report it with the log at level DEBUG."
+            f"The actor {actor.name} failed {max(0.0, age_seconds):.0f} s ago ({actor.last_failure}) and is restarted, no alert is lost; "
+            "if this continues, report it with the log at level DEBUG."
         )
 
 
 def _broker(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
     delivery = report.delivery
     if delivery.state == "unavailable":
-        remedy = f"{delivery.remedy} (`wazuh-dfn check` tells more)" if delivery.remedy else "`wazuh-dfn check` tells more"
+        remedy = f"{delivery.remedy} (run `wazuh-dfn check` for details)" if delivery.remedy else "run `wazuh-dfn check` for details"
         yield Problem(f"The broker is unavailable, alerts wait in the file: {delivery.problem}; {remedy}.", is_severe=True)
     elif delivery.state == "not connected":
-        yield Problem("The broker has not been reached yet; wait a moment, then look into the log.")
+        yield Problem("The broker has not been reached yet; wait a moment, then read the log.")
     yield from map(Problem, delivery.certificate_problems)
     median = delivery.batch_seconds_median
     if median is not None and median >= thresholds.kafka_slow_threshold:
         how = "extremely slow" if median >= thresholds.kafka_extremely_slow_threshold else "slow"
-        yield Problem(f"The broker is {how}, it takes {median:.1f} s for a batch; look at the network and ask its operator.")
+        yield Problem(f"The broker is {how}, it takes {median:.1f} s per batch; check the network, or ask the broker's operator.")
 
 
 def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Problem]:
@@ -75,13 +75,13 @@ def _mailboxes(report: HealthReport, thresholds: HealthSettings) -> Iterator[Pro
         percent = 100 * mailbox.depth / mailbox.capacity
         if percent >= thresholds.queue_critical_threshold and silent.get(mailbox.name, 0) >= thresholds.worker_stall_threshold:
             yield Problem(
-                f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor stands still, so nothing is delivered; look for what is slow (broker, disk).",
+                f"The mailbox of {mailbox.name} is {percent:.0f} % full and the actor is stuck, so nothing is delivered; check whether the broker or the disk is slow.",
                 is_severe=True,
             )
         elif percent >= thresholds.queue_warning_threshold and report.delivery.state != "unavailable":  # otherwise the cause is known
             yield Problem(
-                f"The mailbox of {mailbox.name} is {percent:.0f} % full, so reading waits and alerts stay in the file; "
-                "that is how a backlog is caught up, look at the broker if it stays."
+                f"The mailbox of {mailbox.name} is {percent:.0f} % full, so reading pauses and alerts stay in the file; "
+                "this is normal while a backlog is processed, check the broker if it persists."
             )
 
 
@@ -94,20 +94,20 @@ def _checkpoint(report: HealthReport, thresholds: HealthSettings) -> Iterator[Pr
     checkpoint = report.checkpoint
     if checkpoint.problem is not None:
         yield Problem(
-            f"The checkpoint can't be written: {checkpoint.problem}; make room or mend the folder, or the next start repeats records."
+            f"The checkpoint cannot be written: {checkpoint.problem}; free disk space or fix the folder, otherwise the next start sends records again."
         )
     elif (checkpoint.seconds_since_save or 0) >= LONGEST_CHECKPOINT_INTERVAL_SECONDS + thresholds.worker_stall_threshold:
         yield Problem(
             f"The checkpoint has not been saved for {checkpoint.seconds_since_save:.0f} s; "
-            "look at the disk of wazuh.checkpoint_file, or the next start repeats records."
+            "check the disk of wazuh.checkpoint_file, otherwise the next start sends records again."
         )
 
 
 def _dead_letters(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
     if report.dead_letters.problem is not None:
         yield Problem(
-            f"A dead letter can't be written, so delivery waits: {report.dead_letters.problem}; "
-            "make room or mend the folder of wazuh.failed_alerts_path, it is tried again.",
+            f"A dead letter cannot be written, so delivery waits: {report.dead_letters.problem}; "
+            "free disk space or fix the folder of wazuh.failed_alerts_path, the daemon retries.",
             is_severe=True,
         )
     if report.dead_letters.unseen:
@@ -126,12 +126,12 @@ def told_stages(counts: Mapping[str, int]) -> str:
 
 def _feedback(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
     if report.feedback.state == "unavailable":
-        yield Problem(f"Wazuh can't be told, which delays no alert: {report.feedback.problem}; look at wazuh-analysisd.")
+        yield Problem(f"Cannot send feedback to Wazuh, alerts are not delayed: {report.feedback.problem}; check wazuh-analysisd.")
 
 
 def _accounting(report: HealthReport, _: HealthSettings) -> Iterator[Problem]:
     if not report.counts.balanced:
-        yield Problem("The accounting of the lines does not add up, this is a bug; report it with the log.")
+        yield Problem("The accounting of the lines does not add up; this is a bug, report it with the log.")
 
 
 type _Rule = Callable[[HealthReport, HealthSettings], Iterable[Problem]]

@@ -75,7 +75,7 @@ class AiokafkaRecordProducer:
             text = f"a record takes up to {largest} bytes, kafka.max_request_size allows {self._options.max_request_size}"
             raise RecordsRejectedError(f"{text}; {RAISE_LIMITS}")
         if self._spoilt:
-            raise BrokerUnavailableError(Fault(FaultCode.CLOSED, "this producer was closed or has failed: a new one is needed"))
+            raise BrokerUnavailableError(Fault(FaultCode.CLOSED, "this producer was closed or has failed: a new producer is needed"))
         if not values:
             return
         self._spoilt = True  # reset after success only, which covers cancellation too

@@ -224,7 +224,7 @@ async def _read_tls(options: KafkaOptions) -> TlsContexts | None:
         with anyio.fail_after(options.timeout_seconds):  # the file system may hang
             return await anyio.to_thread.run_sync(make_tls_contexts, options.tls, abandon_on_cancel=True)
     except TimeoutError as error:
-        fault = Fault(FaultCode.TLS_FILES, "the TLS files can't be read: the file system does not answer")
+        fault = Fault(FaultCode.TLS_FILES, "the TLS files cannot be read: the file system does not answer")
         raise BrokerUnavailableError(fault) from error
 
 

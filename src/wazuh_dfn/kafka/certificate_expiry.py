@@ -20,8 +20,8 @@ NAMES: dict[Whose, str] = {
     "broker": "the broker's certificate",
 }
 _REMEDIES: dict[Whose, str] = {
-    "client": "get a new one from DFN-CERT and put it in its place; the next connection uses it, `systemctl reload` at once",
-    "ca": "get the new CA's file from DFN-CERT and add it to dfn.dfn_ca",
+    "client": "get a new one from DFN-CERT and replace the file; the next connection uses it, `systemctl reload` applies it at once",
+    "ca": "get the new CA file from DFN-CERT and add it to dfn.dfn_ca",
     "broker": "ask DFN-CERT whether it will be renewed in time",
 }
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class Certificates:
             if due and self._told.get(whose) != (expires_at, due[-1]):
                 self._told[whose] = expires_at, due[-1]
                 days = max(0, int((expires_at - now) / _DAY_SECONDS))
-                event = "a certificate runs out" if expires_at > now else "a certificate has expired"
+                event = "a certificate expires soon" if expires_at > now else "a certificate has expired"
                 log.warning(event, whose=NAMES[whose], at=_told(expires_at), days_left=days, remedy=_REMEDIES[whose])
 
     def problems(self, now: float) -> Iterator[str]:

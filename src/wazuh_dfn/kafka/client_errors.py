@@ -89,7 +89,7 @@ def known_fault(error: BaseException, options: KafkaOptions) -> Fault | None:  #
         text = f"the broker refuses all records: {in_words(error)}"
         return Fault(FaultCode.REFUSES_ALL, text)
     if isinstance(error, _LOST_SEQUENCE):
-        text = f"the broker no longer accepts this producer's numbering, a new one is needed: {in_words(error)}"
+        text = f"the broker no longer accepts this producer's sequence numbers, a new producer is needed: {in_words(error)}"
         return Fault(FaultCode.NUMBERING_LOST, text)
     return None
 
@@ -106,7 +106,7 @@ def write_denied(topic: str) -> Fault:
 
 def no_leader(topic: str, partition: int) -> Fault:
     """Return the fault of a partition without a leader: no in-sync replica of it is available."""
-    return Fault(FaultCode.NO_LEADER, f"topic {topic}: partition {partition}, where our records go, has no leader now")
+    return Fault(FaultCode.NO_LEADER, f"topic {topic}: partition {partition}, which our records go to, has no leader at the moment")
 
 
 def topic_fault(code: int, topic: str) -> Fault:
@@ -120,5 +120,5 @@ def topic_fault(code: int, topic: str) -> Fault:
             text = f"not authorised to write to topic {topic}: the right DESCRIBE on it is missing (or it does not exist)"
             return Fault(FaultCode.TOPIC_HIDDEN, text)
         case LeaderNotAvailableError.errno:
-            return Fault(FaultCode.NO_LEADER, f"topic {topic} has no leader now")
+            return Fault(FaultCode.NO_LEADER, f"topic {topic} has no leader at the moment")
     return Fault(FaultCode.TOPIC_ERROR, f"topic {topic}: {in_words(for_code(code)())}")

@@ -80,17 +80,19 @@ class Diagnosis:
                 return known
         within = min(EXPLAIN_SECONDS, split_time(self._options.timeout_seconds)[1])
         found = (await self._climb(list(errors), within * 0.7) if errors else None) or await self._ask(within * 0.3)
-        reasons = "; ".join(f"{address}: {in_words(error) if error else 'it ends the connection'}" for address, error in errors.items())
+        reasons = "; ".join(
+            f"{address}: {in_words(error) if error else 'the broker closes the connection'}" for address, error in errors.items()
+        )
         found, first = found or self._view.fault(), next(iter(errors), None)
         if found is None and errors and all(isinstance(error, _TIMEOUTS) for error in errors.values()):
             return Fault(FaultCode.KAFKA_SILENT, f"{', '.join(map(str, errors))}: a request was not answered in time", first)
-        return found or Fault(FaultCode.NO_CONNECTION, f"the broker can't be reached: {reasons}", first)
+        return found or Fault(FaultCode.NO_CONNECTION, f"the broker is unreachable: {reasons}", first)
 
     async def _climb(self, addresses: Sequence[BrokerAddress], within: float) -> Fault | None:
         fault = await explain(addresses, self._tls(), within, self._options.proxy)
         if fault is None or set(addresses) & set(self._options.brokers):
             return fault
-        return replace(fault, text=f"the broker sends us to its advertised address: {fault.text}")
+        return replace(fault, text=f"the broker refers us to its advertised address: {fault.text}")
 
     async def _ask(self, within: float) -> Fault | None:
         """Ask about the topic and our rights: aiokafka's own bookkeeping does not tell a missing topic from a slow broker."""
@@ -118,10 +120,10 @@ def _left_to_say(error: BaseException, where: str, waited: float, *, is_bootstra
     """Return what is left if neither the way nor the topic are to blame."""
     timed_out = isinstance(error, TimeoutError)
     if not is_bootstrapped and timed_out:
-        return Fault(FaultCode.KAFKA_SILENT, f"{where} does not tell within {waited:.3g} s which brokers there are")
+        return Fault(FaultCode.KAFKA_SILENT, f"{where} did not return the list of brokers within {waited:.3g} s")
     if is_bootstrapped and not has_id and (timed_out or isinstance(error, BrokerResponseError)):
-        what = f"within {waited:.3g} s" if timed_out else f"but this: {in_words(error)}"
-        return Fault(FaultCode.NO_PRODUCER_ID, f"{where} gives no producer id {what}")
+        what = f" within {waited:.3g} s" if timed_out else f": {in_words(error)}"
+        return Fault(FaultCode.NO_PRODUCER_ID, f"{where} did not assign a producer id{what}")
     if not timed_out:
         return Fault(FaultCode.NOT_DELIVERED, f"not delivered to {where}: {in_words(error)}")
     return Fault(FaultCode.NOT_ACKNOWLEDGED, f"no acknowledgement from {where} within {waited:.3g} s")

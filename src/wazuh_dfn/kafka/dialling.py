@@ -170,11 +170,11 @@ def _check_answer(answer: bytes, proxy: BrokerAddress, where: BrokerAddress) -> 
     protocol, _, status = answer.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
     told = "".join(each if each.isprintable() else " " for each in status[:100])
     if not protocol.startswith("HTTP/1.") or not answer.endswith(b"\r\n\r\n"):
-        fault = Fault(FaultCode.PROXY_REFUSED, f"{proxy} does not answer as an HTTP proxy does (kafka.proxy)", where)
+        fault = Fault(FaultCode.PROXY_REFUSED, f"{proxy} does not answer like an HTTP proxy (kafka.proxy)", where)
     elif not status.startswith("2"):
         is_passing = status.startswith(("5", "429"))
         code = FaultCode.PROXY_NO_WAY if is_passing else FaultCode.PROXY_REFUSED
-        fault = Fault(code, f"the proxy {proxy} does not connect us to {where}: {told}", where)
+        fault = Fault(code, f"the proxy {proxy} does not connect to {where}: {told}", where)
     else:
         return
     raise BrokerUnavailableError(fault)

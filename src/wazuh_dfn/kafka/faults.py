@@ -26,18 +26,18 @@ class Rung(StrEnum):
     RECORDS = "records"
 
 
-_DNS = "correct dfn.dfn_broker, or look at this machine's name servers (getent ahosts {host})"
-_FIREWALL = "look whether a firewall lets this machine out to {where}; otherwise ask DFN-CERT whether the broker runs"
-_PROXY = "ask whoever runs the proxy to let this machine through to {where}, or correct kafka.proxy"
-_OUR_PROXY = "correct kafka.proxy, or ask whoever runs the proxy whether it is up"
-_BEHIND_PROXY = "ask whoever runs the proxy whether it reaches {where}, or DFN-CERT whether the broker runs"
-_COMPARE = "compare dfn.dfn_broker, dfn.dfn_ca and dfn.dfn_cert with what DFN-CERT gave you"
-_PORT = "correct the port in dfn.dfn_broker, or ask DFN-CERT whether the broker runs"
-_PLAINTEXT = "if it does, name the certificates in [dfn] and take kafka.security_protocol out"
+_DNS = "correct dfn.dfn_broker, or check this machine's name servers (getent ahosts {host})"
+_FIREWALL = "check that no firewall blocks connections from this machine to {where}; otherwise ask DFN-CERT whether the broker is running"
+_PROXY = "ask the operator of the proxy to allow connections to {where}, or correct kafka.proxy"
+_OUR_PROXY = "correct kafka.proxy, or ask the operator of the proxy whether it is running"
+_BEHIND_PROXY = "ask the operator of the proxy whether it can reach {where}, or DFN-CERT whether the broker is running"
+_COMPARE = "compare dfn.dfn_broker, dfn.dfn_ca and dfn.dfn_cert with the data from DFN-CERT"
+_PORT = "correct the port in dfn.dfn_broker, or ask DFN-CERT whether the broker is running"
+_PLAINTEXT = "if this port requires TLS, set the certificates in [dfn] and remove kafka.security_protocol"
 _RIGHTS = "ask DFN-CERT to allow our certificate to write to this topic"
-_OUR_FILES = "put the file there that DFN-CERT gave you, in PEM format, and let the daemon's user read it"
-_WAIT = "wait: alerts stay in the file meanwhile; if it lasts, tell DFN-CERT"
-_SAY_SO = "tell DFN-CERT what the broker answers"
+_OUR_FILES = "put the file from DFN-CERT there, in PEM format, and make it readable for the daemon's user"
+_WAIT = "wait: alerts stay in the file until then; if the problem persists, contact DFN-CERT"
+_SAY_SO = "contact DFN-CERT and quote the broker's answer"
 SET_IDEMPOTENCE = "set kafka.idempotence = false"
 
 
@@ -61,21 +61,26 @@ class FaultCode(Enum):
     TLS_SILENT = "tls-silent", Rung.TLS, False, _COMPARE
     TLS_REFUSED = (
         *("tls-refused", Rung.TLS, True),
-        "name the certificate that DFN-CERT gave you in dfn.dfn_cert and dfn.dfn_key, or ask for a new one",
+        "set dfn.dfn_cert and dfn.dfn_key to the certificate and key from DFN-CERT, or ask DFN-CERT for a new certificate",
     )
-    TLS_OURS_EXPIRED = "tls-ours-expired", Rung.TLS, True, "get a new certificate from DFN-CERT and put it in the place of dfn.dfn_cert"
-    TLS_EXPIRED = "tls-expired", Rung.TLS, True, "tell DFN-CERT, it must be renewed; look at this machine's clock too (timedatectl)"
-    TLS_NOT_YET_VALID = "tls-not-yet-valid", Rung.TLS, True, "look at this machine's clock (timedatectl)"
+    TLS_OURS_EXPIRED = (
+        "tls-ours-expired",
+        Rung.TLS,
+        True,
+        "get a new certificate from DFN-CERT and replace the file of dfn.dfn_cert with it",
+    )
+    TLS_EXPIRED = "tls-expired", Rung.TLS, True, "ask DFN-CERT to renew it; also check this machine's clock (timedatectl)"
+    TLS_NOT_YET_VALID = "tls-not-yet-valid", Rung.TLS, True, "check this machine's clock (timedatectl)"
     TLS_OTHER_NAME = (
         *("tls-other-name", Rung.TLS, True),
-        "write one of the names that the broker presents into dfn.dfn_broker; if it presents none, tell DFN-CERT",
+        "set dfn.dfn_broker to one of the names in the broker's certificate; if it contains none, contact DFN-CERT",
     )
     TLS_UNTRUSTED = (
         *("tls-untrusted", Rung.TLS, True),
-        "name the CA's file that DFN-CERT gave you in dfn.dfn_ca; if that is right, somebody may be between you and the broker",
+        "set dfn.dfn_ca to the CA file from DFN-CERT; if it is set correctly, somebody may be intercepting the connection",
     )
-    TLS_REVOKED = "tls-revoked", Rung.TLS, True, "ask DFN-CERT: somebody may be between you and the broker"
-    TLS_NO_REVOCATION_LIST = "tls-no-revocation-list", Rung.TLS, True, "get the CA's present revocation list and name it in dfn.dfn_crl"
+    TLS_REVOKED = "tls-revoked", Rung.TLS, True, "ask DFN-CERT: somebody may be intercepting the connection"
+    TLS_NO_REVOCATION_LIST = "tls-no-revocation-list", Rung.TLS, True, "get the CA's current revocation list and set dfn.dfn_crl to it"
     TLS_FAILED = "tls-failed", Rung.TLS, True, _COMPARE
     KAFKA_SILENT = "kafka-silent", Rung.KAFKA, False, _PORT
     KAFKA_CLOSED = "kafka-closed", Rung.KAFKA, False, _PORT
@@ -84,21 +89,21 @@ class FaultCode(Enum):
     MAY_WANT_TLS = "may-want-tls", Rung.KAFKA, False, _PLAINTEXT
     CUT = (
         *("cut", Rung.KAFKA, False),
-        "if DFN-CERT gave you a name and a password, set kafka.sasl_mechanism; otherwise ask DFN-CERT whether the broker is well",
+        "if DFN-CERT gave you a user name and a password, set kafka.sasl_mechanism; otherwise ask DFN-CERT whether the broker is working",
     )
     LOGIN_REFUSED = (
         "login-refused",
         Rung.KAFKA,
         True,
-        "compare kafka.sasl_mechanism, kafka.sasl_username and its password with what you were given",
+        "compare kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password with the values that you were given",
     )
-    VERSIONS = "versions", Rung.KAFKA, True, "ask DFN-CERT which Kafka this is; with kafka.compression_type = zstd, set gzip"
+    VERSIONS = "versions", Rung.KAFKA, True, "ask DFN-CERT which Kafka version the broker runs; if kafka.compression_type is zstd, set gzip"
     NO_IDEMPOTENCE = "no-idempotence", Rung.KAFKA, True, SET_IDEMPOTENCE
     TOPIC_UNKNOWN = (
         *("topic-unknown", Rung.TOPIC, True),
-        "compare dfn.dfn_id with the customer id that DFN-CERT gave you; nobody has made the topic yet if that is right: ask DFN-CERT",
+        "compare dfn.dfn_id with the customer id from DFN-CERT; if it is correct, the topic does not exist yet: ask DFN-CERT",
     )
-    TOPIC_INVALID = "topic-invalid", Rung.TOPIC, True, "compare dfn.dfn_id with the customer id that DFN-CERT gave you"
+    TOPIC_INVALID = "topic-invalid", Rung.TOPIC, True, "compare dfn.dfn_id with the customer id from DFN-CERT"
     TOPIC_HIDDEN = "topic-hidden", Rung.TOPIC, True, _RIGHTS
     TOPIC_ERROR = "topic-error", Rung.TOPIC, True, _SAY_SO
     NO_LEADER = "no-leader", Rung.TOPIC, False, _WAIT
@@ -110,9 +115,9 @@ class FaultCode(Enum):
         "refuses-all",
         Rung.RECORDS,
         True,
-        "look at this machine's clock (timedatectl); if it is right, tell DFN-CERT what the topic refuses",
+        "check this machine's clock (timedatectl); if it is correct, contact DFN-CERT and quote the broker's error",
     )
-    THROTTLED = "throttled", Rung.RECORDS, False, "wait, or ask DFN-CERT for a larger quota: alerts stay in the file meanwhile"
+    THROTTLED = "throttled", Rung.RECORDS, False, "wait, or ask DFN-CERT for a larger quota: alerts stay in the file until then"
     NUMBERING_LOST = "numbering-lost", Rung.RECORDS, False, _WAIT
     NOT_ACKNOWLEDGED = "not-acknowledged", Rung.RECORDS, False, _WAIT
     NOT_DELIVERED = "not-delivered", Rung.RECORDS, False, _WAIT

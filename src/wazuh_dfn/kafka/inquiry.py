@@ -137,7 +137,7 @@ async def inquire(connection: AIOKafkaConnection, options: KafkaOptions, *, with
     try:
         metadata = await connection.send(_TopicRequest(options.topic))
     except KafkaConnectionError as error:
-        hint = "" if options.login is not None else ": it may want a login (kafka.sasl_mechanism)"
+        hint = "" if options.login is not None else ": it may require a login (kafka.sasl_mechanism)"
         text = f"the broker closed the connection when it was asked for topic {options.topic}{hint}"
         raise BrokerUnavailableError(Fault(FaultCode.CUT, text)) from error
     producer_error = await _producer_error(connection) if options.idempotence and with_producer_id else None
@@ -150,8 +150,8 @@ def fault_of(answers: Answers, options: KafkaOptions) -> Fault | None:  # noqa: 
     if answers.missing == ("InitProducerId",):
         return no_idempotence()
     if answers.missing:
-        offered = ", ".join(f"{name} {versions}" for name, versions in answers.offered.items()) or "nothing of it"
-        text = f"the broker does not offer {' and '.join(answers.missing)} in a version that we speak (offered: {offered})"
+        offered = ", ".join(f"{name} {versions}" for name, versions in answers.offered.items()) or "none of them"
+        text = f"the broker does not offer {' and '.join(answers.missing)} in a supported version (offered: {offered})"
         return Fault(FaultCode.VERSIONS, text)
     if answers.topic_error:
         return topic_fault(answers.topic_error, topic)
@@ -161,7 +161,7 @@ def fault_of(answers: Answers, options: KafkaOptions) -> Fault | None:  # noqa: 
         return write_denied(topic)
     if answers.producer_error:
         error = for_code(answers.producer_error)()
-        text = f"the broker gives no producer id: {in_words(error)}"
+        text = f"the broker does not assign a producer id: {in_words(error)}"
         return known_fault(error, options) or Fault(FaultCode.NO_PRODUCER_ID, text)
     return None
 

@@ -134,9 +134,9 @@ class Climb:
             found = await in_own_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (socket.gaierror, UnicodeError) as error:
             if isinstance(error, UnicodeError) or error.errno in _NO_SUCH_NAME:
-                return Fault(unknown, f"{whose} {host} does not resolve: no such name", self._where)
+                return Fault(unknown, f"{whose} {host} cannot be resolved: unknown host", self._where)
             why = "the name server does not answer" if error.errno == socket.EAI_AGAIN else error.strerror
-            return Fault(unresolved, f"{whose} {host} can't be resolved now: {why}", self._where)
+            return Fault(unresolved, f"{whose} {host} cannot be resolved at the moment: {why}", self._where)
         self.numbers = list(dict.fromkeys(str(each[4][0]) for each in found))
         return None
 
@@ -144,7 +144,7 @@ class Climb:
         entry = self._proxy or self._where
         named = f"{entry} ({' and '.join(self.numbers)})" if len(self.numbers) > 1 else str(entry)
         if self._proxy:
-            self._waits_for = (FaultCode.PROXY_NO_WAY, f"the proxy {named} did not connect us to {self._where}")
+            self._waits_for = (FaultCode.PROXY_NO_WAY, f"the proxy {named} did not connect to {self._where}")
         else:
             self._waits_for = (FaultCode.NO_CONNECTION, f"{named} did not answer a connection attempt")
         try:
@@ -189,7 +189,7 @@ class Climb:
 
     async def _use_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: TlsContexts) -> Fault | None:
         """Wait for a refusal before sending. A refusal that crosses a request of ours can get lost with the connection."""
-        self._waits_for = (FaultCode.KAFKA_SILENT, f"{self._where} takes TLS, but does not answer a Kafka request")
+        self._waits_for = (FaultCode.KAFKA_SILENT, f"{self._where} completes the TLS handshake, but does not answer a Kafka request")
         try:
             with anyio.move_on_after(min(ALERT_WAIT, self._within / 4)):
                 if await reader.read(1):
@@ -198,7 +198,7 @@ class Climb:
         except ssl.SSLError:
             raise
         except OSError:
-            return self._cut("the broker cut the connection after the handshake: it may refuse our client certificate", tls)
+            return self._cut("the broker reset the connection after the handshake: it may refuse our client certificate", tls)
         return await self._request(reader, writer)
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fault | None:
@@ -216,11 +216,11 @@ class Climb:
         except OSError:
             pass
         if self._tls is None and answer[:1] == _TLS_ALERT:
-            return Fault(FaultCode.WANTS_TLS, f"{where} speaks TLS, but the configuration says plaintext (kafka.security_protocol)", where)
+            return Fault(FaultCode.WANTS_TLS, f"{where} uses TLS, but the configuration sets plaintext (kafka.security_protocol)", where)
         if not answer:
             text = f"{where} closed the connection instead of answering a Kafka request"
             if self._tls is None:
-                return Fault(FaultCode.MAY_WANT_TLS, f"{text} (does this port want TLS?)", where)
+                return Fault(FaultCode.MAY_WANT_TLS, f"{text} (does this port require TLS?)", where)
             return Fault(FaultCode.KAFKA_CLOSED, text, where)
         if answer[4:] != _CORRELATION:
             return Fault(FaultCode.NOT_KAFKA, f"{where} does not speak the Kafka protocol", where)

@@ -37,4 +37,4 @@ class Throttle:
         if seconds and until > self._until:
             self._until = until
             at = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
-            self._fault = Fault(FaultCode.THROTTLED, f"the broker's quota lets us send again at {at}")
+            self._fault = Fault(FaultCode.THROTTLED, f"the broker's quota is exceeded, sending resumes at {at}")

@@ -99,7 +99,7 @@ def _verifying(files: TlsFiles) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=files.ca)
         except (OSError, ValueError) as error:
-            raise _unusable("dfn.dfn_ca", files.ca, "it holds no certificate in PEM format") from error
+            raise _unusable("dfn.dfn_ca", files.ca, "the file does not contain a certificate in PEM format") from error
     _load_revocations(context, files)
     return context
 
@@ -111,7 +111,7 @@ def _load_revocations(context: ssl.SSLContext, files: TlsFiles) -> None:
         try:
             context.load_verify_locations(cafile=files.revocations)
         except (OSError, ValueError) as error:
-            raise _unusable("dfn.dfn_crl", files.revocations, "it holds no revocation list in PEM format") from error
+            raise _unusable("dfn.dfn_crl", files.revocations, "the file does not contain a revocation list in PEM format") from error
     if files.revocations is not None or (files.ca is not None and _CRL in files.ca.read_bytes()):
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
@@ -143,16 +143,16 @@ def load_own_certificate(
     try:
         context.load_cert_chain(certificate, key, password=refuse_passphrase if password is None else password)
     except _KeyIsEncryptedError as error:
-        how = "set dfn.dfn_key_password, or store it without" if key_name == _OUR_KEY else "store it without"
+        how = "set dfn.dfn_key_password, or remove the passphrase" if key_name == _OUR_KEY else "remove the passphrase"
         raise _unusable(key_name, key or certificate, f"the key is encrypted with a passphrase; {how}") from error
     except ssl.SSLError as error:
         if password is not None and error.reason is None and b"ENCRYPTED" in (key or certificate).read_bytes():
-            raise _unusable(key_name, key or certificate, "dfn.dfn_key_password does not open it") from error
+            raise _unusable(key_name, key or certificate, "cannot be decrypted with dfn.dfn_key_password") from error
         if error.reason == "KEY_VALUES_MISMATCH":
             raise _unusable(key_name, key or certificate, f"it is not the key of the certificate {certificate}") from error
         if b"-----BEGIN CERTIFICATE-----" not in certificate.read_bytes():
-            raise _unusable(certificate_name, certificate, "it holds no certificate in PEM format") from error
-        what = f"one of {certificate} and {key or certificate} is damaged or holds no PEM data ({error.reason or error})"
+            raise _unusable(certificate_name, certificate, "the file does not contain a certificate in PEM format") from error
+        what = f"one of {certificate} and {key or certificate} is damaged or does not contain PEM data ({error.reason or error})"
         raise _unusable(key_name, key or certificate, what) from error
     except (OSError, ValueError) as error:
         raise _unusable(certificate_name, certificate, str(error)) from error

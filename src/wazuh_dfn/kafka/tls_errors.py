@@ -23,19 +23,19 @@ _OF_VERIFICATION = {  # OpenSSL's X509_V_ERR_ codes
     23: FaultCode.TLS_REVOKED,
 }
 _REFUSALS = {
-    "CERTIFICATE_REQUIRED": "the broker refused our client certificate: it demands one and none is configured (dfn.dfn_cert)",
+    "CERTIFICATE_REQUIRED": "the broker refused our client certificate: it requires one and none is configured (dfn.dfn_cert)",
     "CERTIFICATE_EXPIRED": "the broker refused our client certificate (dfn.dfn_cert): it has expired",
     "CERTIFICATE_REVOKED": "the broker refused our client certificate (dfn.dfn_cert): it was revoked",
     "UNKNOWN_CA": "the broker refused our client certificate (dfn.dfn_cert): the broker does not trust the CA that signed it",
-    "BAD_CERTIFICATE": "the broker refused our client certificate (dfn.dfn_cert) as bad",
-    "UNSUPPORTED_CERTIFICATE": "the broker refused our client certificate (dfn.dfn_cert): it is not one for TLS clients",
+    "BAD_CERTIFICATE": "the broker refused our client certificate (dfn.dfn_cert): bad certificate",
+    "UNSUPPORTED_CERTIFICATE": "the broker refused our client certificate (dfn.dfn_cert): it is not a TLS client certificate",
     "CERTIFICATE_UNKNOWN": "the broker refused our client certificate (dfn.dfn_cert)",
     "ACCESS_DENIED": "the broker refused our client certificate (dfn.dfn_cert): access denied",
-    "DECRYPT_ERROR": "the broker refused our client certificate (dfn.dfn_cert): its signature does not fit",
+    "DECRYPT_ERROR": "the broker refused our client certificate (dfn.dfn_cert): its signature is not valid",
 }
 _OTHER_REFUSALS = {
-    "HANDSHAKE_FAILURE": "the broker refused the handshake: it demands another client certificate (dfn.dfn_cert) or another cipher",
-    "UNRECOGNIZED_NAME": "the broker does not go by this host name",
+    "HANDSHAKE_FAILURE": "the broker refused the handshake: it requires another client certificate (dfn.dfn_cert) or another cipher",
+    "UNRECOGNIZED_NAME": "the broker does not recognise this host name",
     "PROTOCOL_VERSION": "the broker does not speak TLS 1.2 or newer",
     "UNSUPPORTED_PROTOCOL": "the broker does not speak TLS 1.2 or newer",
     "WRONG_VERSION_NUMBER": "this port does not speak TLS",
@@ -117,7 +117,7 @@ def _names(shown: Sequence[x509.Certificate]) -> str:
     if not shown:
         return ""
     names = host_names(shown[0])
-    return f", only for {', '.join(names)}" if names else ": it names no host as subjectAltName, and a common name does not count"
+    return f", only for {', '.join(names)}" if names else ": it contains no host name as subjectAltName, and the common name is ignored"
 
 
 def _out_of_date(shown: Sequence[x509.Certificate], *, is_expired: bool) -> str:
@@ -127,14 +127,10 @@ def _out_of_date(shown: Sequence[x509.Certificate], *, is_expired: bool) -> str:
         if is_expired and each.not_valid_after_utc < now:
             return f"{_which(number, each)} expired on {each.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
         if not is_expired and each.not_valid_before_utc > now:
-            return f"{_which(number, each)} is not valid yet but from {each.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock right?"
+            return f"{_which(number, each)} is not valid before {each.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock correct?"
     whose = "the CA's certificate in dfn.dfn_ca" if shown else "the broker's certificate"
-    return f"{whose} expired" if is_expired else f"{whose} is not valid yet; is this machine's clock right?"
+    return f"{whose} expired" if is_expired else f"{whose} is not valid yet; is this machine's clock correct?"
 
 
 def _which(number: int, certificate: x509.Certificate) -> str:
-    return (
-        f"the certificate {certificate.subject.rfc4514_string()}, which leads from the broker's to its CA,"
-        if number
-        else "the broker's certificate"
-    )
+    return f"the broker's intermediate certificate {certificate.subject.rfc4514_string()}" if number else "the broker's certificate"

@@ -38,7 +38,7 @@ def configured_address(api: HealthApiSettings, *, token: str | None = None, ca: 
     """
     if not api.enabled:
         raise NoReportError(
-            "the API is not enabled in this configuration; set health.api.enabled = true and restart the daemon, and name its "
+            "the API is not enabled in this configuration; set health.api.enabled = true and restart the daemon, or pass the daemon's "
             "configuration with --config, or its address with --url"
         )
     return ApiAddress(
@@ -61,5 +61,5 @@ def named_address(url: str, api: HealthApiSettings, *, token: str | None = None,
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise ConfigurationError(f"--url {url!r} is no address of the API; one looks like http://127.0.0.1:8080")
+        raise ConfigurationError(f"--url {url!r} is not a valid address of the API; expected a format like http://127.0.0.1:8080")
     return ApiAddress(url=url.rstrip("/").removesuffix(_PATH) + _PATH, token=token or api.auth_token, certificates=ca)

@@ -21,12 +21,12 @@ PATIENCE = 5.0
 
 _LONGEST = 64 * 1024 * 1024
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_RUNNING = "is the daemon running (systemctl status wazuh-dfn), with health.api.enabled = true?"
+_RUNNING = "check that the daemon is running (systemctl status wazuh-dfn) with health.api.enabled = true"
 _REFUSALS = {
-    HTTPStatus.UNAUTHORIZED: "wants another token; it is health.api.auth_token: name the daemon's configuration with --config, "
-    "or set the variable HEALTH_API_AUTH_TOKEN",
-    HTTPStatus.FORBIDDEN: "does not answer this machine; add its address to health.api.allowed_ips",
-    HTTPStatus.TOO_MANY_REQUESTS: "was asked too often; wait a moment, or raise health.api.rate_limit",
+    HTTPStatus.UNAUTHORIZED: "refused the token; the token is health.api.auth_token: pass the daemon's configuration with --config, "
+    "or set the environment variable HEALTH_API_AUTH_TOKEN",
+    HTTPStatus.FORBIDDEN: "refuses requests from this machine; add its address to health.api.allowed_ips",
+    HTTPStatus.TOO_MANY_REQUESTS: "received too many requests; wait a moment, or raise health.api.rate_limit",
 }
 
 
@@ -50,7 +50,7 @@ def ask(address: ApiAddress) -> Answer:
     try:
         return Answer(HealthReport.model_validate_json(document), document)
     except ValidationError as error:
-        text = f"{address.url} answers with no health report (HTTP status {status.value}); is it the address of wazuh-dfn, of the same version?"
+        text = f"{address.url} did not return a health report (HTTP status {status.value}); check that it is the address of wazuh-dfn, and of the same version"
         raise NoReportError(text) from error
 
 
@@ -79,21 +79,21 @@ def _failure(error: Exception, address: ApiAddress) -> str:
         case TimeoutError():
             return f"does not answer within {PATIENCE:g} s; {_RUNNING}"
         case socket.gaierror():
-            return f"can't be reached: its name is not known ({error.strerror}); is it spelt right?"
+            return f"is unreachable: unknown host ({error.strerror}); check the spelling"
         case ssl.SSLCertVerificationError():
             return f"has a certificate that is not trusted ({error.verify_message}); {_about_trust(address)}"
         case ssl.SSLError():
-            return f"can't be spoken to over TLS ({error.reason or error}); does the API use HTTPS (health.api.https_enabled)?"
+            return f"TLS failed ({error.reason or error}); check whether the API uses HTTPS (health.api.https_enabled)"
         case OSError(strerror=str()) if not isinstance(error, ConnectionResetError):
-            return f"can't be reached ({error.strerror}); {_RUNNING}"
+            return f"is unreachable ({error.strerror}); {_RUNNING}"
         case _:
-            return f"does not speak HTTP ({type(error).__name__}); is it HTTPS (health.api.https_enabled), or another program?"
+            return f"does not speak HTTP ({type(error).__name__}); check whether it uses HTTPS (health.api.https_enabled), or is another program"
 
 
 def _about_trust(address: ApiAddress) -> str:
     if address.is_pinned:
-        return f"it should be that of {address.certificates} (health.api.cert_file), and valid: if the file is new, restart the daemon"
-    return "name the file of its authority, or the API's own certificate, with --ca"
+        return f"expected the certificate of {address.certificates} (health.api.cert_file), and a valid one: if the file is new, restart the daemon"
+    return "pass the file of its CA, or the API's own certificate, with --ca"
 
 
 def _tls_context(address: ApiAddress) -> ssl.SSLContext:
@@ -102,13 +102,13 @@ def _tls_context(address: ApiAddress) -> ssl.SSLContext:
     try:
         trusted = _CERTIFICATE.findall(address.certificates.read_text("utf-8", "replace"))[: 1 if address.is_pinned else None]
     except OSError as error:
-        text = f"{address.certificates} can't be read ({error.strerror}); run this as the daemon's user, or name another file with --ca"
+        text = f"{address.certificates} cannot be read ({error.strerror}); run this as the daemon's user, or pass another file with --ca"
         raise NoReportError(text) from error
     try:
         # Without any certificate, the context would trust this machine's authorities.
         context = ssl.create_default_context(cadata="\n".join(trusted) or "none")
     except ssl.SSLError as error:
-        raise NoReportError(f"{address.certificates} holds no certificate in PEM format; name another file with --ca") from error
+        raise NoReportError(f"{address.certificates} does not contain a certificate in PEM format; pass another file with --ca") from error
     context.check_hostname = not address.is_pinned
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trusts the API's own certificate without its authority
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # self-made certificates rarely comply

@@ -38,7 +38,9 @@ def shown(report: HealthReport, rates: RatePoint | None = None) -> RenderableTyp
 def shown_as_stale(report: HealthReport, reason: str, age: float) -> RenderableType:
     """Return a renderable of a report that is `age` seconds old, with the `reason` why there is no newer one."""
     return Group(
-        shown_as_unknown(reason), Text(f"What follows is {told_duration(age)} old.", style="bold"), Styled(shown(report), "dim not bold")
+        shown_as_unknown(reason),
+        Text(f"The following report is {told_duration(age)} old.", style="bold"),
+        Styled(shown(report), "dim not bold"),
     )
 
 
@@ -123,7 +125,7 @@ def _delivery(report: HealthReport) -> Text:
         parts.append(f"a batch takes {told_duration(delivery.batch_seconds_median)}")
     whose, at = min(delivery.certificates.items(), key=lambda each: each[1], default=("", None))
     if at is not None and at - report.time < _CERTIFICATES_SHOWN_WITHIN:
-        parts.append(f"certificates are good until {at:%Y-%m-%d} ({whose})")
+        parts.append(f"certificates are valid until {at:%Y-%m-%d} ({whose})")
     return _state(delivery.state, *parts, problem=delivery.problem)
 
 
@@ -134,7 +136,7 @@ def _reading(report: HealthReport) -> Iterator[Text]:
         lag = f"{told_bytes(reading.lag_bytes)} not read yet" if reading.lag_bytes else "up to date" if reading.lag_bytes == 0 else ""
         yield Text(", ".join(filter(None, (f"read to {told_bytes(reading.read_to)}", lag))))
     if reading.unnamed_bytes:
-        yield Text(f"{told_bytes(reading.unnamed_bytes)} in a deleted file, which a crash would lose", style="yellow")
+        yield Text(f"{told_bytes(reading.unnamed_bytes)} in a deleted file, lost if the daemon crashes", style="yellow")
     for problem in reading.problems:
         yield Text(printable(problem), style="red")
 

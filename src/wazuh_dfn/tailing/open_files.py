@@ -321,7 +321,7 @@ class OpenFiles:
         """Detect an `alerts.json` that is not the file to which Wazuh writes."""
         place, current = self._place, found.current
         if await self._files.is_mount_point():
-            place.note(ReadingTrouble.MOUNT_POINT, f"{self._files.path} is a mount point of its own")
+            place.note(ReadingTrouble.MOUNT_POINT, f"{self._files.path} is a separate mount point")
         else:
             place.is_over(ReadingTrouble.MOUNT_POINT)
         newer = [each.path for each in found.sightings if current is not None and _is_newer(each, current)]

@@ -26,14 +26,16 @@ class ReadingTrouble(Enum):
     The value is the remedy.
     """
 
-    MISSING = "check that Wazuh runs and that wazuh.json_alert_file names its alerts.json"
-    UNREADABLE = "check the permissions (group wazuh) and the disk; `wazuh-dfn check` looks at both"
-    FILE_UNREADABLE = "check its permissions and the disk; it is read as soon as it can be, all other files meanwhile"
+    MISSING = "check that Wazuh is running and that wazuh.json_alert_file is the path of its alerts.json"
+    UNREADABLE = "check the permissions (group wazuh) and the disk; `wazuh-dfn check` tests both"
+    FILE_UNREADABLE = "check its permissions and the disk; it is read as soon as it is readable, all other files are read until then"
     CHECKPOINT = "check the disk of wazuh.checkpoint_file"
-    CANNOT_UNPACK = "unpack it into a file of the same name without the suffix, it is read then; or remove it if it was read before"
-    DAMAGED = "restore it from a backup under another name beside alerts.json if there is one"
-    MOUNT_POINT = "mount the folder of alerts.json instead: Wazuh replaces the file every day, which a mount of the file alone can't show"
-    STANDS_STILL = "let wazuh.json_alert_file name the alerts.json in the folder that Wazuh writes to, not a copy or a mount of it"
+    CANNOT_UNPACK = "decompress it into a file of the same name without the suffix, which is then read; or remove it if it was read before"
+    DAMAGED = "if there is a backup, restore it under another name in the folder of alerts.json"
+    MOUNT_POINT = (
+        "mount the folder of alerts.json instead: Wazuh replaces the file every day, and a mount of the file alone does not follow this"
+    )
+    STANDS_STILL = "set wazuh.json_alert_file to the alerts.json in the folder that Wazuh writes to, not to a copy or a mount of it"
 
 
 @dataclass(slots=True)

@@ -284,7 +284,7 @@ class _Surveyor:
 
 def damage_of(path: Path | str, content: Content) -> str:
     """Return the problem text for a packed file that cannot be unpacked to its end."""
-    return f"{path} is damaged, its rest can't be unpacked: {content.damage}"
+    return f"{path} is damaged, the rest cannot be decompressed: {content.damage}"
 
 
 def _in_order(unread: Iterable[Unread], sightings: Iterable[Sighting]) -> list[Unread]:

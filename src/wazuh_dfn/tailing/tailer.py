@@ -119,7 +119,7 @@ class Tailer:
         if isinstance(error, FileNotFoundError):
             return  # renamed or packed since the survey, so the next survey finds it
         path = file.path if file is not None else error.filename or "the folder of the alert file"
-        place.note(ReadingTrouble.UNREADABLE, f"{path} can't be read: {error.strerror or error}")
+        place.note(ReadingTrouble.UNREADABLE, f"{path} cannot be read: {error.strerror or error}")
         self._errors += 1
         if file is not None and self._errors >= TRIES:
             self._errors = 0

@@ -24,9 +24,7 @@ class FeedbackStatus:
     state: FeedbackState = "off"
     sent: int = 0
     dropped: int = 0
-    _trouble: Trouble = field(
-        default_factory=lambda: Trouble(log, "feedback: Wazuh can't be told, which delays nothing; it is tried again")
-    )
+    _trouble: Trouble = field(default_factory=lambda: Trouble(log, "cannot send feedback to Wazuh, retrying; alerts are unaffected"))
 
     @property
     def reason(self) -> str | None:
@@ -36,7 +34,7 @@ class FeedbackStatus:
     def connected(self) -> None:
         """Record that Wazuh has accepted the first message."""
         if self.state != "connected":
-            log.info("feedback: Wazuh is told what is delivered")
+            log.info("feedback to Wazuh connected")
         self._trouble.is_over()
         self.state = "connected"
 

@@ -31,12 +31,12 @@ _PAUSE_FACTOR = 9
 """Length of the pause after a brief wait, as a multiple of that wait. Brief waits then take at most a tenth of the pipeline's time."""
 
 _REASONS = {
-    errno.ENOENT: "there is no such socket; Wazuh is not running, or wazuh.unix_socket_path names another place",
-    errno.ENOTDIR: "there is no such socket; Wazuh is not running, or wazuh.unix_socket_path names another place",
-    errno.ECONNREFUSED: "nobody listens there; start Wazuh's manager (analysisd)",
-    errno.ENOTCONN: "nobody listens there any more; Wazuh was stopped",
-    errno.EACCES: "permission denied; put the daemon's user into the group of the socket (wazuh)",
-    errno.EPROTOTYPE: "it is no datagram and no stream socket; set wazuh.unix_socket_path to Wazuh's queue socket",
+    errno.ENOENT: "the socket does not exist; Wazuh is not running, or wazuh.unix_socket_path is wrong",
+    errno.ENOTDIR: "the socket does not exist; Wazuh is not running, or wazuh.unix_socket_path is wrong",
+    errno.ECONNREFUSED: "no process listens on it; start Wazuh's manager (analysisd)",
+    errno.ENOTCONN: "no process listens on it any more; Wazuh was stopped",
+    errno.EACCES: "permission denied; add the daemon's user to the group of the socket (wazuh)",
+    errno.EPROTOTYPE: "it is not a datagram or stream socket; set wazuh.unix_socket_path to Wazuh's queue socket",
     errno.EMSGSIZE: "a message is larger than this system allows; lower wazuh.max_event_size",
 }
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -73,7 +73,7 @@ class QueueSocket:
     def writing(self) -> Iterator[None]:
         """Limit the time that a message may take."""
         timeout = self.write_timeout_seconds
-        with self.translated(f"Wazuh reads nothing, its buffer was full for {timeout:g} s"), anyio.fail_after(timeout):
+        with self.translated(f"Wazuh does not read, its buffer was full for {timeout:g} s"), anyio.fail_after(timeout):
             yield
 
     @contextmanager

@@ -17,13 +17,13 @@ async function fetchReport() {
   try {
     response = await fetch("health/detailed", {headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS)});
   } catch {
-    throw new NoReport("The daemon does not answer. Is it running? systemctl status wazuh-dfn tells.");
+    throw new NoReport("The daemon does not answer. Check that it is running: systemctl status wazuh-dfn.");
   }
-  if (response.status === 401) throw new TokenWanted(token ? "This token was refused." : "");
-  if (response.status === 403) throw new NoReport("The daemon refuses this address; health.api.allowed_ips says which it allows.");
-  if (response.status === 429) throw new NoReport("The daemon was asked too often, and answers again soon; health.api.rate_limit is the limit.");
+  if (response.status === 401) throw new TokenWanted(token ? "The token was refused." : "");
+  if (response.status === 403) throw new NoReport("The daemon refuses requests from this address. Add it to health.api.allowed_ips.");
+  if (response.status === 429) throw new NoReport("Too many requests. The daemon answers again soon. health.api.rate_limit sets the limit.");
   const report = await response.json().catch(() => null);
-  if (!VERDICTS[report?.status]) throw new NoReport(`No report, but HTTP status ${response.status}. Is the daemon running? systemctl status wazuh-dfn tells.`);
+  if (!VERDICTS[report?.status]) throw new NoReport(`No report, HTTP status ${response.status}. Check that the daemon is running: systemctl status wazuh-dfn.`);
   return report;
 }
 
@@ -41,7 +41,7 @@ async function poll() {
   } catch (failure) {
     if (failure instanceof TokenWanted) return askForToken(failure.message);
     if (!(failure instanceof NoReport)) console.error(failure);
-    tellNotice(failure instanceof NoReport ? failure.message : "This page can't show the daemon's report; load the page again.");
+    tellNotice(failure instanceof NoReport ? failure.message : "This page cannot show the daemon's report. Reload the page.");
   } finally {
     tellAge();
   }
@@ -60,10 +60,10 @@ function tellAge() {
   const isStale = document.body.classList.contains("stale");
   const age = toldDuration(Math.round((Date.now() - lastReport.at) / 1000));
   put("as-of", `${isStale ? "last known" : "as of"} ${toldClock(lastReport.at)}`);
-  put("notice-age", isStale ? `What is shown is ${age} old.` : "");
+  put("notice-age", isStale ? `This report is ${age} old.` : "");
   if (isStale) {
     const last = VERDICTS[lastReport.report.status].word.toLowerCase();
-    showVerdict({word: "Unknown", mark: "?", kind: "stale", meaning: `When last heard of, it was ${last}.`});
+    showVerdict({word: "Unknown", mark: "?", kind: "stale", meaning: `The last known state is ${last}.`});
   }
 }
 

@@ -2,8 +2,8 @@
 
 const VERDICTS = {
   healthy: {word: "Healthy", mark: "✓", kind: "good", meaning: "Alerts are delivered."},
-  degraded: {word: "Degraded", mark: "!", kind: "warn", meaning: "There is something to look at."},
-  unhealthy: {word: "Unhealthy", mark: "✕", kind: "bad", meaning: "Nothing is delivered, or a part hangs."},
+  degraded: {word: "Degraded", mark: "!", kind: "warn", meaning: "At least one problem needs attention."},
+  unhealthy: {word: "Unhealthy", mark: "✕", kind: "bad", meaning: "Nothing is delivered, or an actor hangs."},
 };
 const STATES = {
   connected: "good", running: "good", restarting: "warn", "not connected": "warn", absent: "plain", off: "plain", finished: "plain",
@@ -64,7 +64,7 @@ function showReading(reading) {
   put("file", reading.file ?? NOTHING);
   putBytes("read-to", reading.read_to);
   putBytes("lag", reading.lag_bytes);
-  putIfAny("unnamed", reading.unnamed_bytes ? `${toldBytes(reading.unnamed_bytes)}, which a crash would lose` : null, true);
+  putIfAny("unnamed", reading.unnamed_bytes ? `${toldBytes(reading.unnamed_bytes)}, lost if the daemon crashes` : null, true);
 }
 
 function showCheckpoint(checkpoint, reading) {
