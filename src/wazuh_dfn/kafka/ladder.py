@@ -97,6 +97,7 @@ class Climb:
         self._tls = tls
         self._within = within
         self._proxy = proxy
+        self._entry = proxy or where
         self._waits_for = (FaultCode.NAME_NOT_RESOLVED, "")
         self.fault: Fault | None = None
         self.numbers: list[str] = []
@@ -111,18 +112,15 @@ class Climb:
         """Run the probe. Failures are stored in `fault`, not raised."""
         try:
             with anyio.fail_after(self._within):
-                self.fault = await self._climb()
+                self.fault = await self._look_up() or await self._connect()
         except TimeoutError:
             code, what = self._waits_for
             self.fault = Fault(code, f"{what} within {self._within:.3g} s", self._where)
         except BrokerUnavailableError as error:
             self.fault = error.fault
 
-    async def _climb(self) -> Fault | None:
-        return await self._look_up() or await self._connect()
-
     async def _look_up(self) -> Fault | None:
-        host, port = (self._proxy or self._where).host, (self._proxy or self._where).port
+        host, port = self._entry.host, self._entry.port
         whose = "the proxy's name" if self._proxy else "the broker's name"
         unknown, unresolved = (
             (FaultCode.PROXY_UNREACHABLE, FaultCode.PROXY_UNREACHABLE)
@@ -141,7 +139,7 @@ class Climb:
         return None
 
     async def _connect(self) -> Fault | None:
-        entry = self._proxy or self._where
+        entry = self._entry
         named = f"{entry} ({' and '.join(self.numbers)})" if len(self.numbers) > 1 else str(entry)
         if self._proxy:
             self._waits_for = (FaultCode.PROXY_NO_WAY, f"the proxy {named} did not connect to {self._where}")

@@ -165,12 +165,15 @@ class Leash:
         try:
             connection = await self._connect(address, None)
             try:
-                return connection, await connection.send(MetadataRequest(list(self._client._topics)))
+                return connection, await self._request_metadata(connection)
             except BaseException:
                 hang_up(connection)
                 raise
         except DIAL_ERRORS as error:
             raise _UnansweredError(address) from error
+
+    async def _request_metadata(self, connection: BrokerConnection) -> Any:
+        return await connection.send(MetadataRequest(list(self._client._topics)))
 
     async def aclose(self) -> None:
         """Stop dialling."""
@@ -195,8 +198,7 @@ class Leash:
             if connection is not None:
                 client._conns.pop(key).close()
             self._begin_watch()
-            broker = client.cluster.broker_metadata(node_id)
-            address = BrokerAddress(broker.host, broker.port) if broker is not None else None
+            address = self._partition.address_of(node_id)
             connection = await self._dial(address, client._on_connection_closed) if address is not None else None
             if connection is not None:
                 client._conns[key] = connection
@@ -277,7 +279,7 @@ class Leash:
         for address in self._addresses:
             if (connection := await self._dial(address)) is not None:
                 try:
-                    self._client.cluster.update_metadata(await connection.send(MetadataRequest(list(self._client._topics))))
+                    self._client.cluster.update_metadata(await self._request_metadata(connection))
                 except (OSError, KafkaError):
                     continue
                 finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.cluster import ClusterMetadata
@@ -35,7 +35,12 @@ class PartitionView:
 
     def needed_addresses(self) -> list[BrokerAddress]:
         """Return the addresses of what is needed."""
-        return addresses_of(filter(None, map(self._cluster.broker_metadata, self.needed())))
+        return [address for node in self.needed() if (address := self.address_of(node)) is not None]
+
+    def address_of(self, node: Any) -> BrokerAddress | None:
+        """Return the address of a broker, or None if the cluster does not list it."""
+        broker = self._cluster.broker_metadata(node)
+        return BrokerAddress(broker.host, broker.port) if broker is not None else None
 
     def fault(self) -> Fault | None:
         """Tell that the partition has no leader, or is not there any more. Nothing can be delivered then, whoever is within reach."""
@@ -45,8 +50,3 @@ class PartitionView:
     def _leader(self) -> int | None:
         leader: int | None = self._cluster.leader_for_partition(TopicPartition(self.topic, self.number))
         return leader
-
-
-def addresses_of(brokers: Iterable[object]) -> list[BrokerAddress]:
-    """Return the addresses of brokers as aiokafka describes them."""
-    return [BrokerAddress(getattr(broker, "host"), getattr(broker, "port")) for broker in brokers]  # noqa: B009 - it has no types
